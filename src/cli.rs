@@ -1,0 +1,133 @@
+//! The command line: global options, dispatch, and how the process ends.
+
+use std::{
+    io::{IsTerminal, Write},
+    panic,
+    path::PathBuf,
+    process,
+};
+
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
+
+use crate::{
+    commands::{Command, Context},
+    config::{self, Override},
+    error::{Error, ExitCode, Result},
+    report::Style,
+    store,
+};
+
+/// Says which cloud cost moved, since when, by how many dollars and whether it matters
+///
+/// Reads AWS CUR, CUR 2.0 and FOCUS bills (and plain CSV of any vendor) into one local DuckDB file.
+/// No server, no account, no data sent anywhere.
+#[derive(Debug, Parser)]
+#[command(name = "aws-cost-anomalies", after_help = EXIT_CODES, propagate_version = false)]
+pub struct App {
+    /// Configuration file [default: ./config.yaml, else the user's]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Database file [default: ./data/costs.duckdb]
+    #[arg(long, global = true, value_name = "FILE")]
+    db: Option<PathBuf>,
+
+    /// Memory that the database may take before it spills to disk, such as 2GB
+    #[arg(long, global = true, value_name = "SIZE")]
+    memory_limit: Option<String>,
+
+    /// Threads that the database may use; 0 is one for each core
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+
+    /// Colour the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorChoice,
+
+    /// Keep progress and notes away
+    #[arg(long, short, global = true)]
+    quiet: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed on input, configuration or data; 2 wrong usage; \
+3 a remote service failed; 10 findings (with --exit-code or --fail-on); 70 a bug.";
+
+/// The whole command with its version, as completions, manual pages and documentation need it.
+pub fn command() -> clap::Command {
+    let version = format!("{} (DuckDB {})", env!("CARGO_PKG_VERSION"), store::duckdb_version());
+    App::command().version(version)
+}
+
+/// Runs the program.
+pub fn main() -> process::ExitCode {
+    panic::set_hook(Box::new(|info| {
+        let place = info.location().map(|location| format!("{}:{}", location.file(), location.line()));
+        let what = info.payload_as_str().unwrap_or("panic");
+        let error = Error::bug(what).cause(place.unwrap_or_default());
+        let _ = writeln!(std::io::stderr(), "{error}");
+    }));
+    let code = panic::catch_unwind(|| match run() {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{error}");
+            error.exit_code()
+        }
+    });
+    process::ExitCode::from(code.unwrap_or(ExitCode::Bug) as u8)
+}
+
+fn run() -> Result<ExitCode> {
+    // Asking DuckDB for its version takes milliseconds; only `--version` needs it.
+    let asks_version = std::env::args_os().skip(1).any(|argument| argument == "--version" || argument == "-V");
+    let command = if asks_version { command() } else { App::command() };
+    let parsed = command.try_get_matches().and_then(|matches| App::from_arg_matches(&matches));
+    let app = match parsed {
+        Ok(app) => app,
+        Err(error) => {
+            // Help and version are output; a closed pipe is fine.
+            let _ = error.print();
+            return Ok(if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done });
+        }
+    };
+    let environment = |name: &str| std::env::var(name).ok();
+    let loaded = config::load(app.config.as_deref(), &environment, &app.overrides())?;
+    let terminal = std::io::stdout().is_terminal();
+    let context = Context {
+        loaded,
+        today: chrono::Utc::now().date_naive(),
+        style: Style { width: width(terminal), color: color(app.color, terminal) },
+        quiet: app.quiet,
+    };
+    app.command.run(&context)
+}
+
+impl App {
+    fn overrides(&self) -> Vec<Override> {
+        let given = [
+            ("database.path", "--db", self.db.as_ref().map(|path| path.display().to_string())),
+            ("database.memory_limit", "--memory-limit", self.memory_limit.clone()),
+            ("database.threads", "--threads", self.threads.map(|threads| threads.to_string())),
+        ];
+        let given = given.into_iter().filter_map(|(key, flag, value)| Some(Override { key, flag, value: value? }));
+        given.collect()
+    }
+}
+
+/// The width to fit tables to: `COLUMNS` where it is set, the terminal's where there is one.
+fn width(terminal: bool) -> Option<usize> {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let measured = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    columns.or_else(|| measured().filter(|_| terminal)).map(|width: usize| width.max(20))
+}
+
+/// Whether to colour: <https://no-color.org>.
+fn color(choice: ColorChoice, terminal: bool) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}

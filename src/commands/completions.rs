@@ -1,0 +1,25 @@
+use clap::Args;
+use clap_complete::Shell;
+
+use super::print;
+use crate::{
+    cli,
+    error::{Error, ExitCode, Result},
+};
+
+/// Print the completions of a shell
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell to complete in
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+pub fn run(args: &CompletionsArgs) -> Result<ExitCode> {
+    let mut command = cli::command();
+    let name = command.get_name().to_owned();
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut command, name, &mut text);
+    print(&String::from_utf8(text).map_err(|e| Error::bug("completions are not text").cause(e))?)?;
+    Ok(ExitCode::Done)
+}

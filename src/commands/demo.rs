@@ -1,0 +1,206 @@
+use std::{fs, path::PathBuf};
+
+use chrono::Days;
+use clap::Args;
+
+use super::{Context, ingest::ingest_watched, print};
+use crate::{
+    analysis::detect::{Kind, Parameters, Sensitivity},
+    error::{Error, ExitCode, Result},
+    ingest::Request,
+    insights::{
+        Question,
+        anomalies::{self, Anomalies, Finding, anomalies},
+        trends::{self, trends},
+    },
+    model::{ChargeCategory, Dimension, Granularity, GroupBy, Metric},
+    report::{self, Format, units},
+    sources::{self, sample},
+    store::{Settings, Store},
+};
+
+/// Days that the check of the planted events looks back over.
+const LOOK_BACK_DAYS: u64 = 30;
+/// Days after an event began on which finding it still counts.
+const FOUND_WITHIN_DAYS: i64 = 3;
+
+/// Show what the program does, on generated bills
+///
+/// Generates 90 days of hourly bills, ingests them into ./data/demo.duckdb, shows trends and anomalies and
+/// checks these against the events that were planted.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Seed of all that is random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// Database to write; what it holds is lost
+    #[arg(long, value_name = "FILE", default_value = "./data/demo.duckdb")]
+    demo_db: PathBuf,
+}
+
+pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
+    let settings = Settings { path: args.demo_db.clone(), ..context.database().clone() };
+    remove_former(&settings)?;
+    let folder = tempfile::tempdir().map_err(|e| Error::input("cannot make a folder for the bills").cause(e))?;
+    let written = sample::write(&sample::Request {
+        out: folder.path().join("bills"),
+        format: sources::Format::Cur2,
+        last_day: context.today,
+        days: 90,
+        seed: args.seed,
+        events: true,
+        rows: None,
+    })?;
+    let (payer, company) = sample::payer();
+    print(&format!(
+        "1. A bill: {} hourly line items of 90 days, CUR 2.0, payer {payer} ({company}), seed {}\n\n",
+        units::count(written.rows),
+        args.seed
+    ))?;
+
+    let mut store = Store::open(&settings)?;
+    let request = Request { paths: vec![folder.path().join("bills")], format_hint: None, data_source: None, full_refresh: false };
+    let outcome = ingest_watched(&mut store, &request, context)?;
+    if let Some(error) = outcome.failures.into_iter().next() {
+        return Err(error);
+    }
+    print(&format!("2. Ingested into {}\n\n", args.demo_db.display()))?;
+    print(&report::ingest::render(&ingest_summary(outcome.periods), Format::Table, context.style)?)?;
+    drop(store);
+
+    let store = Store::open_read_only(&settings)?;
+    let question = Question {
+        source: None,
+        metric: Metric::NetAmortized,
+        filters: &[],
+        as_of: context.today,
+        settle_days: context.loaded.config.anomaly.settle_days,
+    };
+    show_trends(&store, question, context)?;
+    let found = show_anomalies(&store, question, context)?;
+    print(&check(&written.events, &found))?;
+    let db = args.demo_db.display();
+    print(&format!(
+        "\n6. Try next\n\n  aws-cost-anomalies --db {db} trends --group-by account --granularity weekly --days 90\n  \
+         aws-cost-anomalies --db {db} trends --group-by tag:team --filter service=AmazonEC2\n  \
+         aws-cost-anomalies --db {db} anomalies --group-by service+account --sensitivity high\n  \
+         aws-cost-anomalies --db {db} sql 'FROM daily_cost_summary LIMIT 5'\n  \
+         aws-cost-anomalies ingest PATH/TO/YOUR/BILL\n"
+    ))?;
+    Ok(ExitCode::Done)
+}
+
+/// The demo's database is made anew each time.
+fn remove_former(settings: &Settings) -> Result<()> {
+    if settings.path.exists() {
+        // Opening it first makes sure that it is such a database and that nobody uses it.
+        drop(Store::open(settings)?);
+        fs::remove_file(&settings.path)
+            .map_err(|e| Error::input(format!("cannot remove `{}`", settings.path.display())).cause(e))?;
+    }
+    Ok(())
+}
+
+fn ingest_summary(periods: Vec<crate::ingest::IngestedPeriod>) -> crate::ingest::Outcome {
+    crate::ingest::Outcome { periods, ..Default::default() }
+}
+
+fn show_trends(store: &Store, question: Question, context: &Context) -> Result<()> {
+    print("\n3. Where the money goes: `trends`\n\n")?;
+    let answer = trends(
+        store,
+        &trends::Request {
+            question,
+            from: None,
+            to: None,
+            days: 14,
+            granularity: Granularity::Daily,
+            group_by: GroupBy(vec![Dimension::Service]),
+            top: 8,
+            include: &ChargeCategory::USAGE_LIKE,
+        },
+    )?;
+    print(&report::trends::render(&answer, Format::Table, context.style)?)
+}
+
+/// Shows today's findings and returns those of the last weeks.
+fn show_anomalies(store: &Store, question: Question, context: &Context) -> Result<Anomalies> {
+    print("\n4. What moved: `anomalies --group-by service+account`\n\n")?;
+    let settings = &context.loaded.config.anomaly;
+    let mut request = anomalies::Request {
+        question,
+        group_by: GroupBy(vec![Dimension::Service, Dimension::Account]),
+        from: None,
+        to: None,
+        include: &ChargeCategory::USAGE_LIKE,
+        sensitivity: Some(Sensitivity::Medium),
+        parameters: Parameters {
+            window_days: settings.rolling_window_days,
+            threshold: Sensitivity::Medium.threshold(),
+            min_daily_cost: settings.min_daily_cost,
+            drift_threshold_pct: settings.drift_threshold_pct,
+        },
+    };
+    let newest = anomalies(store, &request)?;
+    print(&report::anomalies::render(&newest, Format::Table, context.style)?)?;
+    request.from = Some(newest.settled_through - Days::new(LOOK_BACK_DAYS - 1));
+    anomalies(store, &request)
+}
+
+/// Each planted event beside what was found of it.
+fn check(events: &[sample::Event], found: &Anomalies) -> String {
+    let mut text = format!(
+        "\n5. Planted and found: `anomalies --group-by service+account --from {} --to {}`\n\n",
+        found.judged.start, found.judged.end
+    );
+    let mut hits = 0;
+    let mut explained = vec![false; found.findings.len()];
+    for event in events {
+        let matching = |(_, finding): &(usize, &Finding)| is_of(finding, event);
+        let first = found.findings.iter().enumerate().filter(matching).min_by_key(|(_, finding)| finding.start);
+        for (index, _) in found.findings.iter().enumerate().filter(matching) {
+            explained[index] = true;
+        }
+        let verdict = match first {
+            Some((_, finding)) => {
+                hits += 1;
+                let delay = (finding.start - event.start).num_days();
+                let when = if delay <= 0 { "the same day".to_owned() } else { format!("{delay} days later") };
+                format!("found as {} {}, {when}", finding.kind.name(), finding.direction.name())
+            }
+            None if event.kind == "new" || event.kind == "moved" => {
+                "not found: a first charge has no days before it to be judged by".to_owned()
+            }
+            None => "not found".to_owned(),
+        };
+        text += &format!(
+            "  {:<8} {} {:<16} {:<13} {:>10} a day  {verdict}\n",
+            event.kind,
+            event.start,
+            event.service,
+            event.account,
+            units::change(event.dollars_per_day, &found.currency),
+        );
+    }
+    let others = explained.iter().filter(|explained| !**explained).count();
+    text += &format!(
+        "\n{hits} of {} events found; {others} other findings in {} days and {} series\n",
+        events.len(),
+        found.judged.days(),
+        found.series
+    );
+    text
+}
+
+/// Whether a finding is of an event: the same series and direction, close in time. A slow change is found
+/// at any time while it lasts.
+fn is_of(finding: &Finding, event: &sample::Event) -> bool {
+    let same = |dimension: &str, value: &str| finding.group.get(dimension).and_then(|found| found.as_str()) == Some(value);
+    let delay = (finding.start - event.start).num_days();
+    let in_time = match finding.kind {
+        Kind::Drift => finding.start <= event.end && finding.end.is_none_or(|end| end >= event.start) && delay >= 0,
+        Kind::Point => (0..=FOUND_WITHIN_DAYS).contains(&delay) || (event.kind == "drift" && delay >= 0),
+    };
+    same("service", event.service) && same("account", event.account) && finding.direction.name() == event.direction && in_time
+}

@@ -1,0 +1,34 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::print;
+use crate::{
+    cli,
+    error::{Error, ExitCode, Result},
+};
+
+/// Print the manual page, or write those of all commands to a folder
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Folder for `aws-cost-anomalies.1`, `aws-cost-anomalies-ingest.1`, …
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub fn run(args: &ManArgs) -> Result<ExitCode> {
+    match &args.out {
+        Some(folder) => {
+            let failed = |e: std::io::Error| Error::input(format!("cannot write to `{}`", folder.display())).cause(e);
+            std::fs::create_dir_all(folder).map_err(failed)?;
+            clap_mangen::generate_to(cli::command(), folder).map_err(failed)?;
+        }
+        None => {
+            let mut page = Vec::new();
+            let failed = |e: std::io::Error| Error::bug("the manual page cannot be made").cause(e);
+            clap_mangen::Man::new(cli::command()).render(&mut page).map_err(failed)?;
+            print(&String::from_utf8(page).map_err(|e| Error::bug("the manual page is not text").cause(e))?)?;
+        }
+    }
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,99 @@
+//! One file for each subcommand: its arguments, whose comments are the help, and `run`.
+
+mod anomalies;
+mod completions;
+mod config;
+mod demo;
+mod ingest;
+mod man;
+mod sample_data;
+mod selection;
+mod sql;
+mod trends;
+
+use std::io::{self, ErrorKind, Write};
+
+use chrono::NaiveDate;
+use clap::Subcommand;
+
+use crate::{
+    config::Loaded,
+    error::{Error, ExitCode, Result},
+    report::Style,
+    store::{Settings, Store},
+};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Ingest(ingest::IngestArgs),
+    Trends(trends::TrendsArgs),
+    Anomalies(anomalies::AnomaliesArgs),
+    Sql(sql::SqlArgs),
+    Demo(demo::DemoArgs),
+    SampleData(sample_data::SampleDataArgs),
+    Config(config::ConfigArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+/// What every command is handed.
+pub struct Context {
+    pub loaded: Loaded,
+    pub today: NaiveDate,
+    pub style: Style,
+    pub quiet: bool,
+}
+
+impl Command {
+    pub fn run(&self, context: &Context) -> Result<ExitCode> {
+        match self {
+            Command::Ingest(args) => ingest::run(args, context),
+            Command::Trends(args) => trends::run(args, context),
+            Command::Anomalies(args) => anomalies::run(args, context),
+            Command::Sql(args) => sql::run(args, context),
+            Command::Demo(args) => demo::run(args, context),
+            Command::SampleData(args) => sample_data::run(args, context),
+            Command::Config(args) => config::run(args, context),
+            Command::Completions(args) => completions::run(args),
+            Command::Man(args) => man::run(args),
+        }
+    }
+}
+
+impl Context {
+    /// The database, read-only.
+    fn store(&self) -> Result<Store> {
+        Store::open_read_only(self.database())
+    }
+
+    fn database(&self) -> &Settings {
+        &self.loaded.config.database
+    }
+
+    /// Says something that is not data.
+    fn note(&self, text: &str) {
+        if !self.quiet {
+            // Nobody can be told that stderr is closed.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    /// Says what went wrong with a part of the work; the rest goes on.
+    fn complain(&self, error: &Error) {
+        let _ = writeln!(io::stderr(), "{error}");
+    }
+
+    /// Says what qualifies the figures on stdout.
+    fn notes(&self, notes: &[String]) {
+        notes.iter().for_each(|note| self.note(&format!("note: {note}")));
+    }
+}
+
+/// Writes data. A reader who has seen enough is no error.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::input("cannot write the output").cause(e)),
+        _ => Ok(()),
+    }
+}

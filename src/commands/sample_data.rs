@@ -1,0 +1,69 @@
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::Args;
+
+use super::{Context, print};
+use crate::{
+    error::{ExitCode, Result},
+    report::units::count,
+    sources::{Format, sample},
+};
+
+/// Write generated bills with labelled events
+///
+/// Hourly bills of a made-up company in AWS's columns and folders, with manifests, and `events.csv` that
+/// says what happens in them. The same seed gives the same bills.
+#[derive(Debug, Args)]
+pub struct SampleDataArgs {
+    /// Folder to write to, new or empty
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// Days, the last one unfinished
+    #[arg(long, value_name = "N", default_value_t = 90, value_parser = clap::value_parser!(u32).range(14..=1100))]
+    days: u32,
+
+    /// Seed of all that is random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// Format of the bills: cur1, cur2 or focus
+    #[arg(long, value_enum, default_value = "cur2")]
+    format: Format,
+
+    /// Leave the events out
+    #[arg(long)]
+    no_anomalies: bool,
+
+    /// Line items to reach at least, by more resources for each meter
+    #[arg(long, value_name = "N")]
+    rows: Option<u64>,
+
+    /// The last day, as YYYY-MM-DD [default: today]
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<NaiveDate>,
+}
+
+pub fn run(args: &SampleDataArgs, context: &Context) -> Result<ExitCode> {
+    let written = sample::write(&sample::Request {
+        out: args.out.clone(),
+        format: args.format,
+        last_day: args.as_of.unwrap_or(context.today),
+        days: args.days,
+        seed: args.seed,
+        events: !args.no_anomalies,
+        rows: args.rows,
+    })?;
+    for file in &written.files {
+        print(&format!("{}\n", file.display()))?;
+    }
+    context.note(&format!(
+        "{} line items in {} files, {} events in `{}`",
+        count(written.rows),
+        written.files.len(),
+        written.events.len(),
+        args.out.join("events.csv").display()
+    ));
+    Ok(ExitCode::Done)
+}

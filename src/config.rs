@@ -1,0 +1,305 @@
+//! The configuration: the settings of every module added up, from the built-in defaults, a file, the
+//! environment and flags, in this order. Every value knows where it came from.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_yaml::Value;
+
+use crate::{
+    analysis::detect,
+    error::{Error, Result, nearest},
+    store,
+};
+
+/// The built-in defaults, which are the example file.
+pub const EXAMPLE: &str = include_str!("../config.example.yaml");
+
+/// Environment variables and the keys that they override.
+const ENVIRONMENT: [(&str, &str); 6] = [
+    ("AWS_COST_DB_PATH", "database.path"),
+    ("AWS_COST_CACHE_DIR", "database.cache_dir"),
+    ("AWS_COST_PROFILE", "aws_profile"),
+    ("AWS_COST_EXPLORER_REGION", "cost_explorer.region"),
+    ("AWS_BEDROCK_PROFILE", "bedrock.profile"),
+    ("AWS_BEDROCK_REGION", "bedrock.region"),
+];
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub aws_profile: String,
+    pub s3: S3,
+    pub cost_explorer: CostExplorer,
+    pub bedrock: Bedrock,
+    pub database: store::Settings,
+    pub anomaly: detect::Settings,
+}
+
+/// Where AWS delivers bills.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3 {
+    pub bucket: String,
+    pub prefix: String,
+    pub report_name: String,
+    pub region: String,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CostExplorer {
+    pub region: String,
+    pub lookback_days: u32,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bedrock {
+    pub profile: String,
+    pub region: String,
+}
+
+/// The merged configuration with the origin of every value.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub config: Config,
+    /// Key, value and origin, in the order of the example.
+    pub entries: Vec<Entry>,
+    pub file: Option<PathBuf>,
+}
+
+/// One value and where it came from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    pub key: String,
+    pub value: String,
+    pub origin: String,
+}
+
+/// A value given by a flag.
+pub struct Override {
+    pub key: &'static str,
+    pub flag: &'static str,
+    pub value: String,
+}
+
+/// Merges defaults, `file` (or the first that exists of `./config.yaml` and the user's own), environment
+/// and flags.
+///
+/// # Errors
+/// When the file cannot be read, is no YAML, or has a key or value that is not known.
+pub fn load(
+    file: Option<&Path>,
+    environment: &dyn Fn(&str) -> Option<String>,
+    overrides: &[Override],
+) -> Result<Loaded> {
+    let mut merged: Value = serde_yaml::from_str(EXAMPLE).map_err(|e| Error::bug("the built-in defaults are broken").cause(e))?;
+    let mut origins = BTreeMap::new();
+    let file = file.map(Path::to_owned).or_else(|| find_file(environment));
+    if let Some(path) = &file {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Error::input(format!("cannot read the configuration `{shown}`"))
+                .cause(e)
+                .hint("`aws-cost-anomalies config init` writes one")
+        })?;
+        let value: Value = serde_yaml::from_str(&text)
+            .map_err(|e| Error::input(format!("the configuration `{shown}` is not YAML")).cause(e))?;
+        if !value.is_null() {
+            merge(&mut merged, value, "", &shown.to_string(), &mut origins)
+                .map_err(|e| e.context(format!("the configuration `{shown}` is not valid")))?;
+        }
+    }
+    for (variable, key) in ENVIRONMENT {
+        if let Some(value) = environment(variable).filter(|value| !value.is_empty()) {
+            set(&mut merged, key, &value);
+            origins.insert(key.to_owned(), variable.to_owned());
+        }
+    }
+    for given in overrides {
+        set(&mut merged, given.key, &given.value);
+        origins.insert(given.key.to_owned(), given.flag.to_owned());
+    }
+    let mut entries = Vec::new();
+    flatten(&merged, "", &origins, &mut entries);
+    let config: Config = serde_yaml::from_value(merged).map_err(|e| {
+        let origin = file.as_ref().map_or_else(|| "the configuration".to_owned(), |path| format!("the configuration `{}`", path.display()));
+        Error::input(format!("{origin} is not valid")).cause(e).hint("`aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key")
+    })?;
+    check(&config.anomaly)?;
+    Ok(Loaded { config, entries, file })
+}
+
+fn find_file(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let home = || environment("HOME").map(|home| PathBuf::from(home).join(".config"));
+    let user = environment("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
+    let candidates = [Some(PathBuf::from("config.yaml")), user.map(|dir| dir.join("aws-cost-anomalies/config.yaml"))];
+    candidates.into_iter().flatten().find(|path| path.is_file())
+}
+
+/// Puts `new` over `base`; keys that `base` does not have are refused.
+fn merge(base: &mut Value, new: Value, prefix: &str, origin: &str, origins: &mut BTreeMap<String, String>) -> Result<()> {
+    match (base, new) {
+        (Value::Mapping(base), Value::Mapping(new)) => {
+            for (key, value) in new {
+                let name = key.as_str().unwrap_or_default().to_owned();
+                let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                match base.get_mut(&key) {
+                    Some(slot) => merge(slot, value, &path, origin, origins)?,
+                    None => {
+                        let known: Vec<&str> = base.keys().filter_map(Value::as_str).collect();
+                        let error = Error::input(format!("there is no key `{path}`"));
+                        let hint = match nearest(&name, known.iter().copied()) {
+                            Some(near) => format!("did you mean `{near}`?"),
+                            None => format!("there are: {}", known.join(", ")),
+                        };
+                        return Err(error.hint(hint));
+                    }
+                }
+            }
+            Ok(())
+        }
+        (Value::Mapping(_), Value::Null) => Ok(()),
+        (Value::Mapping(base), _) => {
+            let known: Vec<&str> = base.keys().filter_map(Value::as_str).collect();
+            Err(Error::input(format!("`{prefix}` is a section with the keys {}", known.join(", "))))
+        }
+        (base, new) => {
+            *base = if new.is_null() { Value::String(String::new()) } else { new };
+            origins.insert(prefix.to_owned(), origin.to_owned());
+            Ok(())
+        }
+    }
+}
+
+fn set(root: &mut Value, key: &str, text: &str) {
+    let mut value = root;
+    for part in key.split('.') {
+        match value.get_mut(part) {
+            Some(next) => value = next,
+            None => return,
+        }
+    }
+    // A path such as `1e3` or `no` stays text; numbers are read as YAML reads them.
+    *value = match value {
+        Value::Number(_) => serde_yaml::from_str(text).unwrap_or_else(|_| Value::String(text.into())),
+        _ => Value::String(text.into()),
+    };
+}
+
+fn flatten(value: &Value, prefix: &str, origins: &BTreeMap<String, String>, entries: &mut Vec<Entry>) {
+    if let Value::Mapping(mapping) = value {
+        for (key, value) in mapping {
+            let name = key.as_str().unwrap_or_default();
+            let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+            flatten(value, &path, origins, entries);
+        }
+        return;
+    }
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => serde_yaml::to_string(other).unwrap_or_default().trim().to_owned(),
+    };
+    entries.push(Entry {
+        key: prefix.to_owned(),
+        value: if is_secret(prefix) && !text.is_empty() { "********".into() } else { text },
+        origin: origins.get(prefix).cloned().unwrap_or_else(|| "default".into()),
+    });
+}
+
+/// Whether a key's value must not be shown.
+fn is_secret(key: &str) -> bool {
+    let last = key.rsplit('.').next().unwrap_or(key).to_lowercase();
+    ["secret", "token", "password", "webhook", "api_key"].iter().any(|word| last.contains(word))
+}
+
+fn check(anomaly: &detect::Settings) -> Result<()> {
+    let refuse = |key: &str, what: &str| Err(Error::input(format!("`anomaly.{key}` must be {what}")));
+    if !(5..=400).contains(&anomaly.rolling_window_days) {
+        return refuse("rolling_window_days", "from 5 to 400");
+    }
+    if !(anomaly.z_score_threshold.is_finite() && anomaly.z_score_threshold > 0.0) {
+        return refuse("z_score_threshold", "above 0");
+    }
+    if !(anomaly.drift_threshold_pct.is_finite() && anomaly.drift_threshold_pct > 0.0) {
+        return refuse("drift_threshold_pct", "above 0");
+    }
+    if !(anomaly.min_daily_cost.is_finite() && anomaly.min_daily_cost >= 0.0) {
+        return refuse("min_daily_cost", "at least 0");
+    }
+    if anomaly.settle_days > 60 {
+        return refuse("settle_days", "at most 60");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing(_: &str) -> Option<String> {
+        None
+    }
+
+    fn with_file(text: &str) -> Result<Loaded> {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("config.yaml");
+        std::fs::write(&path, text).expect("write");
+        load(Some(&path), &nothing, &[])
+    }
+
+    #[test]
+    fn the_example_is_the_default_and_complete() {
+        let config: Config = serde_yaml::from_str(EXAMPLE).expect("every key is known, none is missing");
+        let again = serde_yaml::to_value(&config).expect("serialises");
+        let example: Value = serde_yaml::from_str(EXAMPLE).expect("YAML");
+        assert_eq!(again, example, "the example has every key, with the type of the settings");
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_file_over_default() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("config.yaml");
+        std::fs::write(&path, "database: { path: from-file, threads: 3 }\naws_profile: from-file\n").expect("write");
+        let environment = |name: &str| (name == "AWS_COST_DB_PATH" || name == "AWS_COST_PROFILE").then(|| "from-env".to_owned());
+        let flag = Override { key: "database.path", flag: "--db", value: "from-flag".into() };
+        let loaded = load(Some(&path), &environment, &[flag]).expect("valid");
+        assert_eq!(loaded.config.database.path, Path::new("from-flag"));
+        assert_eq!(loaded.config.aws_profile, "from-env");
+        assert_eq!(loaded.config.database.threads, 3);
+        assert_eq!(loaded.config.cost_explorer.lookback_days, 60);
+        let origin = |key: &str| loaded.entries.iter().find(|e| e.key == key).map(|e| e.origin.clone()).unwrap_or_default();
+        assert_eq!(origin("database.path"), "--db");
+        assert_eq!(origin("aws_profile"), "AWS_COST_PROFILE");
+        assert_eq!(origin("s3.prefix"), "default");
+    }
+
+    #[test]
+    fn unknown_keys_name_the_nearest() {
+        let error = with_file("anomaly: { z_score_treshold: 3 }").expect_err("unknown").to_string();
+        assert!(error.contains("there is no key `anomaly.z_score_treshold`"), "{error}");
+        assert!(error.contains("did you mean `z_score_threshold`?"), "{error}");
+    }
+
+    #[test]
+    fn values_of_the_wrong_type_or_range_are_refused() {
+        assert!(with_file("anomaly: { settle_days: many }").is_err());
+        assert!(with_file("anomaly: { z_score_threshold: -1 }").is_err());
+        assert!(with_file("anomaly: 3").expect_err("section").to_string().contains("is a section"));
+    }
+
+    #[test]
+    fn an_empty_file_changes_nothing() {
+        assert!(with_file("# nothing\n").is_ok());
+    }
+
+    #[test]
+    fn secrets_are_recognised() {
+        assert!(is_secret("notify.slack.webhook_url") && is_secret("x.bot_token"));
+        assert!(!is_secret("database.path"));
+    }
+}

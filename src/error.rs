@@ -1,0 +1,142 @@
+//! What can go wrong and how the process ends. This module formats errors; it never prints them.
+
+use std::fmt;
+
+/// The exit codes of the program. `docs/cli.md` documents them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitCode {
+    /// Everything asked for was done.
+    Done = 0,
+    /// Input, configuration or data were at fault; what could be done was done.
+    Failed = 1,
+    /// The command line was at fault.
+    Usage = 2,
+    /// Findings were reported, and the caller asked to be told by exit code.
+    Findings = 10,
+    /// The program is at fault.
+    Bug = 70,
+}
+
+/// Whose fault an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A file, the configuration or the data.
+    Input,
+    /// The command line.
+    Usage,
+    /// This program.
+    Bug,
+}
+
+/// An error names the thing, the causes below it, and the next step.
+///
+/// Messages are lower-case without a final period, with objects in backticks.
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    causes: Vec<String>,
+    hints: Vec<String>,
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of a file, the configuration or the data.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(Kind::Input, message)
+    }
+
+    /// An error of the command line.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// A state that the program's own logic rules out.
+    pub fn bug(message: impl Into<String>) -> Self {
+        Self::new(Kind::Bug, message).hint("please report this with the command you ran")
+    }
+
+    fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Adds what lies below the message.
+    pub fn cause(mut self, cause: impl fmt::Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
+    /// Adds a next step.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Puts `message` on top; what was the message becomes the first cause.
+    pub fn context(mut self, message: impl Into<String>) -> Self {
+        let below = std::mem::replace(&mut self.message, message.into());
+        self.causes.insert(0, below);
+        self
+    }
+
+    pub fn exit_code(&self) -> ExitCode {
+        match self.kind {
+            Kind::Input => ExitCode::Failed,
+            Kind::Usage => ExitCode::Usage,
+            Kind::Bug => ExitCode::Bug,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let label = if self.kind == Kind::Bug { "bug" } else { "error" };
+        write!(f, "{label}: {}", self.message)?;
+        for cause in &self.causes {
+            write!(f, "\n  caused by: {}", cause.replace('\n', "\n    "))?;
+        }
+        for hint in &self.hints {
+            write!(f, "\nhint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The candidate nearest in spelling to `wanted`, when it is near enough to be a typo of it.
+pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = wanted.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&wanted, &candidate.to_lowercase()), candidate))
+        .filter(|(similarity, _)| *similarity > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn displays_message_causes_and_hints() {
+        let error = Error::input("cannot read `a.csv`").cause("No such file").hint("check the path");
+        assert_eq!(
+            error.context("cannot ingest 2018-10").to_string(),
+            "error: cannot ingest 2018-10\n  caused by: cannot read `a.csv`\n  caused by: No such file\nhint: check the path"
+        );
+    }
+
+    #[test]
+    fn nearest_finds_typos_and_nothing_far() {
+        assert_eq!(nearest("servce", ["account", "service"]), Some("service"));
+        assert_eq!(nearest("zzz", ["account", "service"]), None);
+    }
+}

@@ -1,0 +1,234 @@
+//! Questions a user has, answered: one file for each verb. The only place where the store meets
+//! `analysis`. It never reads the clock or the environment; today arrives as an argument.
+
+pub mod anomalies;
+pub mod trends;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use serde_json::{Map, Value};
+
+use crate::{
+    analysis::calendar::settled_through,
+    error::{Error, Result, nearest},
+    model::{Dimension, Filter, GroupBy, Metric, Period, first_of_month},
+    store::{
+        Store,
+        queries::{Segment, Selection},
+    },
+};
+
+/// The version of every JSON answer. Fields are only ever added to it.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What every question says about the data it is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// One data source; without it the most detailed of each month.
+    pub source: Option<&'a str>,
+    pub metric: Metric,
+    pub filters: &'a [Filter],
+    /// Today, or the day that the user wants to be today.
+    pub as_of: NaiveDate,
+    pub settle_days: u32,
+}
+
+/// The time frame that the data allows.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The day asked for, or the newest day of the data when that is older.
+    pub as_of: NaiveDate,
+    /// By how many days the newest data is older than the day asked for.
+    pub data_age_days: i64,
+    pub settled_through: NaiveDate,
+    /// The days that each source has.
+    days: BTreeMap<String, BTreeSet<NaiveDate>>,
+}
+
+impl Frame {
+    /// Reads what there is.
+    ///
+    /// # Errors
+    /// When there is nothing, or not of the source asked for.
+    pub fn new(store: &Store, question: &Question) -> Result<Self> {
+        let mut days: BTreeMap<String, BTreeSet<NaiveDate>> = BTreeMap::new();
+        let mut usage_days: BTreeMap<String, BTreeSet<NaiveDate>> = BTreeMap::new();
+        for source_day in store.days()? {
+            if source_day.has_usage {
+                usage_days.entry(source_day.data_source.clone()).or_default().insert(source_day.day);
+            }
+            days.entry(source_day.data_source).or_default().insert(source_day.day);
+        }
+        if days.is_empty() {
+            return Err(Error::input("the database holds no costs").hint("ingest a bill: `aws-cost-anomalies ingest PATH`"));
+        }
+        if let Some(source) = question.source {
+            let names: Vec<String> = days.keys().cloned().collect();
+            days.retain(|name, _| name == source);
+            if days.is_empty() {
+                let error = Error::input(format!("there is no data source `{source}`"));
+                let near = nearest(source, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`? "));
+                return Err(error.hint(format!("{}there are: {}", near.unwrap_or_default(), names.join(", "))));
+            }
+        }
+        let newest_of = |name: &String, all: &BTreeSet<NaiveDate>| {
+            usage_days.get(name).and_then(|days| days.last()).or(all.last()).copied()
+        };
+        let newest = days.iter().filter_map(|(name, all)| newest_of(name, all)).max();
+        let newest = newest.ok_or_else(|| Error::bug("a data source without days"))?;
+        let as_of = question.as_of.min(newest);
+        Ok(Self {
+            as_of,
+            data_age_days: (question.as_of - newest).num_days().max(0),
+            settled_through: settled_through(as_of, question.settle_days, newest),
+            days,
+        })
+    }
+
+    /// One data source for each month of `period`: the most detailed one that has the days which any has,
+    /// but for at most `settle_days`.
+    pub fn segments(&self, period: Period, settle_days: u32) -> Vec<Segment> {
+        let mut months: BTreeMap<NaiveDate, Vec<(&str, usize)>> = BTreeMap::new();
+        for (name, days) in &self.days {
+            let mut counts: BTreeMap<NaiveDate, usize> = BTreeMap::new();
+            for day in days.range(period.start..=period.end) {
+                *counts.entry(first_of_month(*day)).or_default() += 1;
+            }
+            for (month, count) in counts {
+                months.entry(month).or_default().push((name, count));
+            }
+        }
+        let mut segments: Vec<Segment> = Vec::new();
+        for (month, mut sources) in months {
+            let most = sources.iter().map(|(_, count)| *count).max().unwrap_or(0);
+            sources.retain(|(_, count)| count + settle_days as usize >= most);
+            let Some((name, _)) = sources.into_iter().min_by_key(|(name, _)| (detail_rank(name), *name)) else { continue };
+            let whole = crate::model::Granularity::Monthly.period_of(month);
+            let cut = Period { start: whole.start.max(period.start), end: whole.end.min(period.end) };
+            match segments.last_mut() {
+                Some(last) if last.data_source == name => last.period.end = cut.end,
+                _ => segments.push(Segment { data_source: name.into(), period: cut }),
+            }
+        }
+        segments
+    }
+
+    /// Whether any source of `segments` has the day.
+    pub fn has_day(&self, segments: &[Segment], day: NaiveDate) -> bool {
+        let mut covering = segments.iter().filter(|segment| segment.period.contains(day));
+        covering.any(|segment| self.days.get(&segment.data_source).is_some_and(|days| days.contains(&day)))
+    }
+
+    /// The first day of any data.
+    pub fn first_day(&self) -> Option<NaiveDate> {
+        self.days.values().filter_map(|days| days.first()).min().copied()
+    }
+
+    /// What a reader should know before trusting the figures.
+    fn notes(&self, question: &Question, segments: &[Segment]) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.data_age_days > 0 {
+            notes.push(format!(
+                "the newest data is of {}, {} days before {}: reading as of that day",
+                self.as_of, self.data_age_days, question.as_of
+            ));
+        }
+        let used: BTreeSet<&str> = segments.iter().map(|segment| segment.data_source.as_str()).collect();
+        let others: Vec<&str> = self.days.keys().map(String::as_str).filter(|name| !used.contains(name)).collect();
+        if !others.is_empty() && !used.is_empty() {
+            let used: Vec<&str> = used.into_iter().collect();
+            notes.push(format!("from {}; also in the database: {} (`--source`)", used.join(" and "), others.join(", ")));
+        }
+        notes
+    }
+}
+
+/// How much detail a source has; sources of other vendors come last.
+fn detail_rank(data_source: &str) -> usize {
+    let ranked = ["cur2", "cur", "focus", "cost-explorer"];
+    ranked.iter().position(|name| *name == data_source).unwrap_or(ranked.len())
+}
+
+/// The one currency of the selection.
+///
+/// # Errors
+/// When there are several: they are never added.
+fn single_currency(store: &Store, selection: &Selection) -> Result<String> {
+    let mut currencies = store.currencies(selection)?;
+    if currencies.len() > 1 {
+        return Err(Error::input(format!("the costs are in {} and are not added", currencies.join(" and ")))
+            .hint(format!("choose one: `--filter currency={}`", currencies[0])));
+    }
+    Ok(currencies.pop().unwrap_or_else(|| "USD".into()))
+}
+
+/// Says which filter value does not exist, when nothing matches.
+///
+/// # Errors
+/// When a positive filter names a value that is not in the data.
+fn check_filters(store: &Store, selection: &Selection) -> Result<()> {
+    for filter in selection.filters.iter().filter(|filter| !filter.negated) {
+        let values = store.values(selection, &filter.dimension)?;
+        if values.contains(&filter.value) {
+            continue;
+        }
+        let error = Error::input(format!("there is no {} `{}` in these days", filter.dimension, filter.value));
+        return Err(match nearest(&filter.value, values.iter().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None if values.is_empty() => error.hint("there is no data in these days"),
+            None => {
+                let few: Vec<&str> = values.iter().take(8).map(String::as_str).collect();
+                error.hint(format!("there are: {}", few.join(", ")))
+            }
+        });
+    }
+    Ok(())
+}
+
+/// A group as an object from dimension to value.
+fn group_object(group_by: &GroupBy, values: &[String]) -> Map<String, Value> {
+    group_by.0.iter().zip(values).map(|(dimension, value)| (dimension.to_string(), value.clone().into())).collect()
+}
+
+/// The name of the account in a group, when it is grouped by account and the name is known.
+fn account_name(group_by: &GroupBy, values: &[String], names: &BTreeMap<String, String>) -> Option<String> {
+    let index = group_by.0.iter().position(|dimension| *dimension == Dimension::Account)?;
+    names.get(values.get(index)?).cloned()
+}
+
+/// The sources of `segments` by name, for the answer.
+fn source_names(segments: &[Segment]) -> String {
+    let names: BTreeSet<&str> = segments.iter().map(|segment| segment.data_source.as_str()).collect();
+    names.into_iter().collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().expect("a date")
+    }
+
+    fn frame(sources: &[(&str, &str, &str)]) -> Frame {
+        let days = sources.iter().map(|(name, start, end)| {
+            let period = Period { start: day(start), end: day(end) };
+            ((*name).to_owned(), period.iter().collect::<BTreeSet<_>>())
+        });
+        Frame { as_of: day("2026-12-31"), data_age_days: 0, settled_through: day("2026-12-29"), days: days.collect() }
+    }
+
+    #[test]
+    fn the_most_detailed_source_that_covers_a_month_is_picked() {
+        let frame = frame(&[
+            ("cost-explorer", "2026-10-01", "2026-12-31"),
+            ("cur", "2026-11-01", "2026-12-30"),
+            ("cur2", "2026-12-20", "2026-12-30"),
+        ]);
+        let segments = frame.segments(Period { start: day("2026-10-15"), end: day("2026-12-31") }, 2);
+        let shown: Vec<String> =
+            segments.iter().map(|s| format!("{} {}..{}", s.data_source, s.period.start, s.period.end)).collect();
+        assert_eq!(shown, ["cost-explorer 2026-10-15..2026-10-31", "cur 2026-11-01..2026-12-31"]);
+    }
+}

@@ -1,0 +1,269 @@
+//! Where the money goes, period by period.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Days, NaiveDate};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Frame, Question, SCHEMA_VERSION, account_name, check_filters, group_object, single_currency, source_names};
+use crate::{
+    error::{Error, Result},
+    model::{ChargeCategory, Granularity, GroupBy, Metric, Period},
+    store::{
+        Store,
+        queries::{Cell, Selection},
+    },
+};
+
+/// Credits hide spend when they take more than this share of it.
+const HIDING_SHARE: f64 = 0.01;
+
+/// What to show.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    pub question: Question<'a>,
+    /// The days asked for; `None` is the last `days` up to the newest.
+    pub from: Option<NaiveDate>,
+    pub to: Option<NaiveDate>,
+    pub days: u32,
+    pub granularity: Granularity,
+    pub group_by: GroupBy,
+    /// Groups to show by name; the rest is one row.
+    pub top: usize,
+    /// The charge categories that count.
+    pub include: &'a [ChargeCategory],
+}
+
+/// Costs by period and group.
+#[derive(Debug, Serialize)]
+pub struct Trends {
+    pub schema_version: u32,
+    pub command: &'static str,
+    pub as_of: NaiveDate,
+    pub data_age_days: i64,
+    pub settled_through: NaiveDate,
+    pub source: String,
+    pub metric: Metric,
+    pub currency: String,
+    pub granularity: Granularity,
+    pub group_by: GroupBy,
+    /// The charge categories that the costs count.
+    pub include: Vec<&'static str>,
+    pub periods: Vec<TrendPeriod>,
+    /// The groups over the whole range, the costliest first, `other` last.
+    pub groups: Vec<GroupTotal>,
+    /// Charge categories that the costs do not count, over the whole range.
+    pub apart: Vec<Apart>,
+    /// A sentence, when credits make the bill look much smaller than what was spent.
+    pub hidden_by_credits: Option<String>,
+    pub notes: Vec<String>,
+}
+
+/// One period.
+#[derive(Debug, Serialize)]
+pub struct TrendPeriod {
+    pub start: NaiveDate,
+    pub end: NaiveDate,
+    /// Whether some of its days are not settled.
+    pub provisional: bool,
+    pub total: f64,
+    /// Against the period before.
+    pub change: Option<f64>,
+    pub change_pct: Option<f64>,
+    /// Credits and refunds of the period, counted in `total` or not.
+    pub credits: f64,
+    pub groups: Vec<GroupCost>,
+}
+
+/// One group in one period.
+#[derive(Debug, Serialize)]
+pub struct GroupCost {
+    pub group: Map<String, Value>,
+    pub cost: f64,
+    pub change: Option<f64>,
+    pub change_pct: Option<f64>,
+}
+
+/// One group over the whole range.
+#[derive(Debug, Serialize)]
+pub struct GroupTotal {
+    pub group: Map<String, Value>,
+    pub account_name: Option<String>,
+    /// Whether this row stands for all groups that are not shown by name.
+    pub other: bool,
+    pub cost: f64,
+    pub share_pct: Option<f64>,
+    /// Per day of the range.
+    pub average: f64,
+    /// Of a period.
+    pub minimum: f64,
+    pub maximum: f64,
+    pub costs: Vec<f64>,
+}
+
+/// Charges that are shown beside the total.
+#[derive(Debug, Serialize)]
+pub struct Apart {
+    pub charge_category: &'static str,
+    pub cost: f64,
+}
+
+/// Costs of the selection by period and group.
+///
+/// # Errors
+/// When the range is empty, the data is of several currencies, or a filter or key names what is not there.
+pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
+    let question = &request.question;
+    let frame = Frame::new(store, question)?;
+    let range = range(request, &frame)?;
+    let segments = frame.segments(range, question.settle_days);
+    let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
+    let cells = store.cells(&selection, &request.group_by.0)?;
+    if cells.is_empty() {
+        check_filters(store, &selection)?;
+    }
+    let currency = single_currency(store, &selection)?;
+    let names = store.account_names()?;
+
+    let periods = range.split(request.granularity);
+    let index_of: BTreeMap<NaiveDate, usize> =
+        periods.iter().enumerate().flat_map(|(index, period)| period.iter().map(move |day| (day, index))).collect();
+    let included: BTreeSet<&str> = request.include.iter().map(|category| category.as_str()).collect();
+    let mut groups: BTreeMap<Vec<String>, Vec<f64>> = BTreeMap::new();
+    let mut credits = vec![0.0; periods.len()];
+    let mut apart: BTreeMap<&str, f64> = BTreeMap::new();
+    for Cell { group, day, charge_category, cost } in &cells {
+        let Some(&index) = index_of.get(day) else { continue };
+        if charge_category == ChargeCategory::Credit.as_str() {
+            credits[index] += cost;
+        }
+        if included.contains(charge_category.as_str()) {
+            groups.entry(group.clone()).or_insert_with(|| vec![0.0; periods.len()])[index] += cost;
+        } else {
+            *apart.entry(charge_category).or_default() += cost;
+        }
+    }
+    let rows = ranked(groups, request.top, periods.len());
+    let totals: Vec<f64> = (0..periods.len()).map(|index| rows.iter().map(|row| row.costs[index]).sum()).collect();
+    let total: f64 = totals.iter().sum();
+
+    let object = |row: &Row| match &row.group {
+        Some(values) => group_object(&request.group_by, values),
+        None => request.group_by.0.iter().map(|dimension| (dimension.to_string(), "other".into())).collect(),
+    };
+    let trend_periods = periods.iter().enumerate().map(|(index, period)| {
+        let before = index.checked_sub(1);
+        TrendPeriod {
+            start: period.start,
+            end: period.end,
+            provisional: period.end > frame.settled_through,
+            total: totals[index],
+            change: before.map(|before| totals[index] - totals[before]),
+            change_pct: before.and_then(|before| percent(totals[index] - totals[before], totals[before])),
+            credits: credits[index],
+            groups: rows
+                .iter()
+                .map(|row| {
+                    let change = before.map(|before| row.costs[index] - row.costs[before]);
+                    GroupCost {
+                        group: object(row),
+                        cost: row.costs[index],
+                        change,
+                        change_pct: before.and_then(|before| percent(row.costs[index] - row.costs[before], row.costs[before])),
+                    }
+                })
+                .collect(),
+        }
+    });
+    let group_totals = rows.iter().map(|row| {
+        let cost: f64 = row.costs.iter().sum();
+        GroupTotal {
+            group: object(row),
+            account_name: row.group.as_ref().and_then(|values| account_name(&request.group_by, values, &names)),
+            other: row.group.is_none(),
+            cost,
+            share_pct: percent(cost, total),
+            average: cost / range.days() as f64,
+            minimum: row.costs.iter().copied().min_by(f64::total_cmp).unwrap_or(0.0),
+            maximum: row.costs.iter().copied().max_by(f64::total_cmp).unwrap_or(0.0),
+            costs: row.costs.clone(),
+        }
+    });
+    let credits_counted = included.contains(ChargeCategory::Credit.as_str());
+    let hidden_by_credits = hiding_credits(credits.iter().sum(), total, credits_counted);
+    Ok(Trends {
+        schema_version: SCHEMA_VERSION,
+        command: "trends",
+        as_of: frame.as_of,
+        data_age_days: frame.data_age_days,
+        settled_through: frame.settled_through,
+        source: source_names(&segments),
+        metric: question.metric,
+        currency,
+        granularity: request.granularity,
+        group_by: request.group_by.clone(),
+        include: request.include.iter().map(|category| category.as_str()).collect(),
+        periods: trend_periods.collect(),
+        groups: group_totals.collect(),
+        apart: ChargeCategory::ALL
+            .iter()
+            .filter_map(|category| apart.get(category.as_str()).map(|cost| Apart { charge_category: category.as_str(), cost: *cost }))
+            .collect(),
+        hidden_by_credits,
+        notes: frame.notes(question, &segments),
+    })
+}
+
+fn range(request: &Request, frame: &Frame) -> Result<Period> {
+    let end = request.to.unwrap_or(frame.as_of);
+    let start = request.from.unwrap_or(end - Days::new(u64::from(request.days.max(1)) - 1));
+    if start > end {
+        return Err(Error::usage(format!("the range ends before it starts: {start} to {end}"))
+            .hint("`--from` is the first day, `--to` the last"));
+    }
+    if Some(end) < frame.first_day() || start > frame.as_of {
+        let first = frame.first_day().unwrap_or(start);
+        return Err(Error::input(format!("there is no data from {start} to {end}"))
+            .hint(format!("the data is of {first} to {}", frame.as_of)));
+    }
+    Ok(Period { start, end })
+}
+
+/// A group, or all groups that are not shown by name.
+struct Row {
+    group: Option<Vec<String>>,
+    costs: Vec<f64>,
+}
+
+/// The costliest groups and one row for the others, so that rows add up to the total.
+fn ranked(groups: BTreeMap<Vec<String>, Vec<f64>>, top: usize, periods: usize) -> Vec<Row> {
+    let weight = |costs: &[f64]| costs.iter().sum::<f64>().abs();
+    let mut rows: Vec<Row> = groups.into_iter().map(|(group, costs)| Row { group: Some(group), costs }).collect();
+    rows.sort_by(|a, b| weight(&b.costs).total_cmp(&weight(&a.costs)));
+    if rows.len() > top {
+        let mut other = vec![0.0; periods];
+        for row in rows.drain(top..) {
+            other.iter_mut().zip(&row.costs).for_each(|(sum, cost)| *sum += cost);
+        }
+        rows.push(Row { group: None, costs: other });
+    }
+    rows
+}
+
+/// `part` in percent of `whole`; nothing to compare with below a cent.
+fn percent(part: f64, whole: f64) -> Option<f64> {
+    (whole.abs() >= 0.01).then(|| part / whole.abs() * 100.0)
+}
+
+/// A sentence when credits make the bill look smaller than what was spent.
+fn hiding_credits(credits: f64, total: f64, counted: bool) -> Option<String> {
+    let spent = if counted { total - credits } else { total };
+    if credits > -0.01 || -credits < HIDING_SHARE * spent {
+        return None;
+    }
+    let share = if spent > 0.0 { format!(" ({:.0} %)", -credits / spent * 100.0) } else { String::new() };
+    let net = spent + credits;
+    let net = if net.abs() < 0.005 { 0.0 } else { net };
+    Some(format!("credits and refunds of {credits:.2} hide {spent:.2} of spend{share}: together {net:.2}"))
+}

@@ -1,0 +1,3 @@
+fn main() -> std::process::ExitCode {
+    aws_cost_anomalies::main()
+}

@@ -1,0 +1,152 @@
+//! Findings and scores as text.
+
+use comfy_table::Color;
+
+use super::{
+    Format, Style, csv, json, plain,
+    table::{Column, Table},
+    units::{change, money, percent},
+};
+use crate::{
+    analysis::detect::{Direction, Severity},
+    error::Result,
+    insights::anomalies::{Anomalies, Finding, Scores},
+};
+
+pub fn render(anomalies: &Anomalies, format: Format, style: Style) -> Result<String> {
+    match format {
+        Format::Json => json(anomalies),
+        Format::Csv => findings_csv(anomalies),
+        Format::Table => Ok(text(anomalies, |table| table.render(style))),
+        Format::Markdown => Ok(text(anomalies, Table::markdown)),
+    }
+}
+
+/// Scores are rows for programs: JSON, else CSV.
+pub fn render_scores(scores: &Scores, format: Format) -> Result<String> {
+    if format == Format::Json {
+        return json(scores);
+    }
+    let mut header = vec!["date".to_owned()];
+    header.extend(scores.group_by.0.iter().map(ToString::to_string));
+    header.extend(["cost", "expected", "score", "direction", "flagged", "kind"].map(str::to_owned));
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let rows = scores.scores.iter().map(|score| {
+        let mut row = vec![score.date.to_string()];
+        row.extend(score.group.values().map(plain));
+        row.extend([
+            score.cost.to_string(),
+            number(score.expected),
+            number(score.score),
+            score.direction.map_or("", Direction::name).into(),
+            score.flagged.to_string(),
+            score.kind.map_or("", |kind| kind.name()).into(),
+        ]);
+        row
+    });
+    csv(&header, rows)
+}
+
+fn text(anomalies: &Anomalies, render: impl Fn(&Table) -> String) -> String {
+    let judged = if anomalies.judged.days() == 1 {
+        format!("on {}", anomalies.judged.end)
+    } else {
+        format!("from {} to {}", anomalies.judged.start, anomalies.judged.end)
+    };
+    let basis = format!(
+        "{} series of {} cost, threshold {:.1}, window {} days",
+        anomalies.series,
+        anomalies.metric.name().replace('_', " "),
+        anomalies.threshold,
+        anomalies.window_days
+    );
+    if anomalies.findings.is_empty() {
+        return format!("No anomalies {judged} ({basis})\n");
+    }
+    let count = anomalies.findings.len();
+    let mut text = format!("{count} {} {judged} ({basis})\n\n", if count == 1 { "anomaly" } else { "anomalies" });
+    text += &render(&table(anomalies));
+    text += "\nwhy\n";
+    for finding in &anomalies.findings {
+        let names: Vec<String> = group_names(finding);
+        text += &format!("  {} {}: {}\n", finding.id, names.join(" / "), finding.reasons.join("; "));
+    }
+    text
+}
+
+fn table(anomalies: &Anomalies) -> Table {
+    let mut columns = vec![Column::name("severity"), Column::name("since")];
+    columns.extend(anomalies.group_by.0.iter().map(|dimension| Column::name(dimension.to_string())));
+    columns.extend([
+        Column::name("what"),
+        Column::number("expected").rank(3),
+        Column::number("actual").rank(2),
+        Column::number("impact"),
+        Column::number("%").rank(4),
+        Column::number("in all").rank(5),
+        Column::number("score").rank(6),
+        Column::name("until").rank(7),
+    ]);
+    let money = |amount| money(amount, &anomalies.currency);
+    let mut table = Table::new(columns);
+    for finding in &anomalies.findings {
+        let mut cells = vec![finding.severity.name().to_owned(), finding.start.to_string()];
+        cells.extend(group_names(finding));
+        let pct = (finding.expected.abs() >= 0.01).then(|| finding.impact / finding.expected.abs() * 100.0);
+        cells.extend([
+            format!("{} {}", finding.kind.name(), finding.direction.name()),
+            money(finding.expected),
+            money(finding.actual),
+            change(finding.impact, &anomalies.currency),
+            percent(pct, true),
+            change(finding.impact_total, &anomalies.currency),
+            format!("{:.1}", finding.score),
+            finding.end.map_or("going on".into(), |end| end.to_string()),
+        ]);
+        match finding.severity {
+            Severity::Critical => table.colored_row(cells, Color::Red),
+            Severity::Warning => table.colored_row(cells, Color::Yellow),
+            Severity::Info => table.row(cells),
+        }
+    }
+    table
+}
+
+/// The values of a group, an account with its name.
+fn group_names(finding: &Finding) -> Vec<String> {
+    let named = |(dimension, value): (&String, &serde_json::Value)| match &finding.account_name {
+        Some(name) if dimension == "account" => format!("{} ({name})", plain(value)),
+        _ => plain(value),
+    };
+    finding.group.iter().map(named).collect()
+}
+
+fn findings_csv(anomalies: &Anomalies) -> Result<String> {
+    let mut header: Vec<String> =
+        ["id", "kind", "direction", "severity", "date", "start", "end"].map(str::to_owned).into();
+    header.extend(anomalies.group_by.0.iter().map(ToString::to_string));
+    header.extend(["actual", "expected", "impact", "impact_total", "score", "currency", "reasons"].map(str::to_owned));
+    let rows = anomalies.findings.iter().map(|finding| {
+        let mut row = vec![
+            finding.id.clone(),
+            finding.kind.name().into(),
+            finding.direction.name().into(),
+            finding.severity.name().into(),
+            finding.date.to_string(),
+            finding.start.to_string(),
+            finding.end.map_or(String::new(), |end| end.to_string()),
+        ];
+        row.extend(finding.group.values().map(plain));
+        row.extend([
+            finding.actual.to_string(),
+            finding.expected.to_string(),
+            finding.impact.to_string(),
+            finding.impact_total.to_string(),
+            finding.score.to_string(),
+            anomalies.currency.clone(),
+            finding.reasons.join("; "),
+        ]);
+        row
+    });
+    csv(&header, rows)
+}

@@ -1,0 +1,38 @@
+//! The merged configuration as text.
+
+use serde::Serialize;
+
+use super::{
+    Format, Style, csv, json,
+    table::{Column, Table},
+};
+use crate::{error::Result, insights::SCHEMA_VERSION};
+
+/// One value and where it came from.
+#[derive(Serialize)]
+pub struct Line<'a> {
+    pub key: &'a str,
+    pub value: &'a str,
+    pub origin: &'a str,
+}
+
+pub fn render(lines: &[Line], format: Format, style: Style) -> Result<String> {
+    let cells = |line: &Line| vec![line.key.to_owned(), line.value.to_owned(), line.origin.to_owned()];
+    match format {
+        Format::Json => {
+            #[derive(Serialize)]
+            struct Answer<'a> {
+                schema_version: u32,
+                command: &'static str,
+                values: &'a [Line<'a>],
+            }
+            json(&Answer { schema_version: SCHEMA_VERSION, command: "config", values: lines })
+        }
+        Format::Csv => csv(&["key", "value", "origin"].map(str::to_owned), lines.iter().map(cells)),
+        Format::Table | Format::Markdown => {
+            let mut table = Table::new(vec![Column::name("key"), Column::name("value"), Column::name("origin")]);
+            lines.iter().for_each(|line| table.row(cells(line)));
+            Ok(if format == Format::Table { table.render(style) } else { table.markdown() })
+        }
+    }
+}

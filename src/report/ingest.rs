@@ -1,0 +1,161 @@
+//! What an ingestion did, as text.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Format, Style, csv, json,
+    table::{Column, Table},
+    units::{count, money},
+};
+use crate::{error::Result, ingest::Outcome, insights::SCHEMA_VERSION};
+
+pub fn render(outcome: &Outcome, format: Format, style: Style) -> Result<String> {
+    match format {
+        Format::Json => {
+            #[derive(serde::Serialize)]
+            struct Answer<'a> {
+                schema_version: u32,
+                command: &'static str,
+                #[serde(flatten)]
+                outcome: &'a Outcome,
+            }
+            json(&Answer { schema_version: SCHEMA_VERSION, command: "ingest", outcome })
+        }
+        Format::Csv => periods_csv(outcome),
+        Format::Table => Ok(text(outcome, |table| table.render(style))),
+        Format::Markdown => Ok(text(outcome, Table::markdown)),
+    }
+}
+
+fn text(outcome: &Outcome, render: impl Fn(&Table) -> String) -> String {
+    let mut text = String::new();
+    if !outcome.periods.is_empty() {
+        text += &render(&periods(outcome));
+        let rows: u64 = outcome.periods.iter().map(|period| period.loaded.rows).sum();
+        text += &format!("\n{} rows ingested\n", count(rows));
+    }
+    text += &notes(outcome);
+    for unchanged in &outcome.unchanged {
+        let files = if unchanged.files == 1 { "1 file".into() } else { format!("{} files", unchanged.files) };
+        text += &format!("unchanged: {} ({files}, nothing to do)\n", unchanged.label);
+    }
+    if outcome.superseded_files > 0 {
+        text += &format!("{} older files that no manifest names were left out\n", outcome.superseded_files);
+    }
+    text
+}
+
+fn periods(outcome: &Outcome) -> Table {
+    let mut table = Table::new(vec![
+        Column::name("period"),
+        Column::name("format").rank(2),
+        Column::name("provider").rank(7),
+        Column::name("payer").rank(3),
+        Column::number("files").rank(6),
+        Column::number("rows"),
+        Column::name("days").rank(1),
+        Column::number("unblended"),
+        Column::number("blended").rank(9),
+        Column::number("amortized").rank(4),
+        Column::number("net unblended").rank(8),
+        Column::number("net amortized"),
+        Column::number("list").rank(10),
+        Column::number("credits in it").rank(5),
+    ]);
+    for period in &outcome.periods {
+        let loaded = &period.loaded;
+        let money = |amount: f64| money(amount, &loaded.currency);
+        let whole = u64::try_from((loaded.last_day - loaded.first_day).num_days() + 1).unwrap_or(0);
+        let holes = if loaded.days < whole { format!(" ({} days)", loaded.days) } else { String::new() };
+        table.row(vec![
+            loaded.billing_period.format("%Y-%m").to_string(),
+            period.format.clone(),
+            loaded.provider.clone(),
+            loaded.payer_account_id.clone(),
+            loaded.files.to_string(),
+            count(loaded.rows),
+            format!("{}..{}{holes}", loaded.first_day, loaded.last_day.format("%m-%d")),
+            money(loaded.unblended_cost),
+            loaded.blended_cost.map_or("-".into(), money),
+            money(loaded.amortized_cost),
+            money(loaded.net_unblended_cost),
+            money(loaded.net_amortized_cost),
+            loaded.list_cost.map_or("-".into(), money),
+            money(loaded.credits),
+        ]);
+    }
+    table
+}
+
+/// What was missing, left out or replaced, said once for all periods that it is true of.
+fn notes(outcome: &Outcome) -> String {
+    let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for period in &outcome.periods {
+        let name = period.loaded.billing_period.format("%Y-%m").to_string();
+        let mut say = |note: String| {
+            let periods = said.entry(note).or_default();
+            if !periods.contains(&name) {
+                periods.push(name.clone());
+            }
+        };
+        for missing in &period.missing_columns {
+            say(format!("no {}: {}", missing.column, missing.consequence));
+        }
+        if let Some(left_out) = &period.left_out {
+            say(format!("{} rows left out: {}", count(left_out.rows), left_out.what));
+        }
+        for replaced in &period.replaced {
+            say(format!(
+                "replaced what came from `{}` ({} rows); files that belong together are ingested in one command",
+                replaced.key,
+                count(replaced.rows)
+            ));
+        }
+        if period.loaded.credits <= -0.01 {
+            let spent = period.loaded.unblended_cost - period.loaded.credits;
+            say(format!(
+                "credits and refunds of {} hide {} of spend",
+                money(period.loaded.credits, &period.loaded.currency),
+                money(spent, &period.loaded.currency)
+            ));
+        }
+    }
+    let all = outcome.periods.iter().map(|period| period.loaded.billing_period).collect::<std::collections::BTreeSet<_>>().len();
+    said.into_iter()
+        .map(|(note, periods)| if periods.len() == all { format!("{note}\n") } else { format!("{}: {note}\n", periods.join(", ")) })
+        .collect()
+}
+
+fn periods_csv(outcome: &Outcome) -> Result<String> {
+    let header = [
+        "billing_period", "format", "export", "data_source", "provider", "payer_account_id", "currency", "files", "rows",
+        "first_day", "last_day", "days", "unblended_cost", "blended_cost", "amortized_cost", "net_unblended_cost",
+        "net_amortized_cost", "list_cost", "credits",
+    ];
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let rows = outcome.periods.iter().map(|period| {
+        let loaded = &period.loaded;
+        vec![
+            loaded.billing_period.to_string(),
+            period.format.clone(),
+            period.export.clone(),
+            loaded.data_source.clone(),
+            loaded.provider.clone(),
+            loaded.payer_account_id.clone(),
+            loaded.currency.clone(),
+            loaded.files.to_string(),
+            loaded.rows.to_string(),
+            loaded.first_day.to_string(),
+            loaded.last_day.to_string(),
+            loaded.days.to_string(),
+            loaded.unblended_cost.to_string(),
+            number(loaded.blended_cost),
+            loaded.amortized_cost.to_string(),
+            loaded.net_unblended_cost.to_string(),
+            loaded.net_amortized_cost.to_string(),
+            number(loaded.list_cost),
+            loaded.credits.to_string(),
+        ]
+    });
+    csv(&header.map(str::to_owned), rows)
+}

@@ -1,0 +1,64 @@
+//! Results made readable: tables for people, JSON, CSV and markdown for programs. It returns text and
+//! never prints.
+
+pub mod anomalies;
+pub mod config;
+pub mod ingest;
+pub mod sql;
+mod table;
+pub mod trends;
+pub mod units;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// How a result is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people, fitted to the terminal
+    Table,
+    /// One object with `schema_version`
+    Json,
+    /// One row for each fact
+    Csv,
+    /// For pull requests and wikis
+    Markdown,
+}
+
+/// What the reader's screen can do.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Columns of the terminal; `None` when the output is not one.
+    pub width: Option<usize>,
+    pub color: bool,
+}
+
+/// Pretty JSON with a final newline.
+pub fn json(value: &impl Serialize) -> Result<String> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::bug("a result has no JSON").cause(e))?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// CSV with a header.
+fn csv(header: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> Result<String> {
+    let failed = |e: csv::Error| Error::bug("a result has no CSV").cause(e);
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header).map_err(failed)?;
+    for row in rows {
+        writer.write_record(row).map_err(failed)?;
+    }
+    let bytes = writer.into_inner().map_err(|e| Error::bug("a result has no CSV").cause(e))?;
+    String::from_utf8(bytes).map_err(|e| Error::bug("a result has no CSV").cause(e))
+}
+
+/// The text of a JSON value as CSV and tables have it.
+fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

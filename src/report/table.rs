@@ -1,0 +1,194 @@
+//! Tables that fit: columns of least importance go first, then long names are shortened in the middle;
+//! numbers and dates are never cut.
+
+use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table as Comfy, presets};
+
+use super::Style;
+
+/// Names are not shortened below this.
+const MIN_NAME_WIDTH: usize = 12;
+const GAP: usize = 2;
+
+/// One column of a [`Table`].
+#[derive(Clone, Debug)]
+pub struct Column {
+    header: String,
+    right: bool,
+    /// Columns of rank 0 always stay; the highest rank goes first.
+    rank: u8,
+}
+
+impl Column {
+    /// A name, left-aligned, shortened when need be.
+    pub fn name(header: impl Into<String>) -> Self {
+        Self { header: header.into(), right: false, rank: 0 }
+    }
+
+    /// A number or date that always stays.
+    pub fn number(header: impl Into<String>) -> Self {
+        Self { header: header.into(), right: true, rank: 0 }
+    }
+
+    /// Lets the column go when space is short; the highest rank goes first.
+    pub fn rank(mut self, rank: u8) -> Self {
+        self.rank = rank;
+        self
+    }
+}
+
+/// Rows of text under columns.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    columns: Vec<Column>,
+    rows: Vec<(Vec<String>, Option<Color>)>,
+}
+
+impl Table {
+    pub fn new(columns: Vec<Column>) -> Self {
+        Self { columns, rows: Vec::new() }
+    }
+
+    pub fn row(&mut self, cells: Vec<String>) {
+        self.rows.push((cells, None));
+    }
+
+    /// A row whose first cell is coloured where the terminal can.
+    pub fn colored_row(&mut self, cells: Vec<String>, color: Color) {
+        self.rows.push((cells, Some(color)));
+    }
+
+    /// Text for a terminal, every line ending in a newline and none in spaces.
+    pub fn render(&self, style: Style) -> String {
+        let (kept, widths) = self.fit(style.width);
+        let mut table = Comfy::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        if style.color {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        let header = kept.iter().map(|&index| Cell::new(&self.columns[index].header));
+        table.set_header(header);
+        for (cells, color) in &self.rows {
+            table.add_row(kept.iter().enumerate().map(|(position, &index)| {
+                let text = shortened(cells.get(index).map_or("", String::as_str), widths[position]);
+                match color {
+                    Some(color) if position == 0 => Cell::new(text).fg(*color),
+                    _ => Cell::new(text),
+                }
+            }));
+        }
+        for (position, &index) in kept.iter().enumerate() {
+            if let Some(column) = table.column_mut(position) {
+                column.set_padding((0, if position + 1 == kept.len() { 0 } else { GAP as u16 }));
+                column.set_cell_alignment(if self.columns[index].right { CellAlignment::Right } else { CellAlignment::Left });
+            }
+        }
+        let text = table.to_string();
+        text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
+    }
+
+    /// A markdown table.
+    pub fn markdown(&self) -> String {
+        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let mut text = line(self.columns.iter().map(|column| escaped(&column.header)).collect());
+        text += &line(self.columns.iter().map(|column| if column.right { "---:" } else { "---" }.to_owned()).collect());
+        for (cells, _) in &self.rows {
+            text += &line(cells.iter().map(|cell| escaped(cell)).collect());
+        }
+        text
+    }
+
+    /// The columns that stay and their widths.
+    fn fit(&self, limit: Option<usize>) -> (Vec<usize>, Vec<usize>) {
+        let natural = |index: usize| {
+            let cells = self.rows.iter().map(|(cells, _)| cells.get(index).map_or(0, |cell| cell.chars().count()));
+            cells.max().unwrap_or(0).max(self.columns[index].header.chars().count())
+        };
+        let mut kept: Vec<usize> = (0..self.columns.len()).collect();
+        let total = |kept: &[usize]| kept.iter().map(|index| natural(*index) + GAP).sum::<usize>().saturating_sub(GAP);
+        let Some(limit) = limit else {
+            let widths = kept.iter().map(|index| natural(*index)).collect();
+            return (kept, widths);
+        };
+        // Shortening names a little is better than losing a column.
+        let slack = |kept: &[usize]| -> usize {
+            let names = kept.iter().filter(|index| !self.columns[**index].right && self.columns[**index].rank == 0);
+            names.map(|index| natural(*index).saturating_sub(MIN_NAME_WIDTH * 2)).sum()
+        };
+        while total(&kept) > limit + slack(&kept) {
+            let least = kept.iter().copied().filter(|index| self.columns[*index].rank > 0).max_by_key(|index| self.columns[*index].rank);
+            let Some(least) = least else { break };
+            kept.retain(|index| *index != least);
+        }
+        let mut widths: Vec<usize> = kept.iter().map(|index| natural(*index)).collect();
+        let mut excess = total(&kept).saturating_sub(limit);
+        while excess > 0 {
+            let names = kept.iter().enumerate().filter(|(_, index)| !self.columns[**index].right);
+            let widest = names.map(|(position, _)| position).max_by_key(|position| widths[*position]);
+            match widest {
+                Some(position) if widths[position] > MIN_NAME_WIDTH => widths[position] -= 1,
+                _ => break,
+            }
+            excess -= 1;
+        }
+        (kept, widths)
+    }
+}
+
+/// Both ends of a text that is too long: names of resources differ at either.
+fn shortened(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return text.to_owned();
+    }
+    let tail = (width - 1) / 2;
+    let head = width - 1 - tail;
+    let start: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(length - tail).collect();
+    format!("{start}…{end}")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table =
+            Table::new(vec![Column::name("service"), Column::number("cost"), Column::number("share").rank(1)]);
+        table.row(vec!["a-service-with-a-very-long-name-indeed".into(), "$1,234.00".into(), "12.0 %".into()]);
+        table
+    }
+
+    fn plain(width: usize) -> String {
+        table().render(Style { width: Some(width), color: false })
+    }
+
+    #[test]
+    fn wide_tables_show_everything() {
+        assert_eq!(
+            table().render(Style { width: None, color: false }),
+            "service                                      cost   share\na-service-with-a-very-long-name-indeed  $1,234.00  12.0 %\n"
+        );
+    }
+
+    #[test]
+    fn narrow_tables_shorten_names_then_drop_columns_and_never_cut_numbers() {
+        assert_eq!(plain(45), "service                          cost   share\na-service-wit…name-indeed  $1,234.00  12.0 %\n".replace("a-service-wit…name-indeed", "a-service-wi…-name-indeed").replace("                          cost", "                         cost") , "{}", plain(45));
+        for width in [20, 30, 40] {
+            assert!(plain(width).contains("$1,234.00"), "{}", plain(width));
+        }
+        assert!(!plain(24).contains("share"));
+    }
+
+    #[test]
+    fn markdown_escapes_bars() {
+        let mut table = Table::new(vec![Column::name("a")]);
+        table.row(vec!["x|y".into()]);
+        assert_eq!(table.markdown(), "| a |\n| --- |\n| x\\|y |\n");
+    }
+}

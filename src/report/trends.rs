@@ -1,0 +1,198 @@
+//! Trends as text.
+
+use super::{
+    Format, Style, csv, json, plain,
+    table::{Column, Table},
+    units::{change, money, percent, sparkline},
+};
+use crate::{
+    error::Result,
+    insights::trends::{GroupTotal, Trends},
+    model::{Granularity, Period},
+};
+
+/// Up to this many periods have a column of their own.
+const MAX_PERIOD_COLUMNS: usize = 6;
+const SPARKLINE_WIDTH: usize = 30;
+
+pub fn render(trends: &Trends, format: Format, style: Style) -> Result<String> {
+    match format {
+        Format::Json => json(trends),
+        Format::Csv => rows_csv(trends),
+        Format::Table => Ok(text(trends, |table| table.render(style))),
+        Format::Markdown => Ok(text(trends, Table::markdown)),
+    }
+}
+
+fn text(trends: &Trends, render: impl Fn(&Table) -> String) -> String {
+    let dimensions: Vec<String> = trends.group_by.0.iter().map(ToString::to_string).collect();
+    let range = match (trends.periods.first(), trends.periods.last()) {
+        (Some(first), Some(last)) => format!("{} to {}", first.start, last.end),
+        _ => String::new(),
+    };
+    let mut text = format!(
+        "{} cost by {}, {range}, from {}\n\n",
+        capitalised(&trends.metric.name().replace('_', " ")),
+        dimensions.join(" and "),
+        trends.source
+    );
+    text += &render(&groups(trends, &dimensions));
+    text.push('\n');
+    text += &render(&periods(trends));
+    text += &footer(trends);
+    text
+}
+
+fn groups(trends: &Trends, dimensions: &[String]) -> Table {
+    let money = |amount: f64| money(amount, &trends.currency);
+    let own_columns = (2..=MAX_PERIOD_COLUMNS).contains(&trends.periods.len());
+    let mut columns: Vec<Column> = dimensions.iter().map(Column::name).collect();
+    if own_columns {
+        columns.extend(trends.periods.iter().map(|period| Column::number(period_name(trends.granularity, period.start, period.end)).rank(4)));
+    }
+    columns.extend([
+        Column::number("total"),
+        Column::number("share").rank(3),
+        Column::number("per day").rank(5),
+        Column::number("last").rank(if own_columns { 9 } else { 2 }),
+        Column::number("change").rank(1),
+        Column::number("%").rank(2),
+        Column::name("trend").rank(6),
+    ]);
+    let mut table = Table::new(columns);
+    let row = |names: Vec<String>, costs: &[f64], total: f64, share: Option<f64>, average: f64| {
+        let mut cells = names;
+        if own_columns {
+            cells.extend(costs.iter().map(|cost| money(*cost)));
+        }
+        let last = costs.last().copied().unwrap_or(0.0);
+        let before = costs.len().checked_sub(2).map(|index| costs[index]);
+        let moved = before.map(|before| last - before);
+        let moved_pct = before.filter(|before| before.abs() >= 0.01).map(|before| (last - before) / before.abs() * 100.0);
+        cells.extend([
+            money(total),
+            percent(share, false),
+            money(average),
+            money(last),
+            moved.map_or("-".into(), |moved| change(moved, &trends.currency)),
+            percent(moved_pct, true),
+            sparkline(costs, SPARKLINE_WIDTH),
+        ]);
+        cells
+    };
+    for group in &trends.groups {
+        table.row(row(group_names(group), &group.costs, group.cost, group.share_pct, group.average));
+    }
+    let totals: Vec<f64> = trends.periods.iter().map(|period| period.total).collect();
+    let total: f64 = totals.iter().sum();
+    let mut names = vec![String::new(); dimensions.len()];
+    names[0] = "total".into();
+    let average: f64 = trends.groups.iter().map(|group| group.average).sum();
+    table.row(row(names, &totals, total, Some(100.0).filter(|_| total.abs() >= 0.01), average));
+    table
+}
+
+/// The values of a group, an account with its name.
+fn group_names(group: &GroupTotal) -> Vec<String> {
+    let named = |(dimension, value): (&String, &serde_json::Value)| match &group.account_name {
+        Some(name) if dimension == "account" => format!("{} ({name})", plain(value)),
+        _ => plain(value),
+    };
+    group.group.iter().map(named).collect()
+}
+
+fn periods(trends: &Trends) -> Table {
+    let with_credits = trends.periods.iter().any(|period| period.credits.abs() >= 0.005);
+    let mut columns = vec![
+        Column::name(match trends.granularity {
+            Granularity::Daily => "day",
+            Granularity::Weekly => "week",
+            Granularity::Monthly => "month",
+        }),
+        Column::number("total"),
+        Column::number("change"),
+        Column::number("%").rank(1),
+    ];
+    if with_credits {
+        columns.push(Column::number("credits").rank(1));
+    }
+    columns.push(Column::name(""));
+    let mut table = Table::new(columns);
+    for period in &trends.periods {
+        let mut cells = vec![
+            period_name(trends.granularity, period.start, period.end),
+            money(period.total, &trends.currency),
+            period.change.map_or("-".into(), |moved| change(moved, &trends.currency)),
+            percent(period.change_pct, true),
+        ];
+        if with_credits {
+            cells.push(money(period.credits, &trends.currency));
+        }
+        cells.push(if period.provisional { "provisional".into() } else { String::new() });
+        table.row(cells);
+    }
+    table
+}
+
+fn footer(trends: &Trends) -> String {
+    let totals: Vec<f64> = trends.periods.iter().map(|period| period.total).collect();
+    let mut text = String::new();
+    if totals.len() > 1 {
+        let extreme = |found: Option<(usize, &f64)>| {
+            found.map_or(String::new(), |(index, cost)| {
+                let period = &trends.periods[index];
+                format!("{} ({})", money(*cost, &trends.currency), period_name(trends.granularity, period.start, period.end))
+            })
+        };
+        let minimum = totals.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
+        let maximum = totals.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        let mean = totals.iter().sum::<f64>() / totals.len() as f64;
+        text += &format!(
+            "\naverage {}, minimum {}, maximum {}\n",
+            money(mean, &trends.currency),
+            extreme(minimum),
+            extreme(maximum)
+        );
+    }
+    if trends.periods.iter().any(|period| period.provisional) {
+        text += &format!("provisional: days after {} may still change\n", trends.settled_through);
+    }
+    if !trends.apart.is_empty() {
+        let apart: Vec<String> =
+            trends.apart.iter().map(|apart| format!("{} {}", apart.charge_category, money(apart.cost, &trends.currency))).collect();
+        text += &format!("not in the total: {} (`--include`)\n", apart.join(", "));
+    }
+    if let Some(line) = &trends.hidden_by_credits {
+        text += &format!("{line}\n");
+    }
+    text
+}
+
+fn period_name(granularity: Granularity, start: chrono::NaiveDate, end: chrono::NaiveDate) -> String {
+    match granularity {
+        Granularity::Daily => start.to_string(),
+        Granularity::Monthly if granularity.period_of(start) == (Period { start, end }) => start.format("%Y-%m").to_string(),
+        _ => format!("{start}..{}", end.format("%m-%d")),
+    }
+}
+
+fn rows_csv(trends: &Trends) -> Result<String> {
+    let mut header = vec!["start".to_owned(), "end".into(), "provisional".into()];
+    header.extend(trends.group_by.0.iter().map(ToString::to_string));
+    header.extend(["cost", "change", "change_pct", "currency"].map(str::to_owned));
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let rows = trends.periods.iter().flat_map(|period| {
+        period.groups.iter().map(move |group| {
+            let mut row = vec![period.start.to_string(), period.end.to_string(), period.provisional.to_string()];
+            row.extend(group.group.values().map(plain));
+            row.extend([group.cost.to_string(), number(group.change), number(group.change_pct), trends.currency.clone()]);
+            row
+        })
+    });
+    csv(&header, rows)
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
+}

@@ -1,0 +1,261 @@
+//! From a file's columns to the columns of `cost_line_items`: a small builder of SQL expressions.
+//! It never reads data; whether a column exists is all it asks.
+
+use crate::error::{Error, Result};
+
+/// What a column of a file holds, as far as casts differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Number,
+    Time,
+    Map,
+    Other,
+}
+
+/// One column of a file.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// The name to look it up by; several columns may share one.
+    pub name: String,
+    /// The name to read it by in SQL.
+    pub physical: String,
+    pub kind: Kind,
+    /// False when the file's metadata says that every value is NULL.
+    pub filled: bool,
+}
+
+/// The columns of one file.
+#[derive(Clone, Debug)]
+pub struct Columns(Vec<Column>);
+
+/// A column that a file does not have, and what its user loses.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Missing {
+    pub column: String,
+    pub consequence: &'static str,
+}
+
+/// What each column of `cost_line_items` is, as SQL over one file.
+#[derive(Clone, Debug, Default)]
+pub struct LineItems {
+    /// Pairs of a store column and the expression that fills it.
+    pub expressions: Vec<(&'static str, String)>,
+    /// Rows to leave out, when the file may hold any: a condition, and what they are.
+    pub left_out: Option<(String, &'static str)>,
+    pub missing: Vec<Missing>,
+}
+
+impl LineItems {
+    /// The expression that fills `column`.
+    pub fn expression(&self, column: &str) -> &str {
+        let found = self.expressions.iter().find(|(name, _)| *name == column);
+        found.map_or("NULL", |(_, expression)| expression)
+    }
+}
+
+impl Columns {
+    pub fn new(columns: Vec<Column>) -> Self {
+        Self(columns)
+    }
+
+    /// The same columns, looked up by other names.
+    pub fn renamed(&self, rename: impl Fn(&str) -> String) -> Self {
+        let renamed = self.0.iter().map(|column| Column { name: rename(&column.name), ..column.clone() });
+        Self(renamed.collect())
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|column| column.name == name)
+    }
+
+    /// Whether the column is there and not known to be all NULL.
+    pub fn is_filled(&self, name: &str) -> bool {
+        self.0.iter().any(|column| column.name == name && column.filled)
+    }
+
+    pub fn has_prefix(&self, prefix: &str) -> bool {
+        self.0.iter().any(|column| column.name.starts_with(prefix))
+    }
+
+    /// The first names, for an error.
+    pub fn preview(&self, count: usize) -> String {
+        let names: Vec<String> = self.0.iter().take(count).map(|column| format!("`{}`", column.name)).collect();
+        let rest = self.0.len().saturating_sub(count);
+        if rest > 0 { format!("{} and {rest} more", names.join(", ")) } else { names.join(", ") }
+    }
+
+    /// Fails unless each of `required` is there; a requirement is a list of accepted names.
+    pub fn require(&self, format: &str, required: &[&[&str]]) -> Result<()> {
+        let lacking: Vec<String> = required
+            .iter()
+            .filter(|accepted| !accepted.iter().any(|name| self.has(name)))
+            .map(|accepted| accepted.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or "))
+            .collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        Err(Error::input(format!("a column that {format} requires is missing: {}", lacking.join(", ")))
+            .cause(format!("it has {}", self.preview(8)))
+            .hint("select the column in the export, or name another format with `--format-hint`"))
+    }
+
+    /// The text of a column, NULL for blanks. Columns of one name are merged.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.merged(name, text_of)
+    }
+
+    /// The number of a column in DOUBLE, NULL for blanks.
+    pub fn number(&self, name: &str) -> Option<String> {
+        self.merged(name, |column| match column.kind {
+            Kind::Number => format!("CAST({} AS DOUBLE)", column.physical),
+            _ => format!("CAST({} AS DOUBLE)", text_of(column)),
+        })
+    }
+
+    /// The instant of a column as TIMESTAMP in UTC; offsets in text are applied.
+    pub fn time(&self, name: &str) -> Option<String> {
+        self.merged(name, |column| match column.kind {
+            Kind::Text => format!("CAST({} AS TIMESTAMP)", text_of(column)),
+            _ => format!("CAST({} AS TIMESTAMP)", column.physical),
+        })
+    }
+
+    /// Like [`Columns::time`], NULL for what is no time. For times that no figure depends on.
+    pub fn lenient_time(&self, name: &str) -> Option<String> {
+        self.time(name).map(|sql| sql.replacen("CAST(", "TRY_CAST(", 1))
+    }
+
+    /// The MAP(VARCHAR, VARCHAR) of a column, whether it is a map or JSON text; NULL when empty.
+    pub fn map(&self, name: &str) -> Option<String> {
+        self.merged(name, |column| {
+            let map = match column.kind {
+                Kind::Map => format!("CAST({} AS MAP(VARCHAR, VARCHAR))", column.physical),
+                _ => format!("CAST(CAST({} AS JSON) AS MAP(VARCHAR, VARCHAR))", text_of(column)),
+            };
+            format!("CASE WHEN cardinality({map}) > 0 THEN {map} END")
+        })
+    }
+
+    /// The MAP of all columns that start with `prefix`, keyed by the rest; NULL when all are blank.
+    pub fn map_of_prefix(&self, prefix: &str) -> Option<String> {
+        let mut keys: Vec<&str> = self.0.iter().filter_map(|column| column.name.strip_prefix(prefix)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let values: Vec<String> = keys.iter().filter_map(|key| self.text(&format!("{prefix}{key}"))).collect();
+        let entries: Vec<String> =
+            keys.iter().zip(&values).map(|(key, value)| format!("{{'k': {}, 'v': {value}}}", quoted(key))).collect();
+        let any = coalesce(values)?;
+        Some(format!(
+            "CASE WHEN {any} IS NOT NULL THEN map_from_entries(list_filter([{}], lambda entry: entry.v IS NOT NULL)) END",
+            entries.join(", ")
+        ))
+    }
+
+    /// One value of a map column; a text column is read as JSON.
+    pub fn map_value(&self, name: &str, key: &str) -> Option<String> {
+        self.merged(name, |column| match column.kind {
+            Kind::Map => format!("nullif({}['{key}'], '')", column.physical),
+            _ => format!("nullif(json_extract_string({}, '$.\"{key}\"'), '')", text_of(column)),
+        })
+    }
+
+    fn merged(&self, name: &str, expression: impl Fn(&Column) -> String) -> Option<String> {
+        let all: Vec<String> = self.0.iter().filter(|column| column.name == name).map(expression).collect();
+        coalesce(all)
+    }
+}
+
+fn text_of(column: &Column) -> String {
+    match column.kind {
+        Kind::Text => format!("nullif({}, '')", column.physical),
+        _ => format!("nullif(CAST({} AS VARCHAR), '')", column.physical),
+    }
+}
+
+/// `COALESCE` of what is there; nothing when nothing is.
+pub fn coalesce(expressions: impl IntoIterator<Item = String>) -> Option<String> {
+    let mut all: Vec<String> = expressions.into_iter().collect();
+    match all.len() {
+        0 => None,
+        1 => all.pop(),
+        _ => Some(format!("COALESCE({})", all.join(", "))),
+    }
+}
+
+/// The SQL literal of a text.
+pub fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The SQL identifier of a name.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The column name that AWS's Athena integration makes of a CUR header, so that one mapping serves
+/// CSV and parquet: `lineItem/UsageStartDate` becomes `line_item_usage_start_date`,
+/// `reservation/ReservationARN` becomes `reservation_reservation_a_r_n`.
+///
+/// Source: AWS CUR user guide, "Querying CUR using Athena" (column names).
+pub fn cur_column_name(header: &str) -> String {
+    let mut name = String::with_capacity(header.len() + 8);
+    for character in header.chars() {
+        if character.is_ascii_uppercase() {
+            name.push('_');
+            name.push(character.to_ascii_lowercase());
+        } else if character.is_ascii_lowercase() || character.is_ascii_digit() {
+            name.push(character);
+        } else {
+            name.push('_');
+        }
+    }
+    let parts: Vec<&str> = name.split('_').filter(|part| !part.is_empty()).collect();
+    parts.join("_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(names: &[(&str, Kind)]) -> Columns {
+        let columns = names.iter().map(|(name, kind)| Column {
+            name: (*name).into(),
+            physical: identifier(name),
+            kind: *kind,
+            filled: true,
+        });
+        Columns::new(columns.collect())
+    }
+
+    #[test]
+    fn names_follow_the_athena_rule() {
+        for (header, expected) in [
+            ("lineItem/UsageStartDate", "line_item_usage_start_date"),
+            ("reservation/ReservationARN", "reservation_reservation_a_r_n"),
+            ("savingsPlan/SavingsPlanARN", "savings_plan_savings_plan_a_r_n"),
+            ("pricing/publicOnDemandCost", "pricing_public_on_demand_cost"),
+            ("product/servicecode", "product_servicecode"),
+            ("resourceTags/user:CostCenter", "resource_tags_user_cost_center"),
+            ("line_item_usage_type", "line_item_usage_type"),
+        ] {
+            assert_eq!(cur_column_name(header), expected);
+        }
+    }
+
+    #[test]
+    fn columns_of_one_name_are_merged() {
+        let both = columns(&[("resourceTags/user:Name", Kind::Text), ("resourceTags/user:name", Kind::Text)])
+            .renamed(cur_column_name);
+        assert_eq!(
+            both.text("resource_tags_user_name").expect("merged"),
+            "COALESCE(nullif(\"resourceTags/user:Name\", ''), nullif(\"resourceTags/user:name\", ''))"
+        );
+    }
+
+    #[test]
+    fn a_missing_requirement_names_what_would_do() {
+        let error = columns(&[("a", Kind::Text)]).require("x", &[&["b", "c"], &["a"]]).expect_err("missing");
+        assert!(error.to_string().contains("missing: `b` or `c`"), "{error}");
+    }
+}

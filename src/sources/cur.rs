@@ -1,0 +1,300 @@
+//! AWS Cost and Usage Reports, both generations: which column is which fact, and the cost formulas.
+//! Formulas follow the Cloud Intelligence Dashboards' summary view and the CUR data dictionary;
+//! `docs/DATA.md` has them as a table.
+
+use std::path::Path;
+
+use super::{
+    Format,
+    columns::{Columns, LineItems, Missing, coalesce, cur_column_name},
+};
+use crate::error::Result;
+
+/// Operations of split cost allocation rows: the same EC2 money again, by pod and by task.
+const SPLIT_COST_OPERATIONS: &str = "'EKSPod-EC2', 'ECSTask-EC2'";
+
+const RI_EFFECTIVE_COST: &str = "reservation_effective_cost";
+const RI_UNUSED_RECURRING_FEE: &str = "reservation_unused_recurring_fee";
+const SP_EFFECTIVE_COST: &str = "savings_plan_savings_plan_effective_cost";
+const SP_TOTAL_COMMITMENT: &str = "savings_plan_total_commitment_to_date";
+
+/// Columns that only CUR 2.0 has.
+const CUR2_COLUMNS: [&str; 8] = [
+    "resource_tags",
+    "cost_category",
+    "product",
+    "discount",
+    "tags",
+    "bill_payer_account_name",
+    "line_item_usage_account_name",
+    "line_item_user_identifier",
+];
+
+/// Which of the two generations a CUR file is, by its columns or the partition folder that it lies in.
+pub fn generation(columns: &Columns, path: &Path) -> Format {
+    let renamed = columns.renamed(cur_column_name);
+    let in_partition = path.components().any(|part| {
+        part.as_os_str().to_string_lossy().to_lowercase().starts_with("billing_period=")
+    });
+    if columns.has_prefix("lineItem/") {
+        Format::Cur1
+    } else if in_partition || CUR2_COLUMNS.iter().any(|name| renamed.has(name)) {
+        Format::Cur2
+    } else {
+        Format::Cur1
+    }
+}
+
+/// The line items of a CUR file with `columns` named by [`cur_column_name`].
+///
+/// # Errors
+/// When one of the five columns is missing without which no cost can be told.
+pub fn line_items(columns: &Columns, format: Format) -> Result<LineItems> {
+    columns.require(
+        if format == Format::Cur1 { "CUR" } else { "CUR 2.0" },
+        &[
+            &["line_item_usage_account_id", "lineItem/UsageAccountId"],
+            &["line_item_usage_start_date", "lineItem/UsageStartDate"],
+            &["line_item_product_code", "lineItem/ProductCode"],
+            &["line_item_unblended_cost", "lineItem/UnblendedCost"],
+            &["line_item_line_item_type", "lineItem/LineItemType"],
+        ],
+    )?;
+    let text = |name: &str| columns.text(name).unwrap_or_else(|| "NULL".into());
+    let start = columns.time("line_item_usage_start_date").unwrap_or_default();
+    let payer = coalesce([columns.text("bill_payer_account_id"), columns.text("line_item_usage_account_id")].into_iter().flatten());
+    let costs = Costs { columns };
+    let expressions = vec![
+        ("usage_start", start.clone()),
+        ("usage_end", columns.lenient_time("line_item_usage_end_date").unwrap_or_else(|| "NULL".into())),
+        ("usage_date", format!("CAST({start} AS DATE)")),
+        ("billing_period", billing_period(columns, &start)),
+        ("provider", "'AWS'".into()),
+        ("payer_account_id", payer.unwrap_or_default()),
+        ("usage_account_id", text("line_item_usage_account_id")),
+        ("usage_account_name", text("line_item_usage_account_name")),
+        ("product_code", format!("COALESCE({}, 'unknown')", text("line_item_product_code"))),
+        ("product_name", product_name(columns)),
+        ("region", region(columns)),
+        ("availability_zone", text("line_item_availability_zone")),
+        ("usage_type", text("line_item_usage_type")),
+        ("operation", text("line_item_operation")),
+        ("resource_id", text("line_item_resource_id")),
+        ("line_item_type", text("line_item_line_item_type")),
+        ("charge_category", charge_category(&text("line_item_line_item_type"))),
+        ("billing_entity", text("bill_billing_entity")),
+        ("purchase_option", purchase_option(columns)),
+        ("description", text("line_item_line_item_description")),
+        ("invoice_id", text("bill_invoice_id")),
+        ("usage_amount", columns.number("line_item_usage_amount").unwrap_or_else(|| "NULL".into())),
+        ("usage_unit", text("pricing_unit")),
+        ("currency", format!("COALESCE({}, 'USD')", text("line_item_currency_code"))),
+        ("unblended_cost", costs.unblended(false)),
+        ("blended_cost", columns.number("line_item_blended_cost").unwrap_or_else(|| "NULL".into())),
+        ("amortized_cost", costs.amortized(false)),
+        ("net_unblended_cost", costs.unblended(true)),
+        ("net_amortized_cost", costs.amortized(true)),
+        ("list_cost", columns.number("pricing_public_on_demand_cost").unwrap_or_else(|| "NULL".into())),
+        ("tags", tags(columns).unwrap_or_else(|| "NULL".into())),
+        ("cost_categories", cost_categories(columns).unwrap_or_else(|| "NULL".into())),
+    ];
+    let left_out = columns.has("split_line_item_split_cost").then(|| {
+        let operation = text("line_item_operation");
+        (
+            format!("COALESCE({operation}, '') IN ({SPLIT_COST_OPERATIONS})"),
+            "split cost allocation rows (EC2 money again, by pod and task)",
+        )
+    });
+    Ok(LineItems { expressions, left_out, missing: missing(columns) })
+}
+
+fn billing_period(columns: &Columns, start: &str) -> String {
+    match columns.time("bill_billing_period_start_date") {
+        Some(period) => format!("CAST(date_trunc('month', COALESCE({period}, {start})) AS DATE)"),
+        None => format!("CAST(date_trunc('month', {start}) AS DATE)"),
+    }
+}
+
+fn product_name(columns: &Columns) -> String {
+    let names = [columns.text("product_product_name"), columns.map_value("product", "product_name")];
+    coalesce(names.into_iter().flatten()).unwrap_or_else(|| "NULL".into())
+}
+
+/// The region: the product's, else that of the availability zone, else `global`; never NULL.
+fn region(columns: &Columns) -> String {
+    let zone = columns
+        .text("line_item_availability_zone")
+        .map(|zone| format!(r"nullif(regexp_extract({zone}, '^[a-z]{{2}}(-[a-z]+)+-\d+'), '')"));
+    let product = [
+        columns.text("product_region_code"),
+        columns.text("product_region"),
+        columns.map_value("product", "region"),
+    ];
+    let known = product.into_iter().flatten().map(|region| format!("nullif({region}, 'NoRegion')"));
+    coalesce(known.chain(zone).chain(["'global'".to_owned()])).unwrap_or_default()
+}
+
+/// FOCUS's charge category of an AWS line item type. Discounts on lines of their own are adjustments,
+/// refunds count with credits, unknown types with usage so that no money is lost from sight.
+fn charge_category(line_item_type: &str) -> String {
+    format!(
+        "CASE WHEN {line_item_type} IN ('Fee', 'RIFee', 'SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'FlatRateSubscription') \
+         THEN 'Purchase' WHEN {line_item_type} = 'Tax' THEN 'Tax' WHEN {line_item_type} IN ('Credit', 'Refund') THEN 'Credit' \
+         WHEN {line_item_type} LIKE '%Discount' THEN 'Adjustment' ELSE 'Usage' END"
+    )
+}
+
+fn purchase_option(columns: &Columns) -> String {
+    let line_item_type = columns.text("line_item_line_item_type").unwrap_or_else(|| "NULL".into());
+    let usage_type = columns.text("line_item_usage_type").unwrap_or_else(|| "NULL".into());
+    let term = columns.text("pricing_term").unwrap_or_else(|| "NULL".into());
+    format!(
+        "CASE WHEN {line_item_type} IN ('DiscountedUsage', 'RIFee') THEN 'Reserved' \
+         WHEN {line_item_type} LIKE 'SavingsPlan%' THEN 'SavingsPlans' \
+         WHEN {usage_type} LIKE '%SpotUsage%' OR {term} = 'Spot' THEN 'Spot' ELSE {term} END"
+    )
+}
+
+/// Resource tags, keyed as CUR 2.0 keys them: `user_cost_center`.
+fn tags(columns: &Columns) -> Option<String> {
+    let resource = columns.map("resource_tags").or_else(|| columns.map_of_prefix("resource_tags_"));
+    coalesce([resource, columns.map("tags")].into_iter().flatten())
+}
+
+fn cost_categories(columns: &Columns) -> Option<String> {
+    columns.map("cost_category").or_else(|| columns.map_of_prefix("cost_category_"))
+}
+
+/// The cost formulas, gross or net of discounts. A net term falls back to its gross one row by row,
+/// because net columns exist only for accounts with discounts and may be there but empty.
+struct Costs<'a> {
+    columns: &'a Columns,
+}
+
+impl Costs<'_> {
+    fn term(&self, net: Option<&str>, gross: &str) -> Option<String> {
+        let net = net.and_then(|name| self.columns.number(name));
+        coalesce([net, self.columns.number(gross)].into_iter().flatten())
+    }
+
+    fn line_item_type(&self) -> String {
+        self.columns.text("line_item_line_item_type").unwrap_or_else(|| "NULL".into())
+    }
+
+    /// Unblended cost. Net: a discount line without a net cost counts nothing where net columns are
+    /// filled, because the discount is in the net cost of the lines that it discounts.
+    fn unblended(&self, net: bool) -> String {
+        let gross = self.columns.number("line_item_unblended_cost").unwrap_or_default();
+        let name = "line_item_net_unblended_cost";
+        match self.columns.number(name) {
+            Some(net_cost) if net && self.columns.is_filled(name) => format!(
+                "COALESCE({net_cost}, CASE WHEN {} LIKE '%Discount' THEN 0 ELSE {gross} END, 0)",
+                self.line_item_type()
+            ),
+            _ => format!("COALESCE({gross}, 0)"),
+        }
+    }
+
+    /// Amortized cost by line item type.
+    fn amortized(&self, net: bool) -> String {
+        let pick = |name: &'static str| net.then_some(name);
+        let unblended = self.unblended(net);
+        let mut whens = Vec::new();
+        // Fees may only leave the amortized view when their spread-out cost is on the covered usage.
+        if let Some(effective) = self.term(pick("reservation_net_effective_cost"), RI_EFFECTIVE_COST) {
+            let unused = [
+                self.term(
+                    pick("reservation_net_unused_amortized_upfront_fee_for_billing_period"),
+                    "reservation_unused_amortized_upfront_fee_for_billing_period",
+                ),
+                self.term(pick("reservation_net_unused_recurring_fee"), RI_UNUSED_RECURRING_FEE),
+            ];
+            let unused: Vec<String> = unused.into_iter().flatten().map(|term| format!("COALESCE({term}, 0)")).collect();
+            let unused = if unused.is_empty() { "0".to_owned() } else { unused.join(" + ") };
+            whens.push(format!("WHEN 'DiscountedUsage' THEN {effective} WHEN 'RIFee' THEN {unused}"));
+            if let Some(arn) = self.columns.text("reservation_reservation_a_r_n") {
+                whens.push(format!("WHEN 'Fee' THEN CASE WHEN {arn} IS NULL THEN {unblended} ELSE 0 END"));
+            }
+        }
+        if let Some(effective) = self.term(pick("savings_plan_net_savings_plan_effective_cost"), SP_EFFECTIVE_COST) {
+            let unused = self.unused_savings_plan(net).unwrap_or_else(|| "0".into());
+            whens.push(format!(
+                "WHEN 'SavingsPlanCoveredUsage' THEN {effective} WHEN 'SavingsPlanNegation' THEN 0 \
+                 WHEN 'SavingsPlanRecurringFee' THEN {unused} WHEN 'SavingsPlanUpfrontFee' THEN 0"
+            ));
+        }
+        if let Some(description) = self.columns.text("line_item_line_item_description") {
+            whens.push(format!(
+                "WHEN 'Refund' THEN CASE WHEN {description} LIKE 'Refund for one-time fee for Savings Plan ID%' THEN 0 ELSE {unblended} END"
+            ));
+        }
+        if whens.is_empty() {
+            return unblended;
+        }
+        format!("COALESCE(CASE {} {} ELSE {unblended} END, {unblended})", self.line_item_type(), whens.join(" "))
+    }
+
+    /// What of a Savings Plan's commitment went unused. There are no net columns of the totals, so the
+    /// net cost scales the gross one by the discount on the commitment itself.
+    fn unused_savings_plan(&self, net: bool) -> Option<String> {
+        let number = |name: &str| self.columns.number(name);
+        let unused = format!(
+            "({} - COALESCE({}, 0))",
+            number(SP_TOTAL_COMMITMENT)?,
+            number("savings_plan_used_commitment")?
+        );
+        let ratio = |net: &str, gross: &str| Some(format!("{} / nullif({}, 0)", number(net)?, number(gross)?));
+        let ratios = [
+            ratio(
+                "savings_plan_net_recurring_commitment_for_billing_period",
+                "savings_plan_recurring_commitment_for_billing_period",
+            ),
+            ratio(
+                "savings_plan_net_amortized_upfront_commitment_for_billing_period",
+                "savings_plan_amortized_upfront_commitment_for_billing_period",
+            ),
+        ];
+        match coalesce(ratios.into_iter().flatten().chain(["1".to_owned()])) {
+            Some(ratio) if net => Some(format!("{unused} * {ratio}")),
+            _ => Some(unused),
+        }
+    }
+}
+
+/// What the absence of each optional column costs the user.
+fn missing(columns: &Columns) -> Vec<Missing> {
+    let mut missing = Vec::new();
+    let mut check = |name: &str, consequence: &'static str| {
+        if !columns.has(name) {
+            missing.push(Missing { column: name.into(), consequence });
+        }
+    };
+    check("line_item_blended_cost", "blended cost is not known");
+    check("pricing_public_on_demand_cost", "list cost is not known");
+    check(RI_EFFECTIVE_COST, "amortized cost of reservations = unblended");
+    check(SP_EFFECTIVE_COST, "amortized cost of Savings Plans = unblended");
+    if columns.has(RI_EFFECTIVE_COST) {
+        check(RI_UNUSED_RECURRING_FEE, "unused reservations are not in the amortized cost");
+    }
+    if columns.has(SP_EFFECTIVE_COST) {
+        check(SP_TOTAL_COMMITMENT, "unused Savings Plans are not in the amortized cost");
+    }
+    check("line_item_usage_type", "no breakdown by usage type");
+    check("line_item_operation", "no breakdown by operation");
+    check("line_item_resource_id", "no breakdown by resource");
+    check("line_item_currency_code", "amounts are taken as USD");
+    let net = ["line_item_net_unblended_cost", "reservation_net_effective_cost"];
+    if !net.iter().any(|name| columns.has(name)) {
+        missing.push(Missing { column: "net columns".into(), consequence: "net amortized = amortized" });
+    } else if !net.iter().any(|name| columns.is_filled(name)) {
+        missing.push(Missing { column: "values in net columns".into(), consequence: "net amortized = amortized" });
+    }
+    let regions = ["product_region", "product_region_code", "product", "line_item_availability_zone"];
+    if !regions.iter().any(|name| columns.has(name)) {
+        missing.push(Missing { column: "region columns".into(), consequence: "every region is `global`" });
+    }
+    if tags(columns).is_none() {
+        missing.push(Missing { column: "tag columns".into(), consequence: "no breakdown by tag" });
+    }
+    missing
+}

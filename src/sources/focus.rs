@@ -1,0 +1,136 @@
+//! FOCUS cost and usage files, 1.0 to 1.4, of any provider: which column is which fact.
+//! Mapping by the definitions of the FOCUS specification (focus.finops.org).
+
+use super::columns::{Columns, LineItems, Missing, coalesce};
+use crate::error::Result;
+
+/// The version of the specification that the columns show.
+pub fn version(columns: &Columns) -> &'static str {
+    if columns.has("serviceprovidername") {
+        if columns.has("providername") { "1.3" } else { "1.4" }
+    } else if columns.has("chargesubcategory") {
+        "1.0-preview"
+    } else if columns.has("invoiceid") && columns.has("subaccounttype") {
+        "1.2"
+    } else if columns.has("skumeter") {
+        "1.1"
+    } else {
+        "1.0"
+    }
+}
+
+/// The line items of a FOCUS file with `columns` named in lower case.
+///
+/// # Errors
+/// When a column is missing without which no cost can be told.
+pub fn line_items(columns: &Columns) -> Result<LineItems> {
+    columns.require(
+        "FOCUS",
+        &[
+            &["chargeperiodstart", "ChargePeriodStart"],
+            &["billedcost", "BilledCost"],
+            &["effectivecost", "EffectiveCost"],
+            &["chargecategory", "ChargeCategory"],
+        ],
+    )?;
+    let text = |name: &str| columns.text(name).unwrap_or_else(|| "NULL".into());
+    let number = |name: &str| columns.number(name).unwrap_or_else(|| "NULL".into());
+    let first = |names: &[&str], otherwise: &str| {
+        let found = names.iter().filter_map(|name| columns.text(name));
+        coalesce(found.chain([otherwise.to_owned()])).unwrap_or_default()
+    };
+    let start = columns.time("chargeperiodstart").unwrap_or_default();
+    let billed = format!("COALESCE({}, 0)", number("billedcost"));
+    let effective = format!("COALESCE({}, 0)", number("effectivecost"));
+    let billing_period = coalesce([columns.time("billingperiodstart"), Some(start.clone())].into_iter().flatten());
+    let expressions = vec![
+        ("usage_start", start.clone()),
+        ("usage_end", columns.lenient_time("chargeperiodend").unwrap_or_else(|| "NULL".into())),
+        ("usage_date", format!("CAST({start} AS DATE)")),
+        ("billing_period", format!("CAST(date_trunc('month', {}) AS DATE)", billing_period.unwrap_or_default())),
+        ("provider", provider(&first(&["serviceprovidername", "providername", "publishername", "invoiceissuername"], "'unknown'"))),
+        ("payer_account_id", first(&["billingaccountid", "subaccountid"], "'unknown'")),
+        ("usage_account_id", first(&["subaccountid", "billingaccountid"], "'unknown'")),
+        ("usage_account_name", account_name(columns)),
+        ("product_code", first(&["x_servicecode", "servicename"], "'unknown'")),
+        ("product_name", text("servicename")),
+        ("region", first(&["regionid", "region"], "'global'")),
+        ("availability_zone", text("availabilityzone")),
+        ("usage_type", first(&["x_usagetype", "skumeter", "skuid"], "NULL")),
+        ("operation", text("x_operation")),
+        ("resource_id", text("resourceid")),
+        ("line_item_type", line_item_type(columns)),
+        ("charge_category", text("chargecategory")),
+        ("billing_entity", first(&["invoiceissuername", "publishername"], "NULL")),
+        ("purchase_option", purchase_option(columns)),
+        ("description", text("chargedescription")),
+        ("invoice_id", text("invoiceid")),
+        ("usage_amount", columns.number("consumedquantity").or_else(|| columns.number("usagequantity")).unwrap_or_else(|| "NULL".into())),
+        ("usage_unit", first(&["consumedunit", "usageunit"], "NULL")),
+        ("currency", first(&["billingcurrency"], "'USD'")),
+        ("unblended_cost", billed.clone()),
+        ("blended_cost", "NULL".into()),
+        ("amortized_cost", effective.clone()),
+        ("net_unblended_cost", billed),
+        ("net_amortized_cost", effective),
+        ("list_cost", number("listcost")),
+        ("tags", columns.map("tags").unwrap_or_else(|| "NULL".into())),
+        ("cost_categories", "NULL".into()),
+    ];
+    Ok(LineItems { expressions, left_out: None, missing: missing(columns) })
+}
+
+/// One name for each provider: files write `AWS`, `Amazon Web Services`, `Microsoft Azure`, ….
+fn provider(name: &str) -> String {
+    format!(
+        "CASE WHEN {name} IN ('Amazon Web Services', 'Amazon', 'Amazon Web Services, Inc.') THEN 'AWS' \
+         WHEN {name} IN ('Microsoft Azure', 'Azure', 'Microsoft Corporation') THEN 'Microsoft' \
+         WHEN {name} IN ('Google', 'GCP') THEN 'Google Cloud' ELSE {name} END"
+    )
+}
+
+fn account_name(columns: &Columns) -> String {
+    let billing = columns.text("billingaccountname").unwrap_or_else(|| "NULL".into());
+    match (columns.text("subaccountid"), columns.text("subaccountname")) {
+        (Some(id), Some(name)) => format!("CASE WHEN {id} IS NULL THEN {billing} ELSE {name} END"),
+        _ => billing,
+    }
+}
+
+/// FOCUS has no line item types: a correction and an unused commitment are said as such, the rest by category.
+fn line_item_type(columns: &Columns) -> String {
+    let text = |name: &str| columns.text(name).unwrap_or_else(|| "NULL".into());
+    format!(
+        "CASE WHEN {} = 'Correction' THEN 'Correction' WHEN {} = 'Unused' THEN 'UnusedCommitment' ELSE {} END",
+        text("chargeclass"),
+        text("commitmentdiscountstatus"),
+        text("chargecategory")
+    )
+}
+
+fn purchase_option(columns: &Columns) -> String {
+    let text = |name: &str| columns.text(name).unwrap_or_else(|| "NULL".into());
+    format!(
+        "CASE WHEN {category} = 'Standard' THEN 'OnDemand' WHEN {category} = 'Dynamic' THEN 'Spot' \
+         WHEN {category} = 'Committed' THEN CASE WHEN {kind} ILIKE '%savings%' THEN 'SavingsPlans' ELSE 'Reserved' END \
+         ELSE {category} END",
+        category = text("pricingcategory"),
+        kind = text("commitmentdiscounttype")
+    )
+}
+
+fn missing(columns: &Columns) -> Vec<Missing> {
+    let optional = [
+        (&["billingcurrency"][..], "amounts are taken as USD"),
+        (&["serviceprovidername", "providername", "publishername", "invoiceissuername"], "the provider is `unknown`"),
+        (&["subaccountid", "billingaccountid"], "the account is `unknown`"),
+        (&["servicename", "x_servicecode"], "the service is `unknown`"),
+        (&["regionid", "region"], "every region is `global`"),
+        (&["listcost"], "list cost is not known"),
+        (&["resourceid"], "no breakdown by resource"),
+        (&["x_usagetype", "skumeter", "skuid"], "no breakdown by usage type"),
+        (&["tags"], "no breakdown by tag"),
+    ];
+    let absent = optional.into_iter().filter(|(names, _)| !names.iter().any(|name| columns.has(name)));
+    absent.map(|(names, consequence)| Missing { column: names[0].into(), consequence }).collect()
+}

@@ -1,0 +1,298 @@
+//! AWS's delivery layouts: which files are the latest version of each billing period.
+//!
+//! CUR writes `<report>/YYYYMMDD-YYYYMMDD/<report>-Manifest.json` (and a copy per assembly), Data Exports
+//! `<export>/metadata/BILLING_PERIOD=YYYY-MM/<export>-Manifest.json` (and a copy per execution). The
+//! manifest names the files; what lies beside them may be old versions of the same money, so folders are
+//! never just listed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use chrono::NaiveDate;
+use serde::Deserialize;
+
+use super::{Format, files};
+use crate::error::{Error, Result};
+
+/// How much later than a file that it names a manifest may be dated. AWS writes the manifest last, within
+/// minutes; copies keep the dates or give all the same one.
+const MAX_MANIFEST_LEAD: Duration = Duration::from_secs(6 * 3600);
+
+/// The latest version of one billing period of one export.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub format: Format,
+    pub export: String,
+    /// The first day of the billing period.
+    pub period: NaiveDate,
+    /// The assembly id of CUR, the execution id of Data Exports.
+    pub assembly_id: String,
+    pub manifest: PathBuf,
+    pub files: Vec<PathBuf>,
+}
+
+/// What there is to ingest under the paths that the user named.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub deliveries: Vec<Delivery>,
+    /// Files that no manifest speaks for.
+    pub loose: Vec<PathBuf>,
+    /// Older versions beside the deliveries.
+    pub superseded: usize,
+    pub failures: Vec<Error>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    assembly_id: Option<String>,
+    execution_id: Option<String>,
+    report_name: Option<String>,
+    export_arn: Option<String>,
+    billing_period: Option<BillingPeriod>,
+    #[serde(default)]
+    report_keys: Vec<String>,
+    #[serde(default)]
+    data_files: Vec<String>,
+    #[serde(default)]
+    columns: Vec<ManifestColumn>,
+}
+
+#[derive(Deserialize)]
+struct BillingPeriod {
+    start: String,
+}
+
+#[derive(Deserialize)]
+struct ManifestColumn {
+    name: String,
+}
+
+/// Finds deliveries and loose files under `paths`: files, folders and glob patterns.
+///
+/// # Errors
+/// When a path does not exist or a pattern matches nothing. What is wrong with one delivery goes to
+/// [`Found::failures`].
+pub fn discover(paths: &[PathBuf]) -> Result<Found> {
+    let mut found = Found::default();
+    for path in expand(paths)? {
+        if path.is_dir() {
+            discover_folder(&path, &mut found)?;
+        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+            let root = path.ancestors().take(8).last().unwrap_or(&path).to_owned();
+            take(read_manifest(&path, &root), &mut found);
+        } else {
+            found.loose.push(path);
+        }
+    }
+    let mut seen = BTreeSet::new();
+    found.loose.retain(|path| seen.insert(path.clone()));
+    Ok(found)
+}
+
+fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut expanded = Vec::new();
+    for path in paths {
+        let text = path.to_string_lossy();
+        if path.exists() {
+            expanded.push(path.clone());
+        } else if text.contains(['*', '?', '[']) {
+            let matches = glob::glob(&text)
+                .map_err(|e| Error::input(format!("cannot read the pattern `{text}`")).cause(e))?;
+            let before = expanded.len();
+            expanded.extend(matches.filter_map(Result::ok));
+            if expanded.len() == before {
+                return Err(Error::input(format!("nothing matches `{text}`")));
+            }
+        } else {
+            return Err(Error::input(format!("there is no file or folder `{text}`"))
+                .hint("name a bill, a folder of bills or a quoted pattern such as 'bills/*.parquet'"));
+        }
+    }
+    Ok(expanded)
+}
+
+fn discover_folder(root: &Path, found: &mut Found) -> Result<()> {
+    let all = files::walk(root)?;
+    let (manifests, data): (Vec<PathBuf>, Vec<PathBuf>) =
+        all.into_iter().filter(|path| is_manifest(path) || files::looks_like_data(path)).partition(|path| is_manifest(path));
+    let territories: BTreeSet<PathBuf> = manifests.iter().map(|manifest| territory(manifest)).collect();
+    let mut latest: BTreeMap<(String, PathBuf, PathBuf), PathBuf> = BTreeMap::new();
+    for manifest in manifests {
+        let name = manifest.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let slot = latest.entry((name, territory(&manifest), period_folder(&manifest))).or_insert_with(|| manifest.clone());
+        if rank(&manifest) > rank(slot) {
+            *slot = manifest;
+        }
+    }
+    let mut named = BTreeSet::new();
+    for manifest in latest.into_values() {
+        let delivery = read_manifest(&manifest, root);
+        if let Ok(delivery) = &delivery {
+            named.extend(delivery.files.iter().cloned());
+        }
+        take(delivery, found);
+    }
+    for path in data {
+        if territories.iter().any(|territory| path.starts_with(territory)) {
+            let status_table = path.components().any(|part| part.as_os_str() == "cost_and_usage_data_status");
+            found.superseded += usize::from(!named.contains(&path) && !status_table);
+        } else {
+            found.loose.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn take(delivery: Result<Delivery>, found: &mut Found) {
+    match delivery {
+        Ok(delivery) => found.deliveries.push(delivery),
+        Err(error) => found.failures.push(error),
+    }
+}
+
+fn is_manifest(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().ends_with("manifest.json"))
+}
+
+/// The folder of the billing period that a manifest or a copy of it lies in.
+fn period_folder(manifest: &Path) -> PathBuf {
+    let folder = manifest.parent().unwrap_or(manifest);
+    let period = manifest.ancestors().skip(1).find(|folder| is_period_folder(folder));
+    period.unwrap_or(folder).to_owned()
+}
+
+fn is_period_folder(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let digits = |text: &str| text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit());
+    name.starts_with("billing_period=") || name.split_once('-').is_some_and(|(start, end)| digits(start) && digits(end))
+}
+
+/// The folder of the whole report, in which only what manifests name counts.
+fn territory(manifest: &Path) -> PathBuf {
+    let period = period_folder(manifest);
+    let above = if is_period_folder(&period) { period.parent().unwrap_or(&period) } else { &period };
+    match above.file_name() {
+        Some(name) if name == "metadata" => above.parent().unwrap_or(above).to_owned(),
+        _ => above.to_owned(),
+    }
+}
+
+/// Orders the manifests of one period: the one in the period's own folder is always the latest; of copies
+/// the folder's timestamp decides, then the file's date.
+fn rank(manifest: &Path) -> (bool, String, SystemTime) {
+    let folder = manifest.parent().unwrap_or(manifest);
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let timestamp = if name.starts_with("20") { name } else { String::new() };
+    (is_period_folder(folder), timestamp, modified(manifest))
+}
+
+fn modified(path: &Path) -> SystemTime {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Reads a manifest and finds its files at or below `root`.
+fn read_manifest(path: &Path, root: &Path) -> Result<Delivery> {
+    let shown = path.display();
+    let text = fs::read_to_string(path).map_err(|e| Error::input(format!("cannot read `{shown}`")).cause(e))?;
+    let manifest: Manifest = serde_json::from_str(&text)
+        .map_err(|e| Error::input(format!("`{shown}` is not a manifest of a bill")).cause(e))?;
+    let (keys, format) = if !manifest.report_keys.is_empty() {
+        (&manifest.report_keys, Format::Cur1)
+    } else if !manifest.data_files.is_empty() {
+        let focus = manifest.columns.iter().any(|column| column.name.eq_ignore_ascii_case("BilledCost"));
+        (&manifest.data_files, if focus { Format::Focus } else { Format::Cur2 })
+    } else {
+        return Err(Error::input(format!("`{shown}` names no files"))
+            .cause("it has neither `reportKeys` (CUR) nor `dataFiles` (Data Exports)"));
+    };
+    let assembly_id = match format {
+        Format::Cur1 => manifest.assembly_id,
+        _ => manifest.execution_id.or(manifest.assembly_id),
+    };
+    let stem = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let export = manifest
+        .report_name
+        .or_else(|| manifest.export_arn.and_then(|arn| arn.rsplit('/').next().map(str::to_owned)))
+        .unwrap_or_else(|| stem.trim_end_matches("-Manifest.json").to_owned());
+    let period = manifest
+        .billing_period
+        .and_then(|period| NaiveDate::parse_from_str(period.start.get(..8)?, "%Y%m%d").ok())
+        .or_else(|| keys.iter().find_map(|key| period_in(key)))
+        .or_else(|| period_in(&path.to_string_lossy()))
+        .ok_or_else(|| {
+            Error::input(format!("`{shown}` does not say which billing period it is of"))
+                .hint("keep the folders as AWS names them: `BILLING_PERIOD=YYYY-MM` or `YYYYMMDD-YYYYMMDD`")
+        })?;
+    let mut found = Vec::with_capacity(keys.len());
+    for key in keys {
+        let file = locate(key, path, root).ok_or_else(|| {
+            Error::input(format!("a file that a manifest names is missing: `{key}`"))
+                .cause(format!("named by `{shown}`"))
+                .hint("copy the whole report again, e.g. with `aws s3 sync`")
+        })?;
+        if modified(path).duration_since(modified(&file)).is_ok_and(|lead| lead > MAX_MANIFEST_LEAD) {
+            return Err(Error::input(format!("the manifest `{shown}` is newer than its file `{}`", file.display()))
+                .cause("the file is from an earlier delivery of the same period")
+                .hint("copy the report again, or ingest the file by its own name"));
+        }
+        found.push(file);
+    }
+    Ok(Delivery {
+        format,
+        export,
+        period,
+        assembly_id: assembly_id.unwrap_or_default(),
+        manifest: path.to_owned(),
+        files: found,
+    })
+}
+
+/// The month in `…BILLING_PERIOD=2026-04/…`, whatever the case.
+fn period_in(path: &str) -> Option<NaiveDate> {
+    let lower = path.to_lowercase();
+    let (_, rest) = lower.split_once("billing_period=")?;
+    format!("{}-01", rest.get(..7)?).parse().ok()
+}
+
+/// The local file of an S3 key: the longest tail of the key that exists beside or above the manifest.
+fn locate(key: &str, manifest: &Path, root: &Path) -> Option<PathBuf> {
+    let key = key.strip_prefix("s3://").map_or(key, |rest| rest.split_once('/').map_or(rest, |(_, key)| key));
+    let parts: Vec<&str> = key.split('/').filter(|part| !part.is_empty() && *part != "..").collect();
+    let folders: Vec<&Path> = manifest.ancestors().skip(1).take_while(|folder| folder.starts_with(root)).collect();
+    let tails = (0..parts.len()).map(|start| parts[start..].iter().collect::<PathBuf>());
+    tails.flat_map(|tail| folders.iter().map(move |folder| folder.join(&tail))).find(|candidate| candidate.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_are_found_whatever_the_case() {
+        let april = NaiveDate::from_ymd_opt(2026, 4, 1);
+        assert_eq!(period_in("x/BILLING_PERIOD=2026-04/y"), april);
+        assert_eq!(period_in("x/billing_period=2026-04/y"), april);
+        assert_eq!(period_in("x/2026-04/y"), None);
+    }
+
+    #[test]
+    fn a_copy_in_an_execution_folder_ranks_below_the_periods_own() {
+        let own = Path::new("r/metadata/BILLING_PERIOD=2026-04/r-Manifest.json");
+        let copy = Path::new("r/metadata/BILLING_PERIOD=2026-04/2026-04-17T15:24:15.653Z-1/r-Manifest.json");
+        assert!(rank(own) > rank(copy));
+        assert_eq!(territory(own), Path::new("r"));
+        assert_eq!(territory(copy), Path::new("r"));
+        assert_eq!(period_folder(copy), Path::new("r/metadata/BILLING_PERIOD=2026-04"));
+    }
+
+    #[test]
+    fn cur_reports_own_their_folder() {
+        let manifest = Path::new("p/report/20181001-20181101/report-Manifest.json");
+        assert_eq!(territory(manifest), Path::new("p/report"));
+    }
+}

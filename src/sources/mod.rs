@@ -1,0 +1,136 @@
+//! Where bills come from. Each source ends in the same line items: as SQL over a file, never as rows.
+//! This module reads file names, headers and manifests; it never touches the database.
+
+pub mod columns;
+pub mod cur;
+pub mod files;
+pub mod focus;
+pub mod manifest;
+pub mod plain;
+pub mod sample;
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use columns::{Columns, LineItems};
+
+/// The layout of a bill's columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// AWS Cost and Usage Report, the legacy one
+    #[value(alias = "cur")]
+    Cur1,
+    /// AWS Data Exports, CUR 2.0
+    Cur2,
+    /// FinOps Open Cost and Usage Specification 1.0 to 1.4, any provider
+    Focus,
+    /// A plain CSV with at least the columns `date` and `cost`
+    Csv,
+}
+
+impl Format {
+    /// The `data_source` under which its line items are kept.
+    pub fn data_source(self) -> &'static str {
+        match self {
+            Format::Cur1 => "cur",
+            Format::Cur2 => "cur2",
+            Format::Focus => "focus",
+            Format::Csv => "csv",
+        }
+    }
+}
+
+/// One bill file, its columns understood.
+#[derive(Clone, Debug)]
+pub struct Bill {
+    /// The file as found.
+    pub path: PathBuf,
+    /// The file to read: `path`, or what was unpacked from it.
+    pub readable: PathBuf,
+    /// Name of the file in the database: the absolute path.
+    pub key: String,
+    /// Bytes on disk.
+    pub size: u64,
+    /// Changes when the file does: size and modification time.
+    pub stamp: String,
+    pub format: Format,
+    /// The version, where the format has several: `1.2`.
+    pub version: Option<&'static str>,
+    /// A FROM item that reads the file in DuckDB.
+    pub from: String,
+    /// What each column of the store is in terms of the file's columns.
+    pub line_items: LineItems,
+    /// Rows, where the file's own metadata says it.
+    pub rows: Option<u64>,
+}
+
+/// Looks at the header of `path` and decides what it is.
+///
+/// `unpack_to` is a folder for what cannot be read in place (zip archives). `data_source` names plain CSVs.
+///
+/// # Errors
+/// When the file cannot be read, is not a bill, or lacks a column that its format requires.
+pub fn open_bill(path: &Path, hint: Option<Format>, data_source: Option<&str>, unpack_to: &Path) -> Result<Bill> {
+    let stamp = files::stamp(path)?;
+    let file = files::open(path, unpack_to)?;
+    let format = match hint {
+        Some(format) => format,
+        None => recognise(&file.columns, path)?,
+    };
+    let columns = match format {
+        Format::Cur1 | Format::Cur2 => file.columns.renamed(columns::cur_column_name),
+        Format::Focus => file.columns.renamed(|name| name.to_lowercase()),
+        Format::Csv => file.columns.renamed(plain::column_name),
+    };
+    let (line_items, version) = match format {
+        Format::Cur1 | Format::Cur2 => (cur::line_items(&columns, format)?, None),
+        Format::Focus => (focus::line_items(&columns)?, Some(focus::version(&columns))),
+        Format::Csv => (plain::line_items(&columns, data_source.unwrap_or("csv"))?, None),
+    };
+    let null_texts: &[&str] = match format {
+        Format::Focus => &["", "NULL", "null"],
+        _ => &[""],
+    };
+    Ok(Bill {
+        path: path.to_owned(),
+        from: file.from_item(null_texts),
+        readable: file.readable,
+        key: files::absolute(path)?,
+        size: stamp.size,
+        stamp: stamp.text,
+        format,
+        version,
+        line_items,
+        rows: file.rows,
+    })
+}
+
+/// The format that the columns show.
+fn recognise(columns: &Columns, path: &Path) -> Result<Format> {
+    let lower = columns.renamed(|name| name.to_lowercase());
+    if lower.has("billedcost") && lower.has("chargeperiodstart") {
+        return Ok(Format::Focus);
+    }
+    let cur = columns.renamed(columns::cur_column_name);
+    if cur.has("line_item_usage_start_date") || cur.has("line_item_unblended_cost") {
+        return Ok(cur::generation(columns, path));
+    }
+    let plain = columns.renamed(plain::column_name);
+    if plain.has("date") && plain.has("cost") {
+        return Ok(Format::Csv);
+    }
+    let mut error = Error::input("this is not a bill").cause(format!(
+        "its columns are of no known format: {}",
+        columns.preview(6)
+    ));
+    if lower.has("contractcommitmentid") {
+        error = error.hint("this is FOCUS's contract commitment data set; ingest the cost and usage one");
+    }
+    Err(error
+        .hint("known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, and CSV files with the columns `date` and `cost`")
+        .hint("`--format-hint cur1|cur2|focus|csv` takes it for one of them and names the columns that it lacks"))
+}

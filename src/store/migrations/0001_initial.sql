@@ -1,0 +1,93 @@
+-- The tables are a promise to users who open the file with other DuckDB clients: docs/DATA.md.
+CREATE TABLE cost_line_items (
+    ingestion_id       BIGINT NOT NULL,
+    usage_start        TIMESTAMP NOT NULL,
+    usage_end          TIMESTAMP,
+    usage_date         DATE NOT NULL,
+    billing_period     DATE NOT NULL,
+    data_source        VARCHAR NOT NULL,
+    provider           VARCHAR NOT NULL,
+    payer_account_id   VARCHAR NOT NULL,
+    usage_account_id   VARCHAR NOT NULL,
+    usage_account_name VARCHAR,
+    product_code       VARCHAR NOT NULL,
+    product_name       VARCHAR,
+    region             VARCHAR NOT NULL,
+    availability_zone  VARCHAR,
+    usage_type         VARCHAR,
+    operation          VARCHAR,
+    resource_id        VARCHAR,
+    line_item_type     VARCHAR NOT NULL,
+    charge_category    VARCHAR NOT NULL,
+    billing_entity     VARCHAR,
+    purchase_option    VARCHAR,
+    description        VARCHAR,
+    invoice_id         VARCHAR,
+    usage_amount       DOUBLE,
+    usage_unit         VARCHAR,
+    currency           VARCHAR NOT NULL,
+    unblended_cost     DOUBLE NOT NULL,
+    blended_cost       DOUBLE,
+    amortized_cost     DOUBLE NOT NULL,
+    net_unblended_cost DOUBLE NOT NULL,
+    net_amortized_cost DOUBLE NOT NULL,
+    list_cost          DOUBLE,
+    tags               MAP(VARCHAR, VARCHAR),
+    cost_categories    MAP(VARCHAR, VARCHAR),
+    source_file        VARCHAR NOT NULL
+);
+
+CREATE TABLE daily_cost_summary (
+    usage_date         DATE NOT NULL,
+    billing_period     DATE NOT NULL,
+    provider           VARCHAR NOT NULL,
+    data_source        VARCHAR NOT NULL,
+    payer_account_id   VARCHAR NOT NULL,
+    usage_account_id   VARCHAR NOT NULL,
+    product_code       VARCHAR NOT NULL,
+    region             VARCHAR NOT NULL,
+    charge_category    VARCHAR NOT NULL,
+    currency           VARCHAR NOT NULL,
+    unblended_cost     DOUBLE NOT NULL,
+    blended_cost       DOUBLE,
+    amortized_cost     DOUBLE NOT NULL,
+    net_unblended_cost DOUBLE NOT NULL,
+    net_amortized_cost DOUBLE NOT NULL,
+    list_cost          DOUBLE,
+    usage_amount       DOUBLE,
+    line_item_count    BIGINT NOT NULL
+);
+
+-- A row for each file and what of it went where; a file is current while its rows add up to file_rows.
+CREATE TABLE ingestion_log (
+    ingestion_id       BIGINT NOT NULL,
+    data_source        VARCHAR NOT NULL,
+    export             VARCHAR NOT NULL,
+    provider           VARCHAR NOT NULL,
+    payer_account_id   VARCHAR NOT NULL,
+    billing_period     DATE NOT NULL,
+    currency           VARCHAR NOT NULL,
+    assembly_id        VARCHAR NOT NULL,
+    key                VARCHAR NOT NULL,
+    size               BIGINT NOT NULL,
+    etag               VARCHAR NOT NULL,
+    file_rows          BIGINT NOT NULL,
+    rows               BIGINT NOT NULL,
+    first_day          DATE NOT NULL,
+    last_day           DATE NOT NULL,
+    unblended_cost     DOUBLE NOT NULL,
+    blended_cost       DOUBLE,
+    amortized_cost     DOUBLE NOT NULL,
+    net_unblended_cost DOUBLE NOT NULL,
+    net_amortized_cost DOUBLE NOT NULL,
+    list_cost          DOUBLE,
+    credits            DOUBLE NOT NULL,
+    estimated          BOOLEAN NOT NULL,
+    ingested_at        TIMESTAMP NOT NULL
+);
+
+CREATE TABLE accounts (
+    id     VARCHAR PRIMARY KEY,
+    name   VARCHAR NOT NULL,
+    source VARCHAR NOT NULL
+);

@@ -1,0 +1,232 @@
+//! Questions to the store, answered from the daily summary where that suffices.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use super::{Store, quoted};
+use crate::{
+    error::{Error, Result, nearest},
+    model::{Dimension, Filter, Metric, Period},
+};
+
+/// What stands for a value that the bill does not give.
+const NONE: &str = "(none)";
+
+/// One data source for some days. Queries never add two sources for the same day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    pub data_source: String,
+    pub period: Period,
+}
+
+/// What a query is about.
+#[derive(Clone, Debug)]
+pub struct Selection<'a> {
+    pub segments: &'a [Segment],
+    pub metric: Metric,
+    pub filters: &'a [Filter],
+}
+
+/// The cost of one group, day and charge category.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// One value for each dimension.
+    pub group: Vec<String>,
+    pub day: NaiveDate,
+    /// FOCUS's word.
+    pub charge_category: String,
+    pub cost: f64,
+}
+
+/// A day that a data source has charges of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceDay {
+    pub data_source: String,
+    pub day: NaiveDate,
+    /// Whether anything but fees, taxes and credits is dated on it; those may be dated ahead.
+    pub has_usage: bool,
+}
+
+impl Store {
+    /// The days of each source, in order.
+    pub fn days(&self) -> Result<Vec<SourceDay>> {
+        let sql = "SELECT data_source, usage_date, bool_or(charge_category = 'Usage') FROM daily_cost_summary \
+                   GROUP BY ALL ORDER BY ALL";
+        self.rows(sql, "cannot read what the database covers", |row| {
+            Ok(SourceDay { data_source: row.get(0)?, day: row.get(1)?, has_usage: row.get(2)? })
+        })
+    }
+
+    /// The currencies of what is selected.
+    pub fn currencies(&self, selection: &Selection) -> Result<Vec<String>> {
+        let (table, condition) = self.source_and_condition(selection, &[])?;
+        let sql = format!("SELECT DISTINCT currency FROM {table} WHERE {condition} ORDER BY 1");
+        self.rows(&sql, "cannot read the currencies", |row| row.get(0))
+    }
+
+    /// Cost by group, day and charge category, without days on which a group has no charge.
+    ///
+    /// # Errors
+    /// When a tag or cost category key does not exist, or the source does not know the metric.
+    pub fn cells(&self, selection: &Selection, dimensions: &[Dimension]) -> Result<Vec<Cell>> {
+        let (table, condition) = self.source_and_condition(selection, dimensions)?;
+        let mut columns = Vec::new();
+        for dimension in dimensions {
+            columns.push(self.expression(dimension, selection.segments)?);
+        }
+        let group = columns.iter().map(|column| format!("COALESCE({column}, '{NONE}'), ")).collect::<String>();
+        let metric = selection.metric.column();
+        let sql = format!(
+            "SELECT {group}usage_date, charge_category, sum({metric}), count({metric}) FROM {table} WHERE {condition} \
+             GROUP BY ALL ORDER BY ALL"
+        );
+        let width = columns.len();
+        let mut known = false;
+        let cells: Vec<Cell> = self.rows(&sql, "cannot sum up the costs", |row| {
+            let cost: Option<f64> = row.get(width + 2)?;
+            let count: i64 = row.get(width + 3)?;
+            known |= count > 0;
+            Ok(Cell {
+                group: (0..width).map(|index| row.get(index)).collect::<duckdb::Result<_>>()?,
+                day: row.get(width)?,
+                charge_category: row.get(width + 1)?,
+                cost: cost.unwrap_or(0.0),
+            })
+        })?;
+        if !known && !cells.is_empty() {
+            return Err(Error::input(format!("this data does not have the {} cost", selection.metric.name()))
+                .hint("choose another with `--metric`; `ingest` says which columns a bill lacks"));
+        }
+        Ok(cells)
+    }
+
+    /// Account names by id.
+    pub fn account_names(&self) -> Result<BTreeMap<String, String>> {
+        let names = self.rows("SELECT id, name FROM accounts", "cannot read the account names", |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        Ok(names.into_iter().collect())
+    }
+
+    /// The values of `dimension` in what is selected, the costliest first, for a hint.
+    pub fn values(&self, selection: &Selection, dimension: &Dimension) -> Result<Vec<String>> {
+        let unfiltered = Selection { filters: &[], ..selection.clone() };
+        let (table, condition) = self.source_and_condition(&unfiltered, std::slice::from_ref(dimension))?;
+        let column = self.expression(dimension, selection.segments)?;
+        let sql = format!(
+            "SELECT COALESCE({column}, '{NONE}') AS value FROM {table} WHERE {condition} GROUP BY 1 \
+             ORDER BY sum(abs(net_amortized_cost)) DESC, 1 LIMIT 1000"
+        );
+        self.rows(&sql, "cannot read the values", |row| row.get(0))
+    }
+
+    fn source_and_condition(&self, selection: &Selection, dimensions: &[Dimension]) -> Result<(&'static str, String)> {
+        let mut all = dimensions.iter().chain(selection.filters.iter().map(|filter| &filter.dimension));
+        let table = if all.all(Dimension::in_daily_summary) { "daily_cost_summary" } else { "cost_line_items" };
+        let segments = selection.segments.iter().map(|segment| {
+            format!(
+                "(data_source = {} AND usage_date BETWEEN DATE '{}' AND DATE '{}')",
+                quoted(&segment.data_source),
+                segment.period.start,
+                segment.period.end
+            )
+        });
+        let segments = segments.collect::<Vec<_>>().join(" OR ");
+        let mut condition = if segments.is_empty() { "false".to_owned() } else { format!("({segments})") };
+        // Several values of one dimension are alternatives; all else must hold together.
+        let mut wanted: BTreeMap<&Dimension, Vec<String>> = BTreeMap::new();
+        for filter in selection.filters {
+            if filter.negated {
+                let column = self.expression(&filter.dimension, selection.segments)?;
+                condition += &format!(" AND COALESCE({column}, '{NONE}') <> {}", quoted(&filter.value));
+            } else {
+                wanted.entry(&filter.dimension).or_default().push(quoted(&filter.value));
+            }
+        }
+        for (dimension, values) in wanted {
+            let column = self.expression(dimension, selection.segments)?;
+            condition += &format!(" AND COALESCE({column}, '{NONE}') IN ({})", values.join(", "));
+        }
+        Ok((table, condition))
+    }
+
+    /// The SQL of a dimension. A tag key matches whatever way the bill's format spells it.
+    fn expression(&self, dimension: &Dimension, segments: &[Segment]) -> Result<String> {
+        let (map, key) = match dimension {
+            Dimension::Tag(key) => ("tags", key),
+            Dimension::CostCategory(key) => ("cost_categories", key),
+            plain => return plain.column().map(str::to_owned).ok_or_else(|| Error::bug("a dimension without a column")),
+        };
+        let sources: Vec<String> = segments.iter().map(|segment| quoted(&segment.data_source)).collect();
+        let sources = if sources.is_empty() { "''".to_owned() } else { sources.join(", ") };
+        let keys: Vec<String> = self.rows(
+            &format!(
+                "SELECT DISTINCT unnest(keys) FROM (SELECT DISTINCT map_keys({map}) AS keys FROM cost_line_items \
+                 WHERE {map} IS NOT NULL AND data_source IN ({sources})) ORDER BY 1"
+            ),
+            "cannot read the tag keys",
+            |row| row.get(0),
+        )?;
+        let wanted = simple_key(key);
+        let same: Vec<String> = keys
+            .iter()
+            .filter(|stored| simple_key(stored) == wanted)
+            .map(|stored| format!("{map}[{}]", quoted(stored)))
+            .collect();
+        if !same.is_empty() {
+            return Ok(format!("COALESCE({}, NULL)", same.join(", ")));
+        }
+        let simple: Vec<String> = keys.iter().map(|stored| simple_key(stored)).collect();
+        let error = Error::input(format!("there is no `{dimension}` in this data"));
+        Err(match (nearest(&wanted, simple.iter().map(String::as_str)), simple.as_slice()) {
+            (Some(near), _) => error.hint(format!("did you mean `{near}`? There are: {}", simple.join(", "))),
+            (None, []) => error.hint("the bill has no such keys; AWS adds tags that are activated for cost allocation"),
+            (None, _) => error.hint(format!("there are: {}", simple.join(", "))),
+        })
+    }
+
+    /// All rows of a query.
+    fn rows<T>(&self, sql: &str, doing: &str, mut read: impl FnMut(&duckdb::Row) -> duckdb::Result<T>) -> Result<Vec<T>> {
+        let mut collect = || -> duckdb::Result<Vec<T>> {
+            let mut statement = self.connection.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                all.push(read(row)?);
+            }
+            Ok(all)
+        };
+        collect().map_err(|e| self.error(doing, &e))
+    }
+}
+
+/// A tag key without what formats add: `user:CostCenter`, `user_cost_center`, `cost-center` and
+/// `resourceTags/user:CostCenter` are all `cost_center`.
+fn simple_key(key: &str) -> String {
+    let mut simple = String::new();
+    let mut previous_lower = false;
+    for character in key.chars() {
+        if character.is_ascii_uppercase() && previous_lower {
+            simple.push('_');
+        }
+        previous_lower = character.is_ascii_lowercase() || character.is_ascii_digit();
+        simple.push(if character.is_alphanumeric() { character.to_ascii_lowercase() } else { '_' });
+    }
+    let simple = simple.trim_matches('_');
+    let simple = simple.strip_prefix("resource_tags_").unwrap_or(simple);
+    simple.strip_prefix("user_").unwrap_or(simple).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::simple_key;
+
+    #[test]
+    fn tag_keys_are_one_whatever_the_format() {
+        for key in ["user:CostCenter", "user_cost_center", "cost-center", "resourceTags/user:CostCenter", "CostCenter"] {
+            assert_eq!(simple_key(key), "cost_center", "{key}");
+        }
+        assert_eq!(simple_key("aws_created_by"), "aws_created_by");
+    }
+}
