@@ -97,7 +97,8 @@ pub fn load(
     environment: &dyn Fn(&str) -> Option<String>,
     overrides: &[Override],
 ) -> Result<Loaded> {
-    let mut merged: Value = serde_yaml::from_str(EXAMPLE).map_err(|e| Error::bug("the built-in defaults are broken").cause(e))?;
+    let mut merged: Value =
+        serde_yaml::from_str(EXAMPLE).map_err(|e| Error::bug("the built-in defaults are broken").cause(e))?;
     let mut origins = BTreeMap::new();
     let file = file.map(Path::to_owned).or_else(|| find_file(environment));
     if let Some(path) = &file {
@@ -127,8 +128,12 @@ pub fn load(
     let mut entries = Vec::new();
     flatten(&merged, "", &origins, &mut entries);
     let config: Config = serde_yaml::from_value(merged).map_err(|e| {
-        let origin = file.as_ref().map_or_else(|| "the configuration".to_owned(), |path| format!("the configuration `{}`", path.display()));
-        Error::input(format!("{origin} is not valid")).cause(e).hint("`aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key")
+        let origin = file
+            .as_ref()
+            .map_or_else(|| "the configuration".to_owned(), |path| format!("the configuration `{}`", path.display()));
+        Error::input(format!("{origin} is not valid"))
+            .cause(e)
+            .hint("`aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key")
     })?;
     check(&config.anomaly)?;
     Ok(Loaded { config, entries, file })
@@ -142,7 +147,13 @@ fn find_file(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
 }
 
 /// Puts `new` over `base`; keys that `base` does not have are refused.
-fn merge(base: &mut Value, new: Value, prefix: &str, origin: &str, origins: &mut BTreeMap<String, String>) -> Result<()> {
+fn merge(
+    base: &mut Value,
+    new: Value,
+    prefix: &str,
+    origin: &str,
+    origins: &mut BTreeMap<String, String>,
+) -> Result<()> {
     match (base, new) {
         (Value::Mapping(base), Value::Mapping(new)) => {
             for (key, value) in new {
@@ -265,14 +276,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("config.yaml");
         std::fs::write(&path, "database: { path: from-file, threads: 3 }\naws_profile: from-file\n").expect("write");
-        let environment = |name: &str| (name == "AWS_COST_DB_PATH" || name == "AWS_COST_PROFILE").then(|| "from-env".to_owned());
+        let environment =
+            |name: &str| (name == "AWS_COST_DB_PATH" || name == "AWS_COST_PROFILE").then(|| "from-env".to_owned());
         let flag = Override { key: "database.path", flag: "--db", value: "from-flag".into() };
         let loaded = load(Some(&path), &environment, &[flag]).expect("valid");
         assert_eq!(loaded.config.database.path, Path::new("from-flag"));
         assert_eq!(loaded.config.aws_profile, "from-env");
         assert_eq!(loaded.config.database.threads, 3);
         assert_eq!(loaded.config.cost_explorer.lookback_days, 60);
-        let origin = |key: &str| loaded.entries.iter().find(|e| e.key == key).map(|e| e.origin.clone()).unwrap_or_default();
+        let origin =
+            |key: &str| loaded.entries.iter().find(|e| e.key == key).map(|e| e.origin.clone()).unwrap_or_default();
         assert_eq!(origin("database.path"), "--db");
         assert_eq!(origin("aws_profile"), "AWS_COST_PROFILE");
         assert_eq!(origin("s3.prefix"), "default");

@@ -3,14 +3,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde::Serialize;
 
 use crate::{
     error::{Error, Result},
-    sources::{self, Bill, Format, columns::Missing, files, manifest},
+    sources::{self, Bill, Format, Opened, columns::Missing, files, manifest},
     store::{
         Progress, Store,
         load::{Load, LoadedPeriod, SourceFile},
@@ -48,6 +48,8 @@ pub struct Outcome {
     pub unchanged: Vec<Unchanged>,
     /// Older versions of the same periods that no manifest names.
     pub superseded_files: usize,
+    /// Files in the folders named that are no bills.
+    pub passed_over: Vec<String>,
     #[serde(serialize_with = "error_texts")]
     pub failures: Vec<Error>,
 }
@@ -112,17 +114,20 @@ pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Re
         return Err(Error::input("there are no bills under the paths given")
             .hint("bills are .parquet, .csv, .csv.gz and .csv.zip files, or AWS's folders with manifests"));
     }
-    let mut outcome =
-        Outcome { superseded_files: found.superseded, failures: found.failures, ..Outcome::default() };
+    let mut outcome = Outcome { superseded_files: found.superseded, failures: found.failures, ..Outcome::default() };
     let open = |path: &PathBuf, format: Option<Format>| {
         let hint = request.format_hint.or(format);
         sources::open_bill(path, hint, request.data_source.as_deref(), unpack_to.path())
-            .map_err(|e| e.context(format!("cannot ingest `{}`", path.display())))
+            .map_err(|e| e.context(cannot_ingest(path)))
     };
     let mut units = Vec::new();
     for delivery in &found.deliveries {
         let label = format!("{} of {}", delivery.period.format("%Y-%m"), delivery.export);
-        match delivery.files.iter().map(|path| open(path, Some(delivery.format))).collect::<Result<Vec<Bill>>>() {
+        let open_bill = |path| match open(path, Some(delivery.format))? {
+            Opened::Bill(bill) => Ok(*bill),
+            Opened::NotABill(error) => Err(error),
+        };
+        match delivery.files.iter().map(open_bill).collect::<Result<Vec<Bill>>>() {
             Ok(bills) => units.push(Unit {
                 data_source: data_source(request, delivery.format),
                 export: delivery.export.clone(),
@@ -134,10 +139,21 @@ pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Re
         }
     }
     let mut loose = Vec::new();
-    for path in &found.loose {
-        match open(path, None) {
-            Ok(bill) => loose.push(bill),
+    let mut strangers = Vec::new();
+    for file in &found.loose {
+        match open(&file.path, None) {
+            Ok(Opened::Bill(bill)) => loose.push(*bill),
+            Ok(Opened::NotABill(error)) => strangers.push((file, error.context(cannot_ingest(&file.path)))),
             Err(error) => outcome.failures.push(error),
+        }
+    }
+    // Other tables may lie in a folder of bills; named as bills, or alone, they are a mistake.
+    let alone = loose.is_empty() && found.deliveries.is_empty();
+    for (file, error) in strangers {
+        if alone || file.named {
+            outcome.failures.push(error);
+        } else {
+            outcome.passed_over.push(file.path.display().to_string());
         }
     }
     units.extend(group(store, loose, request, &mut outcome.failures));
@@ -153,7 +169,12 @@ pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Re
         let rows = outcome.periods[before..].iter().map(|period| period.loaded.rows).sum();
         watcher.loaded(bytes(unit), rows);
     }
+    outcome.periods.sort_by_key(|period| (period.loaded.billing_period, period.loaded.provider.clone()));
     Ok(outcome)
+}
+
+fn cannot_ingest(path: &Path) -> String {
+    format!("cannot ingest `{}`", path.display())
 }
 
 fn data_source(request: &Request, format: Format) -> String {
@@ -174,7 +195,7 @@ fn group(store: &Store, bills: Vec<Bill>, request: &Request, failures: &mut Vec<
             match store.scopes(&source_file(&bill)) {
                 Ok(scopes) => scopes,
                 Err(error) => {
-                    failures.push(error.context(format!("cannot ingest `{}`", bill.path.display())));
+                    failures.push(error.context(cannot_ingest(&bill.path)));
                     continue;
                 }
             }

@@ -2,17 +2,17 @@
 //!
 //! Modules in reading order; `docs/ARCHITECTURE.md` says who may use whom.
 
-mod error;
-mod model;
 mod analysis;
-mod sources;
-mod store;
+mod cli;
+mod commands;
+mod config;
+mod error;
 mod ingest;
 mod insights;
+mod model;
 mod report;
-mod config;
-mod commands;
-mod cli;
+mod sources;
+mod store;
 
 /// Parses the command line, runs the command and turns its outcome into an exit code.
 pub fn main() -> std::process::ExitCode {

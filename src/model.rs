@@ -54,19 +54,13 @@ impl Dimension {
 
     /// The column of the store, for the dimensions that are one.
     pub fn column(&self) -> Option<&'static str> {
-        PLAIN_DIMENSIONS
-            .iter()
-            .find(|(_, dimension, _)| dimension == self)
-            .map(|(.., column)| *column)
+        PLAIN_DIMENSIONS.iter().find(|(_, dimension, _)| dimension == self).map(|(.., column)| *column)
     }
 
     /// Whether `daily_cost_summary` has it; the others need the line items.
     pub fn in_daily_summary(&self) -> bool {
         use Dimension::*;
-        matches!(
-            self,
-            Service | Account | Payer | Region | ChargeCategory | Provider | Currency
-        )
+        matches!(self, Service | Account | Payer | Region | ChargeCategory | Provider | Currency)
     }
 }
 
@@ -156,11 +150,7 @@ impl FromStr for Filter {
             Some(name) => (name, true),
             None => (left, false),
         };
-        Ok(Filter {
-            dimension: name.trim().parse()?,
-            value: value.trim().into(),
-            negated,
-        })
+        Ok(Filter { dimension: name.trim().parse()?, value: value.trim().into(), negated })
     }
 }
 
@@ -176,15 +166,6 @@ pub enum Metric {
 }
 
 impl Metric {
-    pub const ALL: [Metric; 6] = [
-        Metric::Unblended,
-        Metric::Blended,
-        Metric::Amortized,
-        Metric::NetUnblended,
-        Metric::NetAmortized,
-        Metric::List,
-    ];
-
     /// The column of `cost_line_items` and `daily_cost_summary`.
     pub fn column(self) -> &'static str {
         match self {
@@ -333,11 +314,6 @@ pub struct Series {
 }
 
 impl Series {
-    /// The day of the value at `index`.
-    pub fn day(&self, index: usize) -> NaiveDate {
-        self.start + Days::new(index as u64)
-    }
-
     /// The index of `day`, when the series has it.
     pub fn index(&self, day: NaiveDate) -> Option<usize> {
         let index = usize::try_from((day - self.start).num_days()).ok()?;

@@ -293,7 +293,10 @@ fn reasons(measure: &Measure, days: usize, parameters: &Parameters) -> Vec<Strin
             format!("modified z-score {:.1}, threshold {threshold:.1}, window {window_days} days", measure.raw),
         ],
         Kind::Drift => vec![
-            format!("from {:.2} to {:.2} a day along the Theil-Sen line of {window_days} days", measure.expected, measure.actual),
+            format!(
+                "from {:.2} to {:.2} a day along the Theil-Sen line of {window_days} days",
+                measure.expected, measure.actual
+            ),
             format!("{:+.0} % of the median over the window, threshold {drift_threshold_pct:.0} %", measure.raw),
         ],
     };

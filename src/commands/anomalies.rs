@@ -61,7 +61,8 @@ pub struct AnomaliesArgs {
 
 pub fn run(args: &AnomaliesArgs, context: &Context) -> Result<ExitCode> {
     let settings = &context.loaded.config.anomaly;
-    let drift_threshold_pct = positive("--drift-threshold", args.drift_threshold)?.unwrap_or(settings.drift_threshold_pct);
+    let drift_threshold_pct =
+        positive("--drift-threshold", args.drift_threshold)?.unwrap_or(settings.drift_threshold_pct);
     let include = args.selection.include();
     let request = Request {
         question: args.selection.question(context),

@@ -36,8 +36,10 @@ pub fn run(args: &ConfigArgs, context: &Context) -> Result<ExitCode> {
     match &args.action {
         Action::Show { format } => {
             let entries = &context.loaded.entries;
-            let lines: Vec<Line> =
-                entries.iter().map(|entry| Line { key: &entry.key, value: &entry.value, origin: &entry.origin }).collect();
+            let lines: Vec<Line> = entries
+                .iter()
+                .map(|entry| Line { key: &entry.key, value: &entry.value, origin: &entry.origin })
+                .collect();
             print(&report::config::render(&lines, *format, context.style)?)?;
             match &context.loaded.file {
                 Some(file) => context.note(&format!("note: read `{}`", file.display())),

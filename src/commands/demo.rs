@@ -60,7 +60,8 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
     ))?;
 
     let mut store = Store::open(&settings)?;
-    let request = Request { paths: vec![folder.path().join("bills")], format_hint: None, data_source: None, full_refresh: false };
+    let request =
+        Request { paths: vec![folder.path().join("bills")], format_hint: None, data_source: None, full_refresh: false };
     let outcome = ingest_watched(&mut store, &request, context)?;
     if let Some(error) = outcome.failures.into_iter().next() {
         return Err(error);
@@ -166,7 +167,11 @@ fn check(events: &[sample::Event], found: &Anomalies) -> String {
             Some((_, finding)) => {
                 hits += 1;
                 let delay = (finding.start - event.start).num_days();
-                let when = if delay <= 0 { "the same day".to_owned() } else { format!("{delay} days later") };
+                let when = match delay {
+                    ..=0 => "the same day".to_owned(),
+                    1 => "a day later".to_owned(),
+                    _ => format!("{delay} days later"),
+                };
                 format!("found as {} {}, {when}", finding.kind.name(), finding.direction.name())
             }
             None if event.kind == "new" || event.kind == "moved" => {
@@ -196,11 +201,15 @@ fn check(events: &[sample::Event], found: &Anomalies) -> String {
 /// Whether a finding is of an event: the same series and direction, close in time. A slow change is found
 /// at any time while it lasts.
 fn is_of(finding: &Finding, event: &sample::Event) -> bool {
-    let same = |dimension: &str, value: &str| finding.group.get(dimension).and_then(|found| found.as_str()) == Some(value);
+    let same =
+        |dimension: &str, value: &str| finding.group.get(dimension).and_then(|found| found.as_str()) == Some(value);
     let delay = (finding.start - event.start).num_days();
     let in_time = match finding.kind {
         Kind::Drift => finding.start <= event.end && finding.end.is_none_or(|end| end >= event.start) && delay >= 0,
         Kind::Point => (0..=FOUND_WITHIN_DAYS).contains(&delay) || (event.kind == "drift" && delay >= 0),
     };
-    same("service", event.service) && same("account", event.account) && finding.direction.name() == event.direction && in_time
+    same("service", event.service)
+        && same("account", event.account)
+        && finding.direction.name() == event.direction
+        && in_time
 }

@@ -50,7 +50,8 @@ pub struct IngestArgs {
 }
 
 fn data_source_name(name: &str) -> Result<String, String> {
-    let fine = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
+    let fine =
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
     match name {
         "cur" | "cur2" | "focus" | "cost-explorer" => Err("that name is AWS's own".into()),
         name if fine => Ok(name.into()),

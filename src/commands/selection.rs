@@ -49,7 +49,9 @@ impl SelectionArgs {
     }
 
     pub fn include(&self) -> Vec<ChargeCategory> {
-        let wanted = |category: &ChargeCategory| ChargeCategory::USAGE_LIKE.contains(category) || self.include.contains(category);
+        let wanted = |category: &ChargeCategory| {
+            ChargeCategory::USAGE_LIKE.contains(category) || self.include.contains(category)
+        };
         ChargeCategory::ALL.into_iter().filter(wanted).collect()
     }
 }

@@ -7,7 +7,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Frame, Question, SCHEMA_VERSION, account_name, check_filters, group_object, single_currency, source_names};
+use super::{
+    Frame, Question, SCHEMA_VERSION, account_name, check_filters, group_object, single_currency, source_names,
+};
 use crate::{
     analysis::detect::{self, Direction, Kind, Measure, Parameters, Sensitivity, Severity},
     error::{Error, Result},
@@ -244,7 +246,8 @@ impl Data {
                 *groups.entry(cell.group).or_default().entry(cell.day).or_default() += cell.cost;
             }
         }
-        let series: Vec<Series> = groups.into_iter().filter_map(|(group, days)| without_holes(group, &days, end)).collect();
+        let series: Vec<Series> =
+            groups.into_iter().filter_map(|(group, days)| without_holes(group, &days, end)).collect();
         let mut notes = frame.notes(question, &segments);
         notes.extend(little_history(&frame, judged));
         let missing: Vec<String> =
@@ -266,7 +269,8 @@ fn without_holes(group: Vec<String>, days: &BTreeMap<NaiveDate, f64>, end: Naive
 /// Quality depends on history: below 45 days more is missed and more is flagged for nothing.
 fn little_history(frame: &Frame, judged: Period) -> Option<String> {
     let days = (judged.start - frame.first_day()?).num_days();
-    (days < 45).then(|| format!("only {} days of data before {}: 45 and more give better findings", days.max(0), judged.start))
+    (days < 45)
+        .then(|| format!("only {} days of data before {}: 45 and more give better findings", days.max(0), judged.start))
 }
 
 /// The same for the same series, kind, direction and first day, whatever the bill's format says else.

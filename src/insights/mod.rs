@@ -61,14 +61,17 @@ impl Frame {
             days.entry(source_day.data_source).or_default().insert(source_day.day);
         }
         if days.is_empty() {
-            return Err(Error::input("the database holds no costs").hint("ingest a bill: `aws-cost-anomalies ingest PATH`"));
+            return Err(
+                Error::input("the database holds no costs").hint("ingest a bill: `aws-cost-anomalies ingest PATH`")
+            );
         }
         if let Some(source) = question.source {
             let names: Vec<String> = days.keys().cloned().collect();
             days.retain(|name, _| name == source);
             if days.is_empty() {
                 let error = Error::input(format!("there is no data source `{source}`"));
-                let near = nearest(source, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`? "));
+                let near =
+                    nearest(source, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`? "));
                 return Err(error.hint(format!("{}there are: {}", near.unwrap_or_default(), names.join(", "))));
             }
         }
@@ -103,7 +106,9 @@ impl Frame {
         for (month, mut sources) in months {
             let most = sources.iter().map(|(_, count)| *count).max().unwrap_or(0);
             sources.retain(|(_, count)| count + settle_days as usize >= most);
-            let Some((name, _)) = sources.into_iter().min_by_key(|(name, _)| (detail_rank(name), *name)) else { continue };
+            let Some((name, _)) = sources.into_iter().min_by_key(|(name, _)| (detail_rank(name), *name)) else {
+                continue;
+            };
             let whole = crate::model::Granularity::Monthly.period_of(month);
             let cut = Period { start: whole.start.max(period.start), end: whole.end.min(period.end) };
             match segments.last_mut() {
@@ -138,7 +143,11 @@ impl Frame {
         let others: Vec<&str> = self.days.keys().map(String::as_str).filter(|name| !used.contains(name)).collect();
         if !others.is_empty() && !used.is_empty() {
             let used: Vec<&str> = used.into_iter().collect();
-            notes.push(format!("from {}; also in the database: {} (`--source`)", used.join(" and "), others.join(", ")));
+            notes.push(format!(
+                "from {}; also in the database: {} (`--source`)",
+                used.join(" and "),
+                others.join(", ")
+            ));
         }
         notes
     }

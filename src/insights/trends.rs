@@ -6,7 +6,9 @@ use chrono::{Days, NaiveDate};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Frame, Question, SCHEMA_VERSION, account_name, check_filters, group_object, single_currency, source_names};
+use super::{
+    Frame, Question, SCHEMA_VERSION, account_name, check_filters, group_object, single_currency, source_names,
+};
 use crate::{
     error::{Error, Result},
     model::{ChargeCategory, Granularity, GroupBy, Metric, Period},
@@ -17,7 +19,7 @@ use crate::{
 };
 
 /// Credits hide spend when they take more than this share of it.
-const HIDING_SHARE: f64 = 0.01;
+pub const HIDING_SHARE: f64 = 0.01;
 
 /// What to show.
 #[derive(Clone, Debug)]
@@ -55,8 +57,8 @@ pub struct Trends {
     pub groups: Vec<GroupTotal>,
     /// Charge categories that the costs do not count, over the whole range.
     pub apart: Vec<Apart>,
-    /// A sentence, when credits make the bill look much smaller than what was spent.
-    pub hidden_by_credits: Option<String>,
+    /// Set when credits and refunds make the bill look much smaller than what was spent.
+    pub hidden_by_credits: Option<HiddenByCredits>,
     pub notes: Vec<String>,
 }
 
@@ -94,12 +96,20 @@ pub struct GroupTotal {
     pub other: bool,
     pub cost: f64,
     pub share_pct: Option<f64>,
-    /// Per day of the range.
+    /// Per day of the range that there is data of.
     pub average: f64,
     /// Of a period.
     pub minimum: f64,
     pub maximum: f64,
     pub costs: Vec<f64>,
+}
+
+/// What was spent, what credits and refunds took off, and what remains of both.
+#[derive(Debug, Serialize)]
+pub struct HiddenByCredits {
+    pub spend: f64,
+    pub credits: f64,
+    pub net: f64,
 }
 
 /// Charges that are shown beside the total.
@@ -126,6 +136,7 @@ pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
     let currency = single_currency(store, &selection)?;
     let names = store.account_names()?;
 
+    let days_with_data = range.iter().filter(|day| frame.has_day(&segments, *day)).count().max(1) as f64;
     let periods = range.split(request.granularity);
     let index_of: BTreeMap<NaiveDate, usize> =
         periods.iter().enumerate().flat_map(|(index, period)| period.iter().map(move |day| (day, index))).collect();
@@ -170,7 +181,8 @@ pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
                         group: object(row),
                         cost: row.costs[index],
                         change,
-                        change_pct: before.and_then(|before| percent(row.costs[index] - row.costs[before], row.costs[before])),
+                        change_pct: before
+                            .and_then(|before| percent(row.costs[index] - row.costs[before], row.costs[before])),
                     }
                 })
                 .collect(),
@@ -184,7 +196,7 @@ pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
             other: row.group.is_none(),
             cost,
             share_pct: percent(cost, total),
-            average: cost / range.days() as f64,
+            average: cost / days_with_data,
             minimum: row.costs.iter().copied().min_by(f64::total_cmp).unwrap_or(0.0),
             maximum: row.costs.iter().copied().max_by(f64::total_cmp).unwrap_or(0.0),
             costs: row.costs.clone(),
@@ -208,7 +220,9 @@ pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
         groups: group_totals.collect(),
         apart: ChargeCategory::ALL
             .iter()
-            .filter_map(|category| apart.get(category.as_str()).map(|cost| Apart { charge_category: category.as_str(), cost: *cost }))
+            .filter_map(|category| {
+                apart.get(category.as_str()).map(|cost| Apart { charge_category: category.as_str(), cost: *cost })
+            })
             .collect(),
         hidden_by_credits,
         notes: frame.notes(question, &segments),
@@ -256,14 +270,8 @@ fn percent(part: f64, whole: f64) -> Option<f64> {
     (whole.abs() >= 0.01).then(|| part / whole.abs() * 100.0)
 }
 
-/// A sentence when credits make the bill look smaller than what was spent.
-fn hiding_credits(credits: f64, total: f64, counted: bool) -> Option<String> {
-    let spent = if counted { total - credits } else { total };
-    if credits > -0.01 || -credits < HIDING_SHARE * spent {
-        return None;
-    }
-    let share = if spent > 0.0 { format!(" ({:.0} %)", -credits / spent * 100.0) } else { String::new() };
-    let net = spent + credits;
-    let net = if net.abs() < 0.005 { 0.0 } else { net };
-    Some(format!("credits and refunds of {credits:.2} hide {spent:.2} of spend{share}: together {net:.2}"))
+fn hiding_credits(credits: f64, total: f64, counted: bool) -> Option<HiddenByCredits> {
+    let spend = if counted { total - credits } else { total };
+    let hides = credits <= -0.01 && -credits >= HIDING_SHARE * spend;
+    hides.then_some(HiddenByCredits { spend, credits, net: spend + credits })
 }

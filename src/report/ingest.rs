@@ -1,13 +1,15 @@
 //! What an ingestion did, as text.
 
-use std::collections::BTreeMap;
-
 use super::{
     Format, Style, csv, json,
     table::{Column, Table},
     units::{count, money},
 };
-use crate::{error::Result, ingest::Outcome, insights::SCHEMA_VERSION};
+use crate::{
+    error::Result,
+    ingest::Outcome,
+    insights::{SCHEMA_VERSION, trends::HIDING_SHARE},
+};
 
 pub fn render(outcome: &Outcome, format: Format, style: Style) -> Result<String> {
     match format {
@@ -38,6 +40,9 @@ fn text(outcome: &Outcome, render: impl Fn(&Table) -> String) -> String {
     for unchanged in &outcome.unchanged {
         let files = if unchanged.files == 1 { "1 file".into() } else { format!("{} files", unchanged.files) };
         text += &format!("unchanged: {} ({files}, nothing to do)\n", unchanged.label);
+    }
+    for path in &outcome.passed_over {
+        text += &format!("passed over, not a bill: {path}\n");
     }
     if outcome.superseded_files > 0 {
         text += &format!("{} older files that no manifest names were left out\n", outcome.superseded_files);
@@ -89,14 +94,13 @@ fn periods(outcome: &Outcome) -> Table {
 
 /// What was missing, left out or replaced, said once for all periods that it is true of.
 fn notes(outcome: &Outcome) -> String {
-    let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut said: Vec<(String, Vec<String>)> = Vec::new();
     for period in &outcome.periods {
         let name = period.loaded.billing_period.format("%Y-%m").to_string();
-        let mut say = |note: String| {
-            let periods = said.entry(note).or_default();
-            if !periods.contains(&name) {
-                periods.push(name.clone());
-            }
+        let mut say = |note: String| match said.iter_mut().find(|(said, _)| *said == note) {
+            Some((_, periods)) if periods.contains(&name) => {}
+            Some((_, periods)) => periods.push(name.clone()),
+            None => said.push((note, vec![name.clone()])),
         };
         for missing in &period.missing_columns {
             say(format!("no {}: {}", missing.column, missing.consequence));
@@ -111,26 +115,52 @@ fn notes(outcome: &Outcome) -> String {
                 count(replaced.rows)
             ));
         }
-        if period.loaded.credits <= -0.01 {
-            let spent = period.loaded.unblended_cost - period.loaded.credits;
+        let credits = period.loaded.credits;
+        let spend = period.loaded.unblended_cost - credits;
+        if credits <= -0.01 && -credits >= HIDING_SHARE * spend {
             say(format!(
-                "credits and refunds of {} hide {} of spend",
-                money(period.loaded.credits, &period.loaded.currency),
-                money(spent, &period.loaded.currency)
+                "credits and refunds of {} are in the sums: without them {}",
+                money(credits, &period.loaded.currency),
+                money(spend, &period.loaded.currency)
             ));
         }
     }
-    let all = outcome.periods.iter().map(|period| period.loaded.billing_period).collect::<std::collections::BTreeSet<_>>().len();
+    let all = outcome
+        .periods
+        .iter()
+        .map(|period| period.loaded.billing_period)
+        .collect::<std::collections::BTreeSet<_>>()
+        .len();
     said.into_iter()
-        .map(|(note, periods)| if periods.len() == all { format!("{note}\n") } else { format!("{}: {note}\n", periods.join(", ")) })
+        .map(
+            |(note, periods)| {
+                if periods.len() == all { format!("{note}\n") } else { format!("{}: {note}\n", periods.join(", ")) }
+            },
+        )
         .collect()
 }
 
 fn periods_csv(outcome: &Outcome) -> Result<String> {
     let header = [
-        "billing_period", "format", "export", "data_source", "provider", "payer_account_id", "currency", "files", "rows",
-        "first_day", "last_day", "days", "unblended_cost", "blended_cost", "amortized_cost", "net_unblended_cost",
-        "net_amortized_cost", "list_cost", "credits",
+        "billing_period",
+        "format",
+        "export",
+        "data_source",
+        "provider",
+        "payer_account_id",
+        "currency",
+        "files",
+        "rows",
+        "first_day",
+        "last_day",
+        "days",
+        "unblended_cost",
+        "blended_cost",
+        "amortized_cost",
+        "net_unblended_cost",
+        "net_amortized_cost",
+        "list_cost",
+        "credits",
     ];
     let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
     let rows = outcome.periods.iter().map(|period| {

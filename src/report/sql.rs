@@ -9,7 +9,13 @@ use super::{
 };
 use crate::{error::Result, insights::SCHEMA_VERSION};
 
-pub fn render(columns: &[String], rows: &[Vec<Value>], truncated: bool, format: Format, style: Style) -> Result<String> {
+pub fn render(
+    columns: &[String],
+    rows: &[Vec<Value>],
+    truncated: bool,
+    format: Format,
+    style: Style,
+) -> Result<String> {
     match format {
         Format::Json => {
             #[derive(Serialize)]
@@ -21,7 +27,13 @@ pub fn render(columns: &[String], rows: &[Vec<Value>], truncated: bool, format: 
                 rows: Vec<Map<String, Value>>,
             }
             let objects = rows.iter().map(|row| columns.iter().cloned().zip(row.iter().cloned()).collect());
-            json(&Answer { schema_version: SCHEMA_VERSION, command: "sql", columns, truncated, rows: objects.collect() })
+            json(&Answer {
+                schema_version: SCHEMA_VERSION,
+                command: "sql",
+                columns,
+                truncated,
+                rows: objects.collect(),
+            })
         }
         Format::Csv => csv(columns, rows.iter().map(|row| row.iter().map(plain).collect())),
         Format::Table => Ok(table(columns, rows).render(style)),
@@ -34,9 +46,10 @@ fn table(columns: &[String], rows: &[Vec<Value>]) -> Table {
         let mut values = rows.iter().filter_map(|row| row.get(index)).filter(|value| !value.is_null()).peekable();
         values.peek().is_some() && values.all(Value::is_number)
     };
-    let columns = columns.iter().enumerate().map(|(index, name)| {
-        if is_number(index) { Column::number(name) } else { Column::name(name) }
-    });
+    let columns = columns
+        .iter()
+        .enumerate()
+        .map(|(index, name)| if is_number(index) { Column::number(name) } else { Column::name(name) });
     let mut table = Table::new(columns.collect());
     for row in rows {
         table.row(row.iter().map(plain).collect());

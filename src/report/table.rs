@@ -81,7 +81,11 @@ impl Table {
         for (position, &index) in kept.iter().enumerate() {
             if let Some(column) = table.column_mut(position) {
                 column.set_padding((0, if position + 1 == kept.len() { 0 } else { GAP as u16 }));
-                column.set_cell_alignment(if self.columns[index].right { CellAlignment::Right } else { CellAlignment::Left });
+                column.set_cell_alignment(if self.columns[index].right {
+                    CellAlignment::Right
+                } else {
+                    CellAlignment::Left
+                });
             }
         }
         let text = table.to_string();
@@ -117,7 +121,11 @@ impl Table {
             names.map(|index| natural(*index).saturating_sub(MIN_NAME_WIDTH * 2)).sum()
         };
         while total(&kept) > limit + slack(&kept) {
-            let least = kept.iter().copied().filter(|index| self.columns[*index].rank > 0).max_by_key(|index| self.columns[*index].rank);
+            let least = kept
+                .iter()
+                .copied()
+                .filter(|index| self.columns[*index].rank > 0)
+                .max_by_key(|index| self.columns[*index].rank);
             let Some(least) = least else { break };
             kept.retain(|index| *index != least);
         }
@@ -178,7 +186,14 @@ mod tests {
 
     #[test]
     fn narrow_tables_shorten_names_then_drop_columns_and_never_cut_numbers() {
-        assert_eq!(plain(45), "service                          cost   share\na-service-wit…name-indeed  $1,234.00  12.0 %\n".replace("a-service-wit…name-indeed", "a-service-wi…-name-indeed").replace("                          cost", "                         cost") , "{}", plain(45));
+        assert_eq!(
+            plain(45),
+            "service                          cost   share\na-service-wit…name-indeed  $1,234.00  12.0 %\n"
+                .replace("a-service-wit…name-indeed", "a-service-wi…-name-indeed")
+                .replace("                          cost", "                         cost"),
+            "{}",
+            plain(45)
+        );
         for width in [20, 30, 40] {
             assert!(plain(width).contains("$1,234.00"), "{}", plain(width));
         }

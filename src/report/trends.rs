@@ -45,16 +45,28 @@ fn text(trends: &Trends, render: impl Fn(&Table) -> String) -> String {
 
 fn groups(trends: &Trends, dimensions: &[String]) -> Table {
     let money = |amount: f64| money(amount, &trends.currency);
+    // A change into an unfinished period says nothing.
+    let last =
+        trends.periods.iter().rposition(|period| !period.provisional).unwrap_or(trends.periods.len().saturating_sub(1));
+    let last_name = trends
+        .periods
+        .get(last)
+        .map_or(String::new(), |period| period_name(trends.granularity, period.start, period.end));
     let own_columns = (2..=MAX_PERIOD_COLUMNS).contains(&trends.periods.len());
     let mut columns: Vec<Column> = dimensions.iter().map(Column::name).collect();
     if own_columns {
-        columns.extend(trends.periods.iter().map(|period| Column::number(period_name(trends.granularity, period.start, period.end)).rank(4)));
+        columns.extend(
+            trends
+                .periods
+                .iter()
+                .map(|period| Column::number(period_name(trends.granularity, period.start, period.end)).rank(4)),
+        );
     }
     columns.extend([
         Column::number("total"),
         Column::number("share").rank(3),
         Column::number("per day").rank(5),
-        Column::number("last").rank(if own_columns { 9 } else { 2 }),
+        Column::number(last_name).rank(if own_columns { 9 } else { 2 }),
         Column::number("change").rank(1),
         Column::number("%").rank(2),
         Column::name("trend").rank(6),
@@ -65,15 +77,16 @@ fn groups(trends: &Trends, dimensions: &[String]) -> Table {
         if own_columns {
             cells.extend(costs.iter().map(|cost| money(*cost)));
         }
-        let last = costs.last().copied().unwrap_or(0.0);
-        let before = costs.len().checked_sub(2).map(|index| costs[index]);
-        let moved = before.map(|before| last - before);
-        let moved_pct = before.filter(|before| before.abs() >= 0.01).map(|before| (last - before) / before.abs() * 100.0);
+        let latest = costs.get(last).copied().unwrap_or(0.0);
+        let before = last.checked_sub(1).map(|index| costs[index]);
+        let moved = before.map(|before| latest - before);
+        let moved_pct =
+            before.filter(|before| before.abs() >= 0.01).map(|before| (latest - before) / before.abs() * 100.0);
         cells.extend([
             money(total),
             percent(share, false),
             money(average),
-            money(last),
+            money(latest),
             moved.map_or("-".into(), |moved| change(moved, &trends.currency)),
             percent(moved_pct, true),
             sparkline(costs, SPARKLINE_WIDTH),
@@ -141,7 +154,11 @@ fn footer(trends: &Trends) -> String {
         let extreme = |found: Option<(usize, &f64)>| {
             found.map_or(String::new(), |(index, cost)| {
                 let period = &trends.periods[index];
-                format!("{} ({})", money(*cost, &trends.currency), period_name(trends.granularity, period.start, period.end))
+                format!(
+                    "{} ({})",
+                    money(*cost, &trends.currency),
+                    period_name(trends.granularity, period.start, period.end)
+                )
             })
         };
         let minimum = totals.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
@@ -158,12 +175,21 @@ fn footer(trends: &Trends) -> String {
         text += &format!("provisional: days after {} may still change\n", trends.settled_through);
     }
     if !trends.apart.is_empty() {
-        let apart: Vec<String> =
-            trends.apart.iter().map(|apart| format!("{} {}", apart.charge_category, money(apart.cost, &trends.currency))).collect();
+        let apart: Vec<String> = trends
+            .apart
+            .iter()
+            .map(|apart| format!("{} {}", apart.charge_category, money(apart.cost, &trends.currency)))
+            .collect();
         text += &format!("not in the total: {} (`--include`)\n", apart.join(", "));
     }
-    if let Some(line) = &trends.hidden_by_credits {
-        text += &format!("{line}\n");
+    if let Some(hidden) = &trends.hidden_by_credits {
+        let money = |amount| money(amount, &trends.currency);
+        text += &format!(
+            "credits and refunds of {} hide {} of spend: together {}\n",
+            money(hidden.credits),
+            money(hidden.spend),
+            money(hidden.net)
+        );
     }
     text
 }
@@ -171,7 +197,9 @@ fn footer(trends: &Trends) -> String {
 fn period_name(granularity: Granularity, start: chrono::NaiveDate, end: chrono::NaiveDate) -> String {
     match granularity {
         Granularity::Daily => start.to_string(),
-        Granularity::Monthly if granularity.period_of(start) == (Period { start, end }) => start.format("%Y-%m").to_string(),
+        Granularity::Monthly if granularity.period_of(start) == (Period { start, end }) => {
+            start.format("%Y-%m").to_string()
+        }
         _ => format!("{start}..{}", end.format("%m-%d")),
     }
 }
@@ -185,7 +213,12 @@ fn rows_csv(trends: &Trends) -> Result<String> {
         period.groups.iter().map(move |group| {
             let mut row = vec![period.start.to_string(), period.end.to_string(), period.provisional.to_string()];
             row.extend(group.group.values().map(plain));
-            row.extend([group.cost.to_string(), number(group.change), number(group.change_pct), trends.currency.clone()]);
+            row.extend([
+                group.cost.to_string(),
+                number(group.change),
+                number(group.change_pct),
+                trends.currency.clone(),
+            ]);
             row
         })
     });

@@ -46,14 +46,6 @@ pub struct LineItems {
     pub missing: Vec<Missing>,
 }
 
-impl LineItems {
-    /// The expression that fills `column`.
-    pub fn expression(&self, column: &str) -> &str {
-        let found = self.expressions.iter().find(|(name, _)| *name == column);
-        found.map_or("NULL", |(_, expression)| expression)
-    }
-}
-
 impl Columns {
     pub fn new(columns: Vec<Column>) -> Self {
         Self(columns)

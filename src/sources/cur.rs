@@ -33,9 +33,8 @@ const CUR2_COLUMNS: [&str; 8] = [
 /// Which of the two generations a CUR file is, by its columns or the partition folder that it lies in.
 pub fn generation(columns: &Columns, path: &Path) -> Format {
     let renamed = columns.renamed(cur_column_name);
-    let in_partition = path.components().any(|part| {
-        part.as_os_str().to_string_lossy().to_lowercase().starts_with("billing_period=")
-    });
+    let in_partition =
+        path.components().any(|part| part.as_os_str().to_string_lossy().to_lowercase().starts_with("billing_period="));
     if columns.has_prefix("lineItem/") {
         Format::Cur1
     } else if in_partition || CUR2_COLUMNS.iter().any(|name| renamed.has(name)) {
@@ -62,7 +61,9 @@ pub fn line_items(columns: &Columns, format: Format) -> Result<LineItems> {
     )?;
     let text = |name: &str| columns.text(name).unwrap_or_else(|| "NULL".into());
     let start = columns.time("line_item_usage_start_date").unwrap_or_default();
-    let payer = coalesce([columns.text("bill_payer_account_id"), columns.text("line_item_usage_account_id")].into_iter().flatten());
+    let payer = coalesce(
+        [columns.text("bill_payer_account_id"), columns.text("line_item_usage_account_id")].into_iter().flatten(),
+    );
     let costs = Costs { columns };
     let expressions = vec![
         ("usage_start", start.clone()),
@@ -125,11 +126,8 @@ fn region(columns: &Columns) -> String {
     let zone = columns
         .text("line_item_availability_zone")
         .map(|zone| format!(r"nullif(regexp_extract({zone}, '^[a-z]{{2}}(-[a-z]+)+-\d+'), '')"));
-    let product = [
-        columns.text("product_region_code"),
-        columns.text("product_region"),
-        columns.map_value("product", "region"),
-    ];
+    let product =
+        [columns.text("product_region_code"), columns.text("product_region"), columns.map_value("product", "region")];
     let known = product.into_iter().flatten().map(|region| format!("nullif({region}, 'NoRegion')"));
     coalesce(known.chain(zone).chain(["'global'".to_owned()])).unwrap_or_default()
 }
@@ -238,11 +236,8 @@ impl Costs<'_> {
     /// net cost scales the gross one by the discount on the commitment itself.
     fn unused_savings_plan(&self, net: bool) -> Option<String> {
         let number = |name: &str| self.columns.number(name);
-        let unused = format!(
-            "({} - COALESCE({}, 0))",
-            number(SP_TOTAL_COMMITMENT)?,
-            number("savings_plan_used_commitment")?
-        );
+        let unused =
+            format!("({} - COALESCE({}, 0))", number(SP_TOTAL_COMMITMENT)?, number("savings_plan_used_commitment")?);
         let ratio = |net: &str, gross: &str| Some(format!("{} / nullif({}, 0)", number(net)?, number(gross)?));
         let ratios = [
             ratio(

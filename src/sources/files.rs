@@ -48,9 +48,9 @@ pub fn absolute(path: &Path) -> Result<String> {
 
 /// A file whose header has been read.
 pub struct OpenFile {
-    pub readable: PathBuf,
     pub columns: Columns,
-    pub rows: Option<u64>,
+    /// The file to read: the one named, or what was unpacked from it.
+    readable: PathBuf,
     reader: Reader,
 }
 
@@ -111,12 +111,7 @@ fn open_parquet(path: &Path) -> Result<OpenFile> {
         },
         filled: !all_null(field.name()),
     });
-    Ok(OpenFile {
-        readable: path.to_owned(),
-        columns: Columns::new(columns.collect()),
-        rows: u64::try_from(schema.num_rows()).ok(),
-        reader: Reader::Parquet,
-    })
+    Ok(OpenFile { readable: path.to_owned(), columns: Columns::new(columns.collect()), reader: Reader::Parquet })
 }
 
 fn open_csv(path: &Path, gzip: bool) -> Result<OpenFile> {
@@ -140,10 +135,8 @@ fn open_csv(path: &Path, gzip: bool) -> Result<OpenFile> {
     }
     let delimiter = [',', ';', '\t', '|'].into_iter().max_by_key(|c| (text.matches(*c).count(), *c == ','));
     let delimiter = delimiter.unwrap_or(',');
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .delimiter(delimiter as u8)
-        .from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter as u8).from_reader(text.as_bytes());
     let mut record = csv::StringRecord::new();
     reader.read_record(&mut record).map_err(|e| Error::input("the header cannot be read").cause(e))?;
     let mut names = Vec::new();
@@ -164,14 +157,13 @@ fn open_csv(path: &Path, gzip: bool) -> Result<OpenFile> {
     Ok(OpenFile {
         readable: path.to_owned(),
         columns: Columns::new(columns.collect()),
-        rows: None,
         reader: Reader::Csv { delimiter, gzip, names },
     })
 }
 
 impl OpenFile {
     /// The FROM item that reads the file in DuckDB. Each of `null_texts` is NULL in CSV.
-    pub fn from_item(&self, null_texts: &[&str]) -> String {
+    pub fn as_from_item(&self, null_texts: &[&str]) -> String {
         let path = quoted(&self.readable.to_string_lossy().replace('\\', "/"));
         match &self.reader {
             Reader::Parquet => format!("read_parquet({path}, hive_partitioning = false)"),

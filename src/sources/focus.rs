@@ -48,7 +48,13 @@ pub fn line_items(columns: &Columns) -> Result<LineItems> {
         ("usage_end", columns.lenient_time("chargeperiodend").unwrap_or_else(|| "NULL".into())),
         ("usage_date", format!("CAST({start} AS DATE)")),
         ("billing_period", format!("CAST(date_trunc('month', {}) AS DATE)", billing_period.unwrap_or_default())),
-        ("provider", provider(&first(&["serviceprovidername", "providername", "publishername", "invoiceissuername"], "'unknown'"))),
+        (
+            "provider",
+            provider(&first(
+                &["serviceprovidername", "providername", "publishername", "invoiceissuername"],
+                "'unknown'",
+            )),
+        ),
         ("payer_account_id", first(&["billingaccountid", "subaccountid"], "'unknown'")),
         ("usage_account_id", first(&["subaccountid", "billingaccountid"], "'unknown'")),
         ("usage_account_name", account_name(columns)),
@@ -65,7 +71,13 @@ pub fn line_items(columns: &Columns) -> Result<LineItems> {
         ("purchase_option", purchase_option(columns)),
         ("description", text("chargedescription")),
         ("invoice_id", text("invoiceid")),
-        ("usage_amount", columns.number("consumedquantity").or_else(|| columns.number("usagequantity")).unwrap_or_else(|| "NULL".into())),
+        (
+            "usage_amount",
+            columns
+                .number("consumedquantity")
+                .or_else(|| columns.number("usagequantity"))
+                .unwrap_or_else(|| "NULL".into()),
+        ),
         ("usage_unit", first(&["consumedunit", "usageunit"], "NULL")),
         ("currency", first(&["billingcurrency"], "'USD'")),
         ("unblended_cost", billed.clone()),
@@ -121,16 +133,16 @@ fn purchase_option(columns: &Columns) -> String {
 
 fn missing(columns: &Columns) -> Vec<Missing> {
     let optional = [
-        (&["billingcurrency"][..], "amounts are taken as USD"),
-        (&["serviceprovidername", "providername", "publishername", "invoiceissuername"], "the provider is `unknown`"),
-        (&["subaccountid", "billingaccountid"], "the account is `unknown`"),
-        (&["servicename", "x_servicecode"], "the service is `unknown`"),
-        (&["regionid", "region"], "every region is `global`"),
-        (&["listcost"], "list cost is not known"),
-        (&["resourceid"], "no breakdown by resource"),
-        (&["x_usagetype", "skumeter", "skuid"], "no breakdown by usage type"),
-        (&["tags"], "no breakdown by tag"),
+        (&["BillingCurrency"][..], "amounts are taken as USD"),
+        (&["ProviderName", "ServiceProviderName", "PublisherName", "InvoiceIssuerName"], "the provider is `unknown`"),
+        (&["SubAccountId", "BillingAccountId"], "the account is `unknown`"),
+        (&["ServiceName", "x_ServiceCode"], "the service is `unknown`"),
+        (&["RegionId", "Region"], "every region is `global`"),
+        (&["ListCost"], "list cost is not known"),
+        (&["ResourceId"], "no breakdown by resource"),
+        (&["SkuMeter", "x_UsageType", "SkuId"], "no breakdown by usage type"),
+        (&["Tags"], "no breakdown by tag"),
     ];
-    let absent = optional.into_iter().filter(|(names, _)| !names.iter().any(|name| columns.has(name)));
+    let absent = optional.into_iter().filter(|(names, _)| !names.iter().any(|name| columns.has(&name.to_lowercase())));
     absent.map(|(names, consequence)| Missing { column: names[0].into(), consequence }).collect()
 }

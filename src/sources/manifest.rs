@@ -31,8 +31,15 @@ pub struct Delivery {
     pub period: NaiveDate,
     /// The assembly id of CUR, the execution id of Data Exports.
     pub assembly_id: String,
-    pub manifest: PathBuf,
     pub files: Vec<PathBuf>,
+}
+
+/// A file that no manifest speaks for.
+#[derive(Clone, Debug)]
+pub struct Loose {
+    pub path: PathBuf,
+    /// Whether the user named the file itself, not a folder that it is in.
+    pub named: bool,
 }
 
 /// What there is to ingest under the paths that the user named.
@@ -40,7 +47,7 @@ pub struct Delivery {
 pub struct Found {
     pub deliveries: Vec<Delivery>,
     /// Files that no manifest speaks for.
-    pub loose: Vec<PathBuf>,
+    pub loose: Vec<Loose>,
     /// Older versions beside the deliveries.
     pub superseded: usize,
     pub failures: Vec<Error>,
@@ -86,11 +93,11 @@ pub fn discover(paths: &[PathBuf]) -> Result<Found> {
             let root = path.ancestors().take(8).last().unwrap_or(&path).to_owned();
             take(read_manifest(&path, &root), &mut found);
         } else {
-            found.loose.push(path);
+            found.loose.push(Loose { path, named: true });
         }
     }
     let mut seen = BTreeSet::new();
-    found.loose.retain(|path| seen.insert(path.clone()));
+    found.loose.retain(|loose| seen.insert(loose.path.clone()));
     Ok(found)
 }
 
@@ -101,8 +108,8 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         if path.exists() {
             expanded.push(path.clone());
         } else if text.contains(['*', '?', '[']) {
-            let matches = glob::glob(&text)
-                .map_err(|e| Error::input(format!("cannot read the pattern `{text}`")).cause(e))?;
+            let matches =
+                glob::glob(&text).map_err(|e| Error::input(format!("cannot read the pattern `{text}`")).cause(e))?;
             let before = expanded.len();
             expanded.extend(matches.filter_map(Result::ok));
             if expanded.len() == before {
@@ -118,13 +125,16 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 fn discover_folder(root: &Path, found: &mut Found) -> Result<()> {
     let all = files::walk(root)?;
-    let (manifests, data): (Vec<PathBuf>, Vec<PathBuf>) =
-        all.into_iter().filter(|path| is_manifest(path) || files::looks_like_data(path)).partition(|path| is_manifest(path));
+    let (manifests, data): (Vec<PathBuf>, Vec<PathBuf>) = all
+        .into_iter()
+        .filter(|path| is_manifest(path) || files::looks_like_data(path))
+        .partition(|path| is_manifest(path));
     let territories: BTreeSet<PathBuf> = manifests.iter().map(|manifest| territory(manifest)).collect();
     let mut latest: BTreeMap<(String, PathBuf, PathBuf), PathBuf> = BTreeMap::new();
     for manifest in manifests {
         let name = manifest.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let slot = latest.entry((name, territory(&manifest), period_folder(&manifest))).or_insert_with(|| manifest.clone());
+        let slot =
+            latest.entry((name, territory(&manifest), period_folder(&manifest))).or_insert_with(|| manifest.clone());
         if rank(&manifest) > rank(slot) {
             *slot = manifest;
         }
@@ -142,7 +152,7 @@ fn discover_folder(root: &Path, found: &mut Found) -> Result<()> {
             let status_table = path.components().any(|part| part.as_os_str() == "cost_and_usage_data_status");
             found.superseded += usize::from(!named.contains(&path) && !status_table);
         } else {
-            found.loose.push(path);
+            found.loose.push(Loose { path, named: false });
         }
     }
     Ok(())
@@ -242,14 +252,7 @@ fn read_manifest(path: &Path, root: &Path) -> Result<Delivery> {
         }
         found.push(file);
     }
-    Ok(Delivery {
-        format,
-        export,
-        period,
-        assembly_id: assembly_id.unwrap_or_default(),
-        manifest: path.to_owned(),
-        files: found,
-    })
+    Ok(Delivery { format, export, period, assembly_id: assembly_id.unwrap_or_default(), files: found })
 }
 
 /// The month in `…BILLING_PERIOD=2026-04/…`, whatever the case.

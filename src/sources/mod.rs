@@ -49,8 +49,6 @@ impl Format {
 pub struct Bill {
     /// The file as found.
     pub path: PathBuf,
-    /// The file to read: `path`, or what was unpacked from it.
-    pub readable: PathBuf,
     /// Name of the file in the database: the absolute path.
     pub key: String,
     /// Bytes on disk.
@@ -64,8 +62,13 @@ pub struct Bill {
     pub from: String,
     /// What each column of the store is in terms of the file's columns.
     pub line_items: LineItems,
-    /// Rows, where the file's own metadata says it.
-    pub rows: Option<u64>,
+}
+
+/// What a file turned out to be.
+pub enum Opened {
+    Bill(Box<Bill>),
+    /// A readable table whose columns are of no known format; the error says which.
+    NotABill(Error),
 }
 
 /// Looks at the header of `path` and decides what it is.
@@ -73,13 +76,16 @@ pub struct Bill {
 /// `unpack_to` is a folder for what cannot be read in place (zip archives). `data_source` names plain CSVs.
 ///
 /// # Errors
-/// When the file cannot be read, is not a bill, or lacks a column that its format requires.
-pub fn open_bill(path: &Path, hint: Option<Format>, data_source: Option<&str>, unpack_to: &Path) -> Result<Bill> {
+/// When the file cannot be read or lacks a column that its format requires.
+pub fn open_bill(path: &Path, hint: Option<Format>, data_source: Option<&str>, unpack_to: &Path) -> Result<Opened> {
     let stamp = files::stamp(path)?;
     let file = files::open(path, unpack_to)?;
     let format = match hint {
         Some(format) => format,
-        None => recognise(&file.columns, path)?,
+        None => match recognise(&file.columns, path) {
+            Ok(format) => format,
+            Err(error) => return Ok(Opened::NotABill(error)),
+        },
     };
     let columns = match format {
         Format::Cur1 | Format::Cur2 => file.columns.renamed(columns::cur_column_name),
@@ -95,18 +101,16 @@ pub fn open_bill(path: &Path, hint: Option<Format>, data_source: Option<&str>, u
         Format::Focus => &["", "NULL", "null"],
         _ => &[""],
     };
-    Ok(Bill {
+    Ok(Opened::Bill(Box::new(Bill {
         path: path.to_owned(),
-        from: file.from_item(null_texts),
-        readable: file.readable,
+        from: file.as_from_item(null_texts),
         key: files::absolute(path)?,
         size: stamp.size,
         stamp: stamp.text,
         format,
         version,
         line_items,
-        rows: file.rows,
-    })
+    })))
 }
 
 /// The format that the columns show.
@@ -123,10 +127,8 @@ fn recognise(columns: &Columns, path: &Path) -> Result<Format> {
     if plain.has("date") && plain.has("cost") {
         return Ok(Format::Csv);
     }
-    let mut error = Error::input("this is not a bill").cause(format!(
-        "its columns are of no known format: {}",
-        columns.preview(6)
-    ));
+    let mut error =
+        Error::input("this is not a bill").cause(format!("its columns are of no known format: {}", columns.preview(6)));
     if lower.has("contractcommitmentid") {
         error = error.hint("this is FOCUS's contract commitment data set; ingest the cost and usage one");
     }

@@ -98,9 +98,13 @@ mod tests {
 
     #[test]
     fn headers_have_many_spellings() {
-        for (header, name) in
-            [("Date", "date"), ("Service Name", "service"), ("AMOUNT", "cost"), ("tag:team", "tag_team"), ("account_id", "account")]
-        {
+        for (header, name) in [
+            ("Date", "date"),
+            ("Service Name", "service"),
+            ("AMOUNT", "cost"),
+            ("tag:team", "tag_team"),
+            ("account_id", "account"),
+        ] {
             assert_eq!(column_name(header), name);
         }
     }

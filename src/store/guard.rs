@@ -42,7 +42,11 @@ impl Store {
         let late = timer.join().unwrap_or(false);
         table.map_err(|e| {
             let error = Error::input("the query failed").cause(tidy(&e));
-            if late { error.hint(format!("it ran longer than {} s; allow more with `--timeout`", timeout.as_secs())) } else { error }
+            if late {
+                error.hint(format!("it ran longer than {} s; allow more with `--timeout`", timeout.as_secs()))
+            } else {
+                error
+            }
         })
     }
 
@@ -57,13 +61,14 @@ impl Store {
             .connection
             .query_row("SELECT json_serialize_sql(?::VARCHAR)", [sql], |row| row.get(0))
             .map_err(|e| refused(&tidy(&e)))?;
-        let parsed: Json = serde_json::from_str(&text).map_err(|e| Error::bug("unreadable parse of a query").cause(e))?;
+        let parsed: Json =
+            serde_json::from_str(&text).map_err(|e| Error::bug("unreadable parse of a query").cause(e))?;
         if parsed["error"] == Json::Bool(true) {
             let message = parsed["error_message"].as_str().unwrap_or_default();
             return Err(if parsed["error_type"] == "parser" {
                 Error::usage("the query cannot be parsed").cause(message)
             } else {
-                refused(message)
+                refused("this is a statement of another kind")
             });
         }
         match parsed["statements"].as_array().map_or(0, Vec::len) {
@@ -132,8 +137,20 @@ fn owned_json(value: Value) -> Json {
             });
             Json::Object(entries.collect::<Map<_, _>>())
         }
+        Value::UHugeInt(value) => value.to_string().into(),
+        Value::Decimal(value) => value.to_string().parse().map_or_else(|_| value.to_string().into(), float),
+        Value::Time64(unit, ticks) => time(unit, ticks).into(),
+        Value::Interval { months, days, nanos } => format!("{months} months {days} days {nanos} ns").into(),
+        Value::Union(value) => owned_json(*value),
+        Value::Geometry(bytes) => format!("{} bytes", bytes.len()).into(),
+        // The enum is open; a type that is new to it is shown as the library shows it.
         other => format!("{other:?}").into(),
     }
+}
+
+fn time(unit: TimeUnit, ticks: i64) -> String {
+    let instant = chrono::DateTime::from_timestamp_micros(unit.to_micros(ticks));
+    instant.map_or_else(|| ticks.to_string(), |instant| instant.format("%H:%M:%S").to_string())
 }
 
 fn date(days: i64) -> String {

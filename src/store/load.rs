@@ -109,8 +109,7 @@ impl Store {
             .map_err(|e| self.error(doing, &e))?;
         for file in &load.files {
             let arguments: [&dyn ToSql; 4] = [&load.data_source, &file.key, &file.etag, &load.assembly_id];
-            let current: bool =
-                statement.query_row(arguments, |row| row.get(0)).map_err(|e| self.error(doing, &e))?;
+            let current: bool = statement.query_row(arguments, |row| row.get(0)).map_err(|e| self.error(doing, &e))?;
             if !current {
                 return Ok(false);
             }
@@ -205,7 +204,9 @@ impl Store {
         const SCOPE: &str = "(data_source, provider, payer_account_id, billing_period)";
         let scopes = format!("SELECT DISTINCT {} FROM loaded", SCOPE.trim_matches(['(', ')']));
         let mine: Vec<String> = load.files.iter().map(|file| quoted(file.key)).collect();
-        let sql = format!("SELECT key, sum(rows)::BIGINT FROM ingestion_log WHERE {SCOPE} IN ({scopes}) GROUP BY key ORDER BY key");
+        let sql = format!(
+            "SELECT key, sum(rows)::BIGINT FROM ingestion_log WHERE {SCOPE} IN ({scopes}) GROUP BY key ORDER BY key"
+        );
         let doing = "cannot read the ingestion log";
         let mut statement = self.connection.prepare(&sql).map_err(|e| self.error(doing, &e))?;
         let former: Vec<(String, u64)> = statement
@@ -215,9 +216,11 @@ impl Store {
         if former.is_empty() {
             return Ok(former);
         }
-        for (table, new) in
-            [("cost_line_items", format!("ingestion_id <> {id} AND ")), ("daily_cost_summary", String::new()), ("ingestion_log", String::new())]
-        {
+        for (table, new) in [
+            ("cost_line_items", format!("ingestion_id <> {id} AND ")),
+            ("daily_cost_summary", String::new()),
+            ("ingestion_log", String::new()),
+        ] {
             self.run(
                 &format!("DELETE FROM {table} WHERE {new}{SCOPE} IN ({scopes})"),
                 "cannot replace the former data",
@@ -308,13 +311,16 @@ impl Store {
     /// Text such as `NaN` casts to a number that would poison every sum.
     fn check_sums(&self, periods: &[LoadedPeriod]) -> Result<()> {
         let broken = periods.iter().find(|period| {
-            let sums = [period.unblended_cost, period.amortized_cost, period.net_unblended_cost, period.net_amortized_cost];
+            let sums =
+                [period.unblended_cost, period.amortized_cost, period.net_unblended_cost, period.net_amortized_cost];
             !sums.iter().chain(period.list_cost.iter()).chain(period.blended_cost.iter()).all(|sum| sum.is_finite())
         });
         match broken {
             None => Ok(()),
-            Some(period) => Err(Error::input(format!("a cost in {} is not a number", period.billing_period.format("%Y-%m")))
-                .cause("a cost column holds NaN or infinity")),
+            Some(period) => {
+                Err(Error::input(format!("a cost in {} is not a number", period.billing_period.format("%Y-%m")))
+                    .cause("a cost column holds NaN or infinity"))
+            }
         }
     }
 }

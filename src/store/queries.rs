@@ -156,7 +156,9 @@ impl Store {
         let (map, key) = match dimension {
             Dimension::Tag(key) => ("tags", key),
             Dimension::CostCategory(key) => ("cost_categories", key),
-            plain => return plain.column().map(str::to_owned).ok_or_else(|| Error::bug("a dimension without a column")),
+            plain => {
+                return plain.column().map(str::to_owned).ok_or_else(|| Error::bug("a dimension without a column"));
+            }
         };
         let sources: Vec<String> = segments.iter().map(|segment| quoted(&segment.data_source)).collect();
         let sources = if sources.is_empty() { "''".to_owned() } else { sources.join(", ") };
@@ -187,7 +189,12 @@ impl Store {
     }
 
     /// All rows of a query.
-    fn rows<T>(&self, sql: &str, doing: &str, mut read: impl FnMut(&duckdb::Row) -> duckdb::Result<T>) -> Result<Vec<T>> {
+    fn rows<T>(
+        &self,
+        sql: &str,
+        doing: &str,
+        mut read: impl FnMut(&duckdb::Row) -> duckdb::Result<T>,
+    ) -> Result<Vec<T>> {
         let mut collect = || -> duckdb::Result<Vec<T>> {
             let mut statement = self.connection.prepare(sql)?;
             let mut rows = statement.query([])?;
@@ -224,7 +231,8 @@ mod tests {
 
     #[test]
     fn tag_keys_are_one_whatever_the_format() {
-        for key in ["user:CostCenter", "user_cost_center", "cost-center", "resourceTags/user:CostCenter", "CostCenter"] {
+        for key in ["user:CostCenter", "user_cost_center", "cost-center", "resourceTags/user:CostCenter", "CostCenter"]
+        {
             assert_eq!(simple_key(key), "cost_center", "{key}");
         }
         assert_eq!(simple_key("aws_created_by"), "aws_created_by");

@@ -12,11 +12,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use chrono::{Months, NaiveDate};
-use parquet::{
-    arrow::ArrowWriter,
-    basic::Compression,
-    file::properties::WriterProperties,
-};
+use parquet::{arrow::ArrowWriter, basic::Compression, file::properties::WriterProperties};
 use serde_json::json;
 
 use super::{
@@ -31,6 +27,8 @@ use crate::{
 
 const BATCH_ROWS: usize = 64 * 1024;
 const ROWS_PER_FILE: u64 = 4_000_000;
+/// Readers work on row groups in parallel.
+const ROWS_PER_GROUP: usize = 250_000;
 const BUCKET: &str = "acme-billing";
 
 /// A column: its name and what it is of a line. Getters return `None` for blanks.
@@ -154,16 +152,31 @@ fn cur_columns() -> Vec<Column> {
         column("pricing_unit", Text(|row| text(row.meter.unit))),
         column("pricing_term", Text(|row| row.is(LineKind::Usage).then(|| "OnDemand".to_owned()))),
         column("pricing_public_on_demand_cost", Number(|row| Some(row.list))),
-        column("reservation_reservation_a_r_n", Text(|row| {
-            matches!(row.kind, LineKind::DiscountedUsage | LineKind::RiFee)
-                .then(|| format!("arn:aws:ec2:us-east-1:{}:reserved-instances/0a1b", row.account().0))
-        })),
+        column(
+            "reservation_reservation_a_r_n",
+            Text(|row| {
+                matches!(row.kind, LineKind::DiscountedUsage | LineKind::RiFee)
+                    .then(|| format!("arn:aws:ec2:us-east-1:{}:reserved-instances/0a1b", row.account().0))
+            }),
+        ),
         column("reservation_effective_cost", Number(|row| only(row, LineKind::DiscountedUsage, row.effective))),
         column("reservation_unused_recurring_fee", Number(|row| only(row, LineKind::RiFee, row.effective))),
-        column("reservation_unused_amortized_upfront_fee_for_billing_period", Number(|row| only(row, LineKind::RiFee, 0.0))),
-        column("savings_plan_savings_plan_effective_cost", Number(|row| only(row, LineKind::SavingsPlanCoveredUsage, row.effective))),
-        column("savings_plan_total_commitment_to_date", Number(|row| only(row, LineKind::SavingsPlanRecurringFee, row.unblended))),
-        column("savings_plan_used_commitment", Number(|row| only(row, LineKind::SavingsPlanRecurringFee, row.unblended - row.effective))),
+        column(
+            "reservation_unused_amortized_upfront_fee_for_billing_period",
+            Number(|row| only(row, LineKind::RiFee, 0.0)),
+        ),
+        column(
+            "savings_plan_savings_plan_effective_cost",
+            Number(|row| only(row, LineKind::SavingsPlanCoveredUsage, row.effective)),
+        ),
+        column(
+            "savings_plan_total_commitment_to_date",
+            Number(|row| only(row, LineKind::SavingsPlanRecurringFee, row.unblended)),
+        ),
+        column(
+            "savings_plan_used_commitment",
+            Number(|row| only(row, LineKind::SavingsPlanRecurringFee, row.unblended - row.effective)),
+        ),
     ]
 }
 
@@ -175,7 +188,10 @@ fn columns(format: Format) -> Vec<Column> {
             columns.extend([
                 column("product_product_name", Text(|row| text(row.meter.product_name))),
                 column("product_region", Text(Row::region)),
-                column("resource_tags_user_environment", Text(|row| row.tags().into_iter().next().map(|(_, value)| value))),
+                column(
+                    "resource_tags_user_environment",
+                    Text(|row| row.tags().into_iter().next().map(|(_, value)| value)),
+                ),
                 column("resource_tags_user_team", Text(|row| row.tags().into_iter().nth(1).map(|(_, value)| value))),
             ]);
             columns
@@ -189,7 +205,12 @@ fn columns(format: Format) -> Vec<Column> {
                 column("product_region_code", Text(Row::region)),
                 column("product", Map(|row| vec![("product_name", row.meter.product_name.into())])),
                 column("resource_tags", Map(Row::tags)),
-                column("cost_category", Map(|row| text(row.meter.team).map(|team| ("cost_center", format!("cc-{team}"))).into_iter().collect())),
+                column(
+                    "cost_category",
+                    Map(|row| {
+                        text(row.meter.team).map(|team| ("cost_center", format!("cc-{team}"))).into_iter().collect()
+                    }),
+                ),
             ]);
             columns
         }
@@ -213,15 +234,23 @@ fn columns(format: Format) -> Vec<Column> {
             column("ListCost", Number(|row| Some(row.list))),
             column("ConsumedQuantity", Number(|row| Some(row.amount))),
             column("ConsumedUnit", Text(|row| text(row.meter.unit))),
-            column("CommitmentDiscountStatus", Text(|row| match row.kind {
-                LineKind::DiscountedUsage | LineKind::SavingsPlanCoveredUsage => text("Used"),
-                LineKind::UnusedCommitment => text("Unused"),
-                _ => None,
-            })),
-            column("PricingCategory", Text(|row| match row.kind {
-                LineKind::DiscountedUsage | LineKind::SavingsPlanCoveredUsage | LineKind::UnusedCommitment => text("Committed"),
-                _ => text("Standard"),
-            })),
+            column(
+                "CommitmentDiscountStatus",
+                Text(|row| match row.kind {
+                    LineKind::DiscountedUsage | LineKind::SavingsPlanCoveredUsage => text("Used"),
+                    LineKind::UnusedCommitment => text("Unused"),
+                    _ => None,
+                }),
+            ),
+            column(
+                "PricingCategory",
+                Text(|row| match row.kind {
+                    LineKind::DiscountedUsage | LineKind::SavingsPlanCoveredUsage | LineKind::UnusedCommitment => {
+                        text("Committed")
+                    }
+                    _ => text("Standard"),
+                }),
+            ),
             column("InvoiceId", Text(|_| None)),
             column("ProviderName", Text(|_| text("AWS"))),
             column("PublisherName", Text(|_| text("AWS"))),
@@ -354,7 +383,10 @@ impl PeriodWriter {
         let name = format!("{}-{:05}.snappy.parquet", export_name(self.format), self.files.len() + 1);
         let relative = format!("{}/{name}", data_folder(self.format, self.period));
         let file = create(&self.out.join(&relative))?;
-        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
+            .build();
         let writer = ArrowWriter::try_new(file, Arc::clone(&self.schema), Some(properties));
         self.writer = Some(writer.map_err(|e| Error::input("cannot write the bill").cause(e))?);
         self.files.push(relative);

@@ -140,13 +140,42 @@ fn write_events(path: &Path, events: &[Event]) -> Result<()> {
     writer.flush().map_err(|e| Error::input(format!("cannot write `{}`", path.display())).cause(e))
 }
 
+/// What a meter's cost is spread over.
+struct Resource {
+    id: String,
+    /// The share of the meter's day by hour; those of all resources of a meter add up to 1.
+    shares: [f64; 24],
+}
+
+impl Resource {
+    fn all_of(meter: &Meter, factor: usize, random: &mut impl Rng) -> Vec<Self> {
+        let one = |_| {
+            let id = if meter.arn.is_empty() {
+                String::new()
+            } else {
+                format!("{}{:016x}", meter.arn, random.random::<u64>())
+            };
+            Self { id, shares: std::array::from_fn(|_| random.random_range(0.7..1.3)) }
+        };
+        let mut all: Vec<Self> = (0..meter.resources * factor).map(one).collect();
+        let sum: f64 = all.iter().flat_map(|resource| resource.shares).sum();
+        all.iter_mut().flat_map(|resource| &mut resource.shares).for_each(|share| *share /= sum);
+        all
+    }
+}
+
+/// The hours that the bill has of a day.
+fn hours_of(day: usize, days: usize) -> u32 {
+    if day + 1 == days { HOURS_OF_LAST_DAY } else { 24 }
+}
+
 /// The meters of a request, day by day.
 struct Estate {
     first_day: NaiveDate,
-    last_day: NaiveDate,
+    days: usize,
     /// Dollars of list price by meter and day.
     daily: Vec<Vec<f64>>,
-    resources: Vec<Vec<String>>,
+    resources: Vec<Vec<Resource>>,
     events: Vec<Event>,
 }
 
@@ -158,16 +187,21 @@ impl Estate {
         let mut daily: Vec<Vec<f64>> = METERS
             .iter()
             .map(|meter| {
-                let day = |index: usize| expected(meter, first_day + Days::new(index as u64)) * noise(&mut random, meter.noise);
+                let day = |index: usize| {
+                    expected(meter, first_day + Days::new(index as u64)) * noise(&mut random, meter.noise)
+                };
                 (0..days).map(day).collect()
             })
             .collect();
         let events = plant(&mut daily, first_day, request.events);
-        let per_hour: usize = METERS.iter().map(Meter::lines_per_hour).sum();
-        let hours = (days as u64 - 1) * 24 + u64::from(HOURS_OF_LAST_DAY);
-        let factor = request.rows.map_or(1, |rows| rows.div_ceil(hours * per_hour as u64).max(1)) as usize;
-        let resources = METERS.iter().map(|meter| meter.resource_names(factor, &mut random)).collect();
-        Self { first_day, last_day: request.last_day, daily, resources, events }
+        let lines = METERS.iter().zip(&daily).map(|(meter, costs)| {
+            let hours = costs.iter().enumerate().filter(|(_, cost)| **cost > 0.0).map(|(day, _)| hours_of(day, days));
+            hours.sum::<u32>() as usize * meter.lines_per_hour()
+        });
+        let lines = lines.sum::<usize>().max(1) as u64;
+        let factor = request.rows.map_or(1, |rows| rows.div_ceil(lines).max(1)) as usize;
+        let resources = METERS.iter().map(|meter| Resource::all_of(meter, factor, &mut random)).collect();
+        Self { first_day, days, daily, resources, events }
     }
 
     /// Calls `push` for every line of `period`, a part of one month, in order of time.
@@ -177,17 +211,16 @@ impl Estate {
             self.monthly_lines(month, period, &mut push)?;
         }
         for day in period.iter() {
-            let hours = if day == self.last_day { HOURS_OF_LAST_DAY } else { 24 };
             let index = usize::try_from((day - self.first_day).num_days()).unwrap_or(0);
-            for hour in 0..hours {
+            for hour in 0..hours_of(index, self.days) {
                 let start = milliseconds(day) + i64::from(hour) * 3_600_000;
                 for ((meter, daily), resources) in METERS.iter().zip(&self.daily).zip(&self.resources) {
-                    let cost = daily[index] / 24.0 / resources.len() as f64;
-                    if cost <= 0.0 {
+                    if daily[index] <= 0.0 {
                         continue;
                     }
                     for resource in resources {
-                        hourly_lines(meter, resource, start, month, cost, &mut push)?;
+                        let cost = daily[index] * resource.shares[hour as usize];
+                        hourly_lines(meter, &resource.id, start, month, cost, &mut push)?;
                     }
                 }
             }
@@ -304,7 +337,8 @@ struct Plan {
 fn plans(days: usize) -> [Plan; 8] {
     let at = |before_end: usize| days - 1 - (before_end * days / 90).min(days - 1);
     let last = days.saturating_sub(2);
-    let plan = |kind, service, account, from, to, outside, inside| Plan { kind, service, account, from, to, outside, inside };
+    let plan =
+        |kind, service, account, from, to, outside, inside| Plan { kind, service, account, from, to, outside, inside };
     [
         plan("spike", "AWSLambda", 1, at(12), at(12), 1.0, |_| 5.0),
         plan("drop", "AmazonDynamoDB", 1, at(20), at(20), 1.0, |_| 0.1),
@@ -326,7 +360,8 @@ fn plant(daily: &mut [Vec<f64>], first_day: NaiveDate, events: bool) -> Vec<Even
         let mut difference = 0.0;
         let mut region = "";
         let meters = METERS.iter().zip(daily.iter_mut());
-        for (meter, daily) in meters.filter(|(meter, _)| meter.service == plan.service && meter.account == plan.account) {
+        for (meter, daily) in meters.filter(|(meter, _)| meter.service == plan.service && meter.account == plan.account)
+        {
             region = meter.region;
             for (index, cost) in daily.iter_mut().enumerate() {
                 // What lasts to the last finished day also goes on in the unfinished one.
