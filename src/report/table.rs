@@ -186,14 +186,8 @@ mod tests {
 
     #[test]
     fn narrow_tables_shorten_names_then_drop_columns_and_never_cut_numbers() {
-        assert_eq!(
-            plain(45),
-            "service                          cost   share\na-service-wit…name-indeed  $1,234.00  12.0 %\n"
-                .replace("a-service-wit…name-indeed", "a-service-wi…-name-indeed")
-                .replace("                          cost", "                         cost"),
-            "{}",
-            plain(45)
-        );
+        let shortened = "service                          cost   share\na-service-wit…-name-indeed  $1,234.00  12.0 %\n";
+        assert_eq!(plain(45), shortened);
         for width in [20, 30, 40] {
             assert!(plain(width).contains("$1,234.00"), "{}", plain(width));
         }

@@ -1,0 +1,323 @@
+//! Wrong input: an error that names the file and the cause, and a database that is as it was.
+
+use std::{
+    fs,
+    io::Write,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use crate::harness::{Run, Sandbox};
+
+const HEADER: &str = "date,cost,account,service\n";
+
+/// A database with one good bill in it; whatever `bad` does must leave it so.
+fn untouched_by(bad: impl FnOnce(&Sandbox) -> Run) -> Run {
+    let sandbox = Sandbox::new();
+    sandbox.write("good.csv", format!("{HEADER}2026-03-01,42,x,y\n"));
+    sandbox.ok(&["ingest", "good.csv", "--quiet"]);
+    let state = || (sandbox.rows("FROM cost_line_items"), sandbox.rows("FROM daily_cost_summary"), sandbox.rows("FROM ingestion_log"));
+    let before = state();
+    let run = bad(&sandbox);
+    assert_eq!(state(), before);
+    run
+}
+
+fn ingest(name: &'static str, content: impl AsRef<[u8]>) -> Run {
+    untouched_by(|sandbox| {
+        sandbox.write(name, content);
+        sandbox.run(&["ingest", name, "--quiet"])
+    })
+}
+
+#[test]
+fn not_a_bill() {
+    insta::assert_snapshot!(ingest("photo.csv", "width,height\n3,4\n"), @"");
+}
+
+#[test]
+fn not_text_at_all() {
+    insta::assert_snapshot!(ingest("noise.csv", [0xff, 0xfe, 0x00, 0x9c, 0x0a]), @"");
+}
+
+#[test]
+fn an_empty_file() {
+    insta::assert_snapshot!(ingest("empty.csv", ""), @"");
+}
+
+#[test]
+fn a_header_and_nothing_below() {
+    insta::assert_snapshot!(ingest("header.csv", HEADER), @"");
+}
+
+#[test]
+fn no_such_file() {
+    insta::assert_snapshot!(untouched_by(|sandbox| sandbox.run(&["ingest", "nowhere.csv"])), @"");
+}
+
+#[test]
+fn truncated_parquet() {
+    let run = untouched_by(|sandbox| {
+        let path = sandbox.parquet("cut.parquet", "SELECT DATE '2026-03-01' AS date, 1.0 AS cost FROM range(10000)");
+        let bytes = fs::read(&path).expect("read");
+        fs::write(&path, &bytes[..bytes.len() / 2]).expect("write");
+        sandbox.run(&["ingest", "cut.parquet", "--quiet"])
+    });
+    insta::assert_snapshot!(run, @"");
+}
+
+#[test]
+fn gzip_cut_short() {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(HEADER.as_bytes()).expect("gzip");
+    for day in 0..20_000 {
+        writeln!(gzip, "2026-03-{:02},{}.{day},account-{day},service", day % 28 + 1, day * 7 % 1000).expect("gzip");
+    }
+    let packed = gzip.finish().expect("gzip");
+    insta::assert_snapshot!(ingest("cut.csv.gz", &packed[..packed.len() - 500]), @"");
+}
+
+#[test]
+fn a_required_column_missing() {
+    insta::assert_snapshot!(
+        ingest("cur.csv", "lineItem/UsageAccountId,lineItem/UsageStartDate,lineItem/UnblendedCost\n1,2026-03-01,1\n"),
+        @""
+    );
+}
+
+#[test]
+fn a_cost_that_is_no_number() {
+    insta::assert_snapshot!(ingest("words.csv", format!("{HEADER}2026-03-01,1,x,y\n2026-03-02,abc,x,y\n")), @"");
+    insta::assert_snapshot!(ingest("nan.csv", format!("{HEADER}2026-03-01,NaN,x,y\n")), @"");
+}
+
+#[test]
+fn a_date_that_is_none() {
+    insta::assert_snapshot!(ingest("dates.csv", format!("{HEADER}soon,1,x,y\n")), @"");
+    insta::assert_snapshot!(ingest("blank.csv", format!("{HEADER},1,x,y\n")), @"");
+}
+
+#[test]
+fn a_zip_bomb() {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("bomb.csv", zip::write::SimpleFileOptions::default()).expect("zip");
+    zip.write_all(HEADER.as_bytes()).expect("zip");
+    let block = vec![b'0'; 1 << 20];
+    for _ in 0..80 {
+        zip.write_all(&block).expect("zip");
+    }
+    insta::assert_snapshot!(ingest("bomb.csv.zip", zip.finish().expect("zip").into_inner()), @"");
+}
+
+#[test]
+fn a_zip_without_a_csv() {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("readme.txt", zip::write::SimpleFileOptions::default()).expect("zip");
+    insta::assert_snapshot!(ingest("odd.zip", zip.finish().expect("zip").into_inner()), @"");
+}
+
+fn manifest_of(key: &str) -> String {
+    format!(
+        r#"{{"assemblyId":"a","reportName":"report","billingPeriod":{{"start":"20260301T000000.000Z"}},"reportKeys":["{key}"]}}"#
+    )
+}
+
+#[test]
+fn a_manifest_that_names_a_missing_file() {
+    let run = untouched_by(|sandbox| {
+        sandbox.write("report/20260301-20260401/report-Manifest.json", manifest_of("p/report/20260301-20260401/report-1.csv"));
+        sandbox.run(&["ingest", "report", "--quiet"])
+    });
+    insta::assert_snapshot!(run, @"");
+}
+
+#[test]
+fn a_manifest_newer_than_its_files() {
+    let run = untouched_by(|sandbox| {
+        let file = sandbox.write("report/20260301-20260401/report-1.csv", format!("{HEADER}2026-03-01,1,x,y\n"));
+        let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(24 * 3600);
+        fs::File::options().write(true).open(file).and_then(|file| file.set_modified(yesterday)).expect("set the date");
+        sandbox.write("report/20260301-20260401/report-Manifest.json", manifest_of("p/report/20260301-20260401/report-1.csv"));
+        sandbox.run(&["ingest", "report", "--quiet"])
+    });
+    insta::assert_snapshot!(run, @"");
+}
+
+#[test]
+fn a_manifest_that_is_none() {
+    let run = untouched_by(|sandbox| {
+        sandbox.write("report/20260301-20260401/report-Manifest.json", "{");
+        sandbox.run(&["ingest", "report", "--quiet"])
+    });
+    insta::assert_snapshot!(run, @"");
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read() {
+    // Long enough to be caught while the load runs.
+    let run = untouched_by(|sandbox| {
+        let mut text = String::from(HEADER);
+        for row in 0..1_500_000 {
+            text += &format!("2026-03-{:02},1,account-{row},service\n", row % 28 + 1);
+        }
+        let path = sandbox.write("growing.csv", &text);
+        let mut command = sandbox.command(&["ingest", "growing.csv", "--quiet"]);
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the binary runs");
+        let mut growing = fs::File::options().append(true).open(&path).expect("open");
+        while child.try_wait().expect("wait").is_none() {
+            writeln!(growing, "2026-03-01,1,late,service").expect("append");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let output = child.wait_with_output().expect("ends");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        Run { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code().unwrap_or(-1) }
+    });
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("`growing.csv` changed while it was read"), "{run}");
+}
+
+#[test]
+fn two_currencies_in_one_sum() {
+    let sandbox = Sandbox::new();
+    sandbox.write("two.csv", "date,cost,currency\n2026-03-01,1,USD\n2026-03-01,2,EUR\n");
+    sandbox.ok(&["ingest", "two.csv", "--quiet"]);
+    insta::assert_snapshot!(sandbox.run(&["trends", "--quiet"]), @"");
+    let euros = sandbox.json(&["trends", "--filter", "currency=EUR", "--days", "1"]);
+    assert_eq!(euros["periods"][0]["total"], 2.0);
+    assert_eq!(sandbox.run(&["anomalies", "--as-of", "2026-03-05"]).code, 1);
+}
+
+#[test]
+fn a_database_that_is_none() {
+    let sandbox = Sandbox::new();
+    sandbox.write("notes.duckdb", "these are my notes and no database");
+    sandbox.write("good.csv", format!("{HEADER}2026-03-01,42,x,y\n"));
+    insta::assert_snapshot!(sandbox.run(&["--db", "notes.duckdb", "ingest", "good.csv"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["--db", "notes.duckdb", "trends"]), @"");
+}
+
+#[test]
+fn no_database_yet() {
+    insta::assert_snapshot!(Sandbox::new().run(&["trends"]), @"");
+}
+
+#[test]
+fn a_database_of_a_newer_program() {
+    let sandbox = Sandbox::new();
+    sandbox.write("good.csv", format!("{HEADER}2026-03-01,42,x,y\n"));
+    sandbox.ok(&["ingest", "good.csv", "--quiet"]);
+    let connection = duckdb::Connection::open(sandbox.path("data/costs.duckdb")).expect("open");
+    connection.execute_batch("INSERT INTO schema_version VALUES (99, now()::TIMESTAMP, 'future')").expect("insert");
+    drop(connection);
+    insta::assert_snapshot!(sandbox.run(&["ingest", "good.csv"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["trends"]), @"");
+}
+
+#[test]
+fn a_database_in_use_names_the_process() {
+    let sandbox = Sandbox::new();
+    sandbox.write("good.csv", format!("{HEADER}2026-03-01,42,x,y\n"));
+    sandbox.ok(&["ingest", "good.csv", "--quiet"]);
+    let connection = duckdb::Connection::open(sandbox.path("data/costs.duckdb")).expect("open");
+    let run = sandbox.run(&["trends"]);
+    drop(connection);
+    let own = std::process::id().to_string();
+    insta::assert_snapshot!(run.to_string().replace(&own, "[PID]"), @"");
+}
+
+#[test]
+fn readers_share_the_database() {
+    let sandbox = Sandbox::new();
+    sandbox.write("good.csv", format!("{HEADER}2026-03-01,42,x,y\n"));
+    sandbox.ok(&["ingest", "good.csv", "--quiet"]);
+    let children: Vec<_> = (0..4)
+        .map(|_| sandbox.command(&["trends", "--quiet"]).stdout(Stdio::null()).spawn().expect("runs"))
+        .collect();
+    for mut child in children {
+        assert!(child.wait().expect("ends").success());
+    }
+}
+
+#[test]
+fn no_permission_to_write() {
+    let sandbox = Sandbox::new();
+    sandbox.write("good.csv", format!("{HEADER}2026-03-01,42,x,y\n"));
+    fs::create_dir(sandbox.path("locked")).expect("create");
+    fs::set_permissions(sandbox.path("locked"), fs::Permissions::from_mode(0o555)).expect("lock");
+    // Root may write anywhere: drop to nobody where the tests run as root.
+    let arguments = ["--db", "locked/costs.duckdb", "ingest", "good.csv"];
+    let run = if fs::write(sandbox.path("locked/probe"), "").is_ok() {
+        fs::set_permissions(sandbox.path(""), fs::Permissions::from_mode(0o755)).expect("open");
+        let _ = fs::remove_file(sandbox.path("locked/probe"));
+        let mut command = sandbox.command(&arguments);
+        command.uid(65534);
+        sandbox.finish(command)
+    } else {
+        sandbox.run(&arguments)
+    };
+    insta::assert_snapshot!(run, @"");
+}
+
+/// A disk of 3 MB in a mount namespace; where the kernel does not allow one, the test says so.
+#[test]
+fn a_full_disk_loses_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.sample("bills", &["--rows", "400000"]);
+    fs::create_dir(sandbox.path("disk")).expect("create");
+    let binary = env!("CARGO_BIN_EXE_aws-cost-anomalies");
+    let script = format!(
+        "mount -t tmpfs -o size=3m none disk && printf 'date,cost\\n2026-03-01,42\\n' > disk/good.csv && \
+         {binary} --db disk/costs.duckdb ingest disk/good.csv --quiet >/dev/null && \
+         {binary} --db disk/costs.duckdb ingest bills --quiet; echo \"code $?\"; \
+         {binary} --db disk/costs.duckdb sql 'SELECT sum(unblended_cost) AS kept FROM cost_line_items' --format csv"
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &script]).current_dir(sandbox.path(""));
+    let Ok(output) = command.output() else {
+        let _ = writeln!(std::io::stderr(), "not tested here: there is no unshare");
+        return;
+    };
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if stderr.contains("unshare") || stderr.contains("mount:") {
+        let _ = writeln!(std::io::stderr(), "not tested here: {stderr}");
+        return;
+    }
+    assert!(stdout.contains("code 1"), "{stdout}\n{stderr}");
+    assert!(stdout.ends_with("kept\n42.0\n"), "{stdout}\n{stderr}");
+    assert!(stderr.contains("free space on the disk"), "{stderr}");
+}
+
+#[test]
+fn unknown_dimensions_and_tags_suggest_near_ones() {
+    let sandbox = Sandbox::new();
+    sandbox.sample("bills", &[]);
+    sandbox.ok(&["ingest", "bills", "--quiet"]);
+    insta::assert_snapshot!(sandbox.run(&["trends", "--group-by", "servce", "--quiet"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["trends", "--group-by", "tag:taem", "--quiet"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["trends", "--filter", "service=AmazonEC", "--quiet"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["trends", "--source", "cur", "--quiet"]), @"");
+}
+
+#[test]
+fn dates_the_wrong_way_round() {
+    let sandbox = Sandbox::new();
+    sandbox.write("good.csv", format!("{HEADER}2026-03-01,42,x,y\n2026-03-09,1,x,y\n"));
+    sandbox.ok(&["ingest", "good.csv", "--quiet"]);
+    insta::assert_snapshot!(sandbox.run(&["trends", "--from", "2026-03-09", "--to", "2026-03-01", "--quiet"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["anomalies", "--from", "2026-03-05", "--to", "2026-03-01", "--quiet"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["trends", "--from", "2031-01-01", "--to", "2031-02-01", "--quiet"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["trends", "--from", "tomorrow"]), @"");
+}
+
+#[test]
+fn a_closed_pipe_is_success() {
+    let sandbox = Sandbox::new();
+    sandbox.sample("bills", &[]);
+    sandbox.ok(&["ingest", "bills", "--quiet"]);
+    let mut command = sandbox.command(&["sql", "FROM cost_line_items", "--limit", "20000", "--format", "json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}

@@ -1,0 +1,144 @@
+//! What `ingest` keeps, replaces and says.
+
+use std::io::Write;
+
+use crate::harness::Sandbox;
+
+const HEADER: &str = "date,cost,account,service\n";
+
+#[test]
+fn a_bill_is_summed_up_by_period() {
+    let sandbox = Sandbox::new();
+    sandbox.sample("bills", &[]);
+    insta::assert_snapshot!(sandbox.run(&["ingest", "bills"]), @"");
+}
+
+#[test]
+fn the_same_again_changes_nothing_and_says_so() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", format!("{HEADER}2026-03-01,1,x,y\n"));
+    sandbox.ok(&["ingest", "a.csv"]);
+    let log = sandbox.rows("SELECT * FROM ingestion_log");
+    insta::assert_snapshot!(sandbox.run(&["ingest", "a.csv"]), @"");
+    assert_eq!(sandbox.rows("SELECT * FROM ingestion_log"), log);
+}
+
+#[test]
+fn full_refresh_loads_again_what_is_current() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", format!("{HEADER}2026-03-01,1,x,y\n"));
+    sandbox.ok(&["ingest", "a.csv"]);
+    let answer = sandbox.json(&["ingest", "a.csv", "--full-refresh", "--quiet"]);
+    assert_eq!(answer["periods"][0]["rows"], 1);
+    assert_eq!(sandbox.number("SELECT count(*) FROM cost_line_items"), 1.0);
+    assert_eq!(sandbox.number("SELECT count(*) FROM ingestion_log"), 1.0);
+}
+
+#[test]
+fn a_restated_period_replaces_the_former_one_whatever_its_file_is_called() {
+    let sandbox = Sandbox::new();
+    sandbox.write("first.csv", format!("{HEADER}2026-02-01,5,x,y\n2026-03-01,1,x,y\n2026-03-02,1,x,gone\n"));
+    sandbox.ok(&["ingest", "first.csv"]);
+    sandbox.write("second.csv", format!("{HEADER}2026-03-01,7,x,y\n"));
+    insta::assert_snapshot!(sandbox.run(&["ingest", "second.csv"]), @"");
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 12.0, "February stays, March is new");
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM daily_cost_summary"), 12.0);
+    // The first file is not current any more: March is not what it says.
+    let again = sandbox.json(&["ingest", "first.csv", "--quiet"]);
+    assert_eq!(again["unchanged"].as_array().map(Vec::len), Some(0));
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 7.0);
+}
+
+#[test]
+fn files_of_one_period_are_loaded_together() {
+    let sandbox = Sandbox::new();
+    for (name, row) in [("a", "2026-03-01,1,x,y"), ("b", "2026-03-02,2,x,y"), ("c", "2026-04-02,4,x,y")] {
+        sandbox.write(&format!("bills/{name}.csv"), format!("{HEADER}{row}\n"));
+    }
+    sandbox.ok(&["ingest", "bills"]);
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 7.0);
+    assert_eq!(sandbox.number("SELECT count(DISTINCT ingestion_id) FROM ingestion_log"), 2.0);
+    let again = sandbox.json(&["ingest", "bills/*.csv", "--quiet"]);
+    assert_eq!(again["unchanged"].as_array().map(Vec::len), Some(2), "{again}");
+}
+
+#[test]
+fn payers_and_providers_do_not_replace_each_other() {
+    let sandbox = Sandbox::new();
+    let header = "ChargePeriodStart,BilledCost,EffectiveCost,ChargeCategory,BillingAccountId,ProviderName\n";
+    for (name, payer, provider) in [("a", "1", "AWS"), ("b", "2", "AWS"), ("c", "1", "Oracle")] {
+        sandbox.write(&format!("{name}.csv"), format!("{header}2026-03-01,1,1,Usage,{payer},{provider}\n"));
+        sandbox.ok(&["ingest", &format!("{name}.csv")]);
+    }
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 3.0);
+}
+
+#[test]
+fn one_bad_file_does_not_stop_the_others_and_leaves_its_period_as_it_was() {
+    let sandbox = Sandbox::new();
+    sandbox.write("bills/a.csv", format!("{HEADER}2026-03-01,1,x,y\n"));
+    sandbox.write("bills/b.csv", format!("{HEADER}2026-04-01,2,x,y\n"));
+    sandbox.ok(&["ingest", "bills"]);
+    sandbox.write("bills/a.csv", format!("{HEADER}2026-03-01,10,x,y\n2026-03-02,ten,x,y\n"));
+    sandbox.write("bills/b.csv", format!("{HEADER}2026-04-01,20,x,y\n"));
+    insta::assert_snapshot!(sandbox.run(&["ingest", "bills"]), @"");
+    let costs = sandbox.rows("SELECT billing_period, sum(unblended_cost) AS cost FROM daily_cost_summary GROUP BY 1 ORDER BY 1");
+    assert_eq!(costs[0]["cost"], 1.0);
+    assert_eq!(costs[1]["cost"], 20.0);
+}
+
+#[test]
+fn csv_comes_plain_gzipped_or_zipped() {
+    let sandbox = Sandbox::new();
+    let text = |cost: &str, month: &str| format!("{HEADER}2026-{month}-01,{cost},x,y\n");
+    sandbox.write("plain.csv", text("1", "01"));
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(text("2", "02").as_bytes()).expect("gzip");
+    sandbox.write("packed.csv.gz", gzip.finish().expect("gzip"));
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("report-1.csv", zip::write::SimpleFileOptions::default()).expect("zip");
+    zip.write_all(text("4", "03").as_bytes()).expect("zip");
+    sandbox.write("packed.csv.zip", zip.finish().expect("zip").into_inner());
+    sandbox.ok(&["ingest", "plain.csv", "packed.csv.gz", "packed.csv.zip"]);
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 7.0);
+}
+
+#[test]
+fn other_tables_in_a_folder_of_bills_are_passed_over() {
+    let sandbox = Sandbox::new();
+    sandbox.write("bills/a.csv", format!("{HEADER}2026-03-01,1,x,y\n"));
+    sandbox.write("bills/budgets.csv", "team,budget\nweb,10\n");
+    let run = sandbox.ok(&["ingest", "bills"]);
+    assert!(run.stdout.contains("passed over, not a bill: bills/budgets.csv"), "{run}");
+}
+
+#[test]
+fn account_names_of_the_bill_are_kept() {
+    let sandbox = Sandbox::new();
+    sandbox.sample("bills", &[]);
+    sandbox.ok(&["ingest", "bills", "--quiet"]);
+    let rows = sandbox.rows("SELECT name FROM accounts WHERE id = '012345678901'");
+    assert_eq!(rows[0]["name"], "acme-management");
+}
+
+#[test]
+fn every_way_of_writing_the_summary_has_the_figures() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", format!("{HEADER}2026-03-01,1234.5,x,y\n"));
+    for (format, expected) in
+        [("json", "\"unblended_cost\": 1234.5"), ("csv", ",1234.5,"), ("markdown", "| $1,234.50 |"), ("table", "$1,234.50")]
+    {
+        let run = sandbox.ok(&["ingest", "a.csv", "--full-refresh", "--format", format]);
+        assert!(run.stdout.contains(expected), "{format}: {run}");
+    }
+}
+
+#[test]
+fn the_database_opens_in_older_clients() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", format!("{HEADER}2026-03-01,1,x,y\n"));
+    sandbox.ok(&["ingest", "a.csv"]);
+    let bytes = std::fs::read(sandbox.path("data/costs.duckdb")).expect("the database");
+    let storage_version = u64::from_le_bytes(bytes[12..20].try_into().expect("eight bytes"));
+    assert!(storage_version <= 68, "DuckDB 1.4 reads up to 68, this is {storage_version}");
+}

@@ -1,0 +1,124 @@
+//! Bills that AWS and others wrote, against sums taken from the files directly. They are not part of this
+//! repository; where they are missing the tests say so.
+
+use serde_json::Value;
+
+use crate::harness::{Sandbox, direct_numbers, shared};
+
+fn cents(value: &Value) -> i64 {
+    (value.as_f64().expect("a number") * 100.0).round() as i64
+}
+
+#[test]
+fn the_legacy_report_of_2018_is_right_to_the_cent() {
+    let Some(folder) = shared("cur_v1_parquet") else { return };
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["ingest", &folder, "--quiet"]);
+    assert_eq!(sandbox.number("SELECT count(*) FROM cost_line_items"), 334_911.0);
+    let months = |metric: &str| -> Vec<i64> {
+        let arguments = ["trends", "--from", "2018-10-01", "--to", "2018-12-31", "--granularity", "monthly", "--quiet", "--metric"];
+        let answer = sandbox.json(&[&arguments[..], &[metric]].concat());
+        answer["periods"].as_array().expect("periods").iter().map(|period| cents(&period["total"])).collect()
+    };
+    assert_eq!(months("unblended"), [406_448, 350_533, 40_838]);
+    assert_eq!(months("amortized"), [419_596, 363_256, 53_985]);
+    let accounts = sandbox.rows("SELECT DISTINCT usage_account_id AS id FROM cost_line_items ORDER BY 1");
+    assert_eq!(accounts[0]["id"], "011254002932");
+    let missing = sandbox.number("SELECT count(*) FROM cost_line_items WHERE region IS NULL OR product_code = 'unknown'");
+    assert_eq!(missing, 0.0);
+}
+
+#[test]
+fn aws_glue_doubled_on_2018_10_10() {
+    let Some(folder) = shared("cur_v1_parquet") else { return };
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["ingest", &folder, "--quiet"]);
+    let answer = sandbox.json(&["anomalies", "--as-of", "2018-10-13", "--sensitivity", "medium", "--quiet"]);
+    let glue = &answer["findings"][0];
+    assert_eq!((glue["group"]["service"].as_str(), glue["direction"].as_str()), (Some("AWSGlue"), Some("up")));
+    assert_eq!((cents(&glue["expected"]), cents(&glue["actual"])), (5_286, 10_571));
+    let since = sandbox.json(&["anomalies", "--as-of", "2018-10-13", "--from", "2018-10-05", "--quiet"]);
+    assert_eq!(since["findings"][0]["start"], "2018-10-10");
+}
+
+#[test]
+fn both_layouts_of_the_cur2_export_hold_the_same() {
+    let Some(folder) = shared("cur_v2") else { return };
+    let mut summaries = Vec::new();
+    for layout in ["create_new_csv", "overwrite_parquet"] {
+        let sandbox = Sandbox::new();
+        sandbox.ok(&["ingest", &format!("{folder}/{layout}"), "--quiet"]);
+        assert_eq!(sandbox.number("SELECT count(*) FROM cost_line_items"), 1_882.0);
+        assert_eq!(sandbox.number("SELECT count(*) FROM cost_line_items WHERE region IS NULL"), 0.0);
+        let answer = sandbox.json(&["trends", "--from", "2026-04-01", "--to", "2026-04-30", "--granularity", "monthly", "--group-by", "account", "--quiet"]);
+        assert_eq!(answer["groups"][0]["group"]["account"], "111122223333");
+        assert_eq!((cents(&answer["periods"][0]["total"]), cents(&answer["periods"][0]["credits"])), (4_768, -4_768));
+        assert_eq!(cents(&answer["hidden_by_credits"]["net"]), 0);
+        summaries.push(sandbox.rows(
+            "SELECT usage_date, usage_account_id, product_code, region, charge_category, round(unblended_cost, 9) AS cost, \
+             round(list_cost, 9) AS list, line_item_count FROM daily_cost_summary ORDER BY ALL",
+        ));
+    }
+    assert!(summaries[0].len() > 100);
+    assert_eq!(summaries[0], summaries[1]);
+}
+
+#[test]
+fn every_focus_file_keeps_its_sums() {
+    for folder in ["focus_1_0", "focus_1_2", "focus_spec_scenarios"] {
+        let Some(folder) = shared(folder) else { return };
+        let mut files: Vec<String> = Vec::new();
+        for pattern in ["*.csv", "*/*.csv"] {
+            let found = glob::glob(&format!("{folder}/{pattern}")).expect("a pattern");
+            files.extend(found.map(|path| path.expect("a path").to_string_lossy().into_owned()));
+        }
+        assert!(!files.is_empty());
+        for file in files {
+            let sandbox = Sandbox::new();
+            sandbox.ok(&["ingest", &file, "--quiet"]);
+            let expected = direct_numbers(
+                &format!(
+                    "SELECT sum(TRY_CAST(\"BilledCost\" AS DOUBLE)), sum(TRY_CAST(\"EffectiveCost\" AS DOUBLE)), count(*)::DOUBLE \
+                     FROM read_csv('{file}', all_varchar = true, null_padding = true) WHERE \"BilledCost\" IS NOT NULL"
+                ),
+                3,
+            );
+            let stored = |column: &str| sandbox.number(&format!("SELECT {column} FROM cost_line_items"));
+            assert!((stored("sum(unblended_cost)") - expected[0]).abs() < 1e-6, "{file}");
+            assert!((stored("sum(net_amortized_cost)") - expected[1]).abs() < 1e-6, "{file}");
+            assert_eq!(stored("count(*)"), expected[2], "{file}");
+        }
+    }
+}
+
+#[test]
+fn providers_are_told_apart() {
+    let (Some(first), Some(second)) = (shared("focus_1_0"), shared("focus_1_2")) else { return };
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["ingest", &first, &second, "--quiet"]);
+    let rows = sandbox.rows("SELECT provider, count(*) AS lines FROM cost_line_items GROUP BY 1 ORDER BY 1");
+    let lines: Vec<String> = rows.iter().map(|row| format!("{} {}", row["provider"].as_str().unwrap_or_default(), row["lines"])).collect();
+    assert_eq!(lines, ["AWS 1942", "Google Cloud 1000", "Microsoft 1051", "Oracle 7"]);
+}
+
+/// The specification's own scenarios: covered usage is billed nothing, a commitment's purchase costs
+/// nothing in the effective view.
+#[test]
+fn commitment_scenarios_of_the_focus_specification() {
+    let Some(folder) = shared("focus_spec_scenarios") else { return };
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["ingest", &folder, "--quiet"]);
+    let query = "SELECT sum(net_amortized_cost) FROM cost_line_items WHERE charge_category = 'Purchase'";
+    assert_eq!(sandbox.number(query), 0.0);
+    let query = "SELECT sum(unblended_cost) FROM cost_line_items WHERE charge_category = 'Usage' AND purchase_option = 'Reserved'";
+    assert_eq!(sandbox.number(query), 0.0);
+}
+
+#[test]
+fn manifests_without_their_files_are_refused_by_name() {
+    let Some(folder) = shared("manifests") else { return };
+    let run = Sandbox::new().run(&["ingest", &folder, "--quiet"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("20240101-20240131/MockTestReport-00001.csv.zip"), "{run}");
+    assert!(run.stderr.contains("BILLING_PERIOD=2024-09/MockTestReportV2-00001.csv.gz"), "{run}");
+}
