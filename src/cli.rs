@@ -67,12 +67,12 @@ pub fn main() -> process::ExitCode {
         let place = info.location().map(|location| format!("{}:{}", location.file(), location.line()));
         let what = info.payload_as_str().unwrap_or("panic");
         let error = Error::bug(what).cause(place.unwrap_or_default());
-        let _ = writeln!(std::io::stderr(), "{error}");
+        let _ = writeln!(std::io::stderr(), "{}: {error}", error.label());
     }));
     let code = panic::catch_unwind(|| match run() {
         Ok(code) => code,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{error}");
+            let _ = writeln!(std::io::stderr(), "{}: {error}", error.label());
             error.exit_code()
         }
     });
@@ -93,7 +93,11 @@ fn run() -> Result<ExitCode> {
         }
     };
     let environment = |name: &str| std::env::var(name).ok();
-    let loaded = config::load(app.config.as_deref(), &environment, &app.overrides())?;
+    let loaded = if app.command.needs_config() {
+        config::load(app.config.as_deref(), &environment, &app.overrides())?
+    } else {
+        config::defaults()?
+    };
     let terminal = std::io::stdout().is_terminal();
     let context = Context {
         loaded,

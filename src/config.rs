@@ -87,6 +87,11 @@ pub struct Override {
     pub value: String,
 }
 
+/// The built-in defaults alone.
+pub fn defaults() -> Result<Loaded> {
+    merged(None, &|_| None, &[])
+}
+
 /// Merges defaults, `file` (or the first that exists of `./config.yaml` and the user's own), environment
 /// and flags.
 ///
@@ -97,10 +102,17 @@ pub fn load(
     environment: &dyn Fn(&str) -> Option<String>,
     overrides: &[Override],
 ) -> Result<Loaded> {
+    merged(file.map(Path::to_owned).or_else(|| find_file(environment)), environment, overrides)
+}
+
+fn merged(
+    file: Option<PathBuf>,
+    environment: &dyn Fn(&str) -> Option<String>,
+    overrides: &[Override],
+) -> Result<Loaded> {
     let mut merged: Value =
         serde_yaml::from_str(EXAMPLE).map_err(|e| Error::bug("the built-in defaults are broken").cause(e))?;
     let mut origins = BTreeMap::new();
-    let file = file.map(Path::to_owned).or_else(|| find_file(environment));
     if let Some(path) = &file {
         let shown = path.display();
         let text = std::fs::read_to_string(path).map_err(|e| {

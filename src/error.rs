@@ -80,6 +80,11 @@ impl Error {
         self
     }
 
+    /// `error` or `bug`, to go before the message.
+    pub fn label(&self) -> &'static str {
+        if self.kind == Kind::Bug { "bug" } else { "error" }
+    }
+
     pub fn exit_code(&self) -> ExitCode {
         match self.kind {
             Kind::Input => ExitCode::Failed,
@@ -91,8 +96,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let label = if self.kind == Kind::Bug { "bug" } else { "error" };
-        write!(f, "{label}: {}", self.message)?;
+        write!(f, "{}", self.message)?;
         for cause in &self.causes {
             write!(f, "\n  caused by: {}", cause.replace('\n', "\n    "))?;
         }
@@ -125,7 +129,7 @@ mod tests {
         let error = Error::input("cannot read `a.csv`").cause("No such file").hint("check the path");
         assert_eq!(
             error.context("cannot ingest 2018-10").to_string(),
-            "error: cannot ingest 2018-10\n  caused by: cannot read `a.csv`\n  caused by: No such file\nhint: check the path"
+            "cannot ingest 2018-10\n  caused by: cannot read `a.csv`\n  caused by: No such file\nhint: check the path"
         );
     }
 

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     sources::{self, Bill, Format, Opened, columns::Missing, files, manifest},
     store::{
         Progress, Store,
-        load::{Load, LoadedPeriod, SourceFile},
+        load::{Load, Loaded, LoadedPeriod, SourceFile},
     },
 };
 
@@ -96,7 +97,18 @@ struct Unit {
     data_source: String,
     export: String,
     assembly_id: String,
+    /// The billing period that a manifest says it is of.
+    period: Option<NaiveDate>,
     bills: Vec<Bill>,
+}
+
+/// What a run has done so far, as far as later groups of files must know.
+#[derive(Default)]
+struct Done {
+    /// Files that are loaded, or were there already.
+    keys: BTreeSet<String>,
+    /// Files that could not be read.
+    failed: BTreeSet<String>,
 }
 
 /// Ingests bills from disk.
@@ -132,19 +144,24 @@ pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Re
                 data_source: data_source(request, delivery.format),
                 export: delivery.export.clone(),
                 assembly_id: delivery.assembly_id.clone(),
+                period: Some(delivery.period),
                 label,
                 bills,
             }),
             Err(error) => outcome.failures.push(error),
         }
     }
+    let mut done = Done::default();
     let mut loose = Vec::new();
     let mut strangers = Vec::new();
     for file in &found.loose {
         match open(&file.path, None) {
             Ok(Opened::Bill(bill)) => loose.push(*bill),
             Ok(Opened::NotABill(error)) => strangers.push((file, error.context(cannot_ingest(&file.path)))),
-            Err(error) => outcome.failures.push(error),
+            Err(error) => {
+                done.failed.extend(files::canonical(&file.path).map(|path| path.to_string_lossy().into_owned()));
+                outcome.failures.push(error);
+            }
         }
     }
     // Other tables may lie in a folder of bills; named as bills, or alone, they are a mistake.
@@ -156,15 +173,24 @@ pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Re
             outcome.passed_over.push(file.path.display().to_string());
         }
     }
-    units.extend(group(store, loose, request, &mut outcome.failures));
+    units.extend(group(store, loose, request, &mut outcome.failures, &mut done));
 
     let bytes = |unit: &Unit| unit.bills.iter().map(|bill| bill.size).sum::<u64>();
     watcher.planned(units.iter().map(|unit| unit.bills.len()).sum(), units.iter().map(bytes).sum());
-    for unit in &units {
+    for unit in &mut units {
         watcher.loading(&unit.label, bytes(unit), store.progress());
         let before = outcome.periods.len();
-        if let Err(error) = load(store, unit, request.full_refresh, &mut outcome) {
+        if let Err(error) = load(store, unit, request, &done, &mut outcome) {
             outcome.failures.push(error.context(format!("cannot ingest {}", unit.label)));
+            if !store.is_alive() {
+                outcome.failures.push(
+                    Error::input("the database does not answer any more; what was left was not tried")
+                        .hint("mend what the error above names, then ingest again"),
+                );
+                break;
+            }
+        } else {
+            done.keys.extend(unit.bills.iter().map(|bill| bill.key.clone()));
         }
         let rows = outcome.periods[before..].iter().map(|period| period.loaded.rows).sum();
         watcher.loaded(bytes(unit), rows);
@@ -186,7 +212,7 @@ fn data_source(request: &Request, format: Format) -> String {
 
 /// Groups loose files that hold the same money: provider, payer and period. Only where there are several
 /// is a look inside needed.
-fn group(store: &Store, bills: Vec<Bill>, request: &Request, failures: &mut Vec<Error>) -> Vec<Unit> {
+fn group(store: &Store, bills: Vec<Bill>, request: &Request, failures: &mut Vec<Error>, done: &mut Done) -> Vec<Unit> {
     let several = bills.len() > 1;
     let mut groups: Vec<(BTreeSet<_>, Vec<Bill>)> = Vec::new();
     for bill in bills {
@@ -196,6 +222,7 @@ fn group(store: &Store, bills: Vec<Bill>, request: &Request, failures: &mut Vec<
                 Ok(scopes) => scopes,
                 Err(error) => {
                     failures.push(error.context(cannot_ingest(&bill.path)));
+                    done.failed.insert(bill.key);
                     continue;
                 }
             }
@@ -222,6 +249,7 @@ fn group(store: &Store, bills: Vec<Bill>, request: &Request, failures: &mut Vec<
         data_source: bills.first().map(|bill| data_source(request, bill.format)).unwrap_or_default(),
         export: String::new(),
         assembly_id: String::new(),
+        period: None,
         bills,
     });
     units.collect()
@@ -235,21 +263,28 @@ fn source_file(bill: &Bill) -> SourceFile<'_> {
         from: &bill.from,
         expressions: &bill.line_items.expressions,
         left_out: bill.line_items.left_out.as_ref().map(|(condition, _)| condition.as_str()),
+        rows: bill.rows,
+        casts: &bill.line_items.casts,
     }
 }
 
-fn load(store: &mut Store, unit: &Unit, full_refresh: bool, outcome: &mut Outcome) -> Result<()> {
+fn load(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outcome: &mut Outcome) -> Result<()> {
+    settle_net(store, &mut unit.bills)?;
     let load = Load {
         data_source: &unit.data_source,
         export: &unit.export,
         assembly_id: &unit.assembly_id,
         files: unit.bills.iter().map(source_file).collect(),
     };
-    if !full_refresh && store.is_current(&load)? {
+    if !request.full_refresh && store.is_current(&load)? {
         outcome.unchanged.push(Unchanged { label: unit.label.clone(), files: unit.bills.len() });
         return Ok(());
     }
-    let loaded = store.replace(&load, || unit.bills.iter().try_for_each(unchanged_since_opened))?;
+    let loaded = store.replace(&load, |loaded| {
+        unit.bills.iter().try_for_each(unchanged_since_opened)?;
+        is_of_its_period(unit, loaded)?;
+        may_replace(unit, request, done, loaded)
+    })?;
     let mut missing: BTreeMap<&str, &Missing> = BTreeMap::new();
     for bill in &unit.bills {
         missing.extend(bill.line_items.missing.iter().map(|missing| (missing.column.as_str(), missing)));
@@ -271,6 +306,50 @@ fn load(store: &mut Store, unit: &Unit, full_refresh: bool, outcome: &mut Outcom
         left_out: left_out.clone(),
         replaced: replaced.clone(),
     }));
+    Ok(())
+}
+
+/// Whether any part of the bill has net costs decides for all of it.
+fn settle_net(store: &Store, bills: &mut [Bill]) -> Result<()> {
+    let mut filled = bills.iter().any(Bill::has_net);
+    for bill in bills.iter() {
+        if let Some(question) = bill.net_question().filter(|_| !filled) {
+            filled = store.has_values(&bill.from, &question)?;
+        }
+    }
+    bills.iter_mut().try_for_each(|bill| bill.settle_net(filled))
+}
+
+/// A file of another month under a manifest's name would be taken for the month of the manifest.
+fn is_of_its_period(unit: &Unit, loaded: &Loaded) -> Result<()> {
+    let Some(period) = unit.period.filter(|_| unit.bills.iter().all(Bill::says_billing_period)) else { return Ok(()) };
+    match loaded.periods.iter().find(|loaded| loaded.billing_period != period) {
+        None => Ok(()),
+        Some(other) => Err(Error::input(format!(
+            "the files are of {}, their manifest is of {}",
+            other.billing_period.format("%Y-%m"),
+            period.format("%Y-%m")
+        ))
+        .hint("copy the whole report again, e.g. with `aws s3 sync`")),
+    }
+}
+
+/// Refuses to replace what is not an earlier version of the same.
+fn may_replace(unit: &Unit, request: &Request, done: &Done, loaded: &Loaded) -> Result<()> {
+    let Some((key, _)) = loaded.replaced.first() else { return Ok(()) };
+    if let Some((key, _)) = loaded.replaced.iter().find(|(key, _)| done.failed.contains(key)) {
+        return Err(Error::input(format!("`{key}` is a part of the same period and could not be read"))
+            .hint("mend or remove it; the period is kept as it was"));
+    }
+    if let Some((key, _)) = loaded.replaced.iter().find(|(key, _)| done.keys.contains(key)) {
+        return Err(Error::input(format!("it holds the same period of the same accounts as `{key}` of this command"))
+            .cause("that would count the same money twice")
+            .hint("ingest one of the two"));
+    }
+    if unit.bills.iter().any(|bill| bill.format == Format::Csv) && request.data_source.is_none() {
+        return Err(Error::input(format!("it would replace what came from `{key}`"))
+            .hint("name the vendor of each with `--data-source NAME`; a restated bill replaces that of its own name"));
+    }
     Ok(())
 }
 

@@ -127,9 +127,9 @@ impl Severity {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measure {
     pub kind: Kind,
-    /// Point: the day's cost. Drift: the fitted line at the day.
+    /// The day's cost.
     pub actual: f64,
-    /// Point: the median of the days before. Drift: the fitted line at the window's first day.
+    /// Point: the median of the days before. Drift: the median of the window's first half.
     pub expected: f64,
     /// Signed, in units of the modified z-score. A drift is brought to that scale by its own threshold,
     /// so that whatever is flagged scores at least the threshold.
@@ -181,6 +181,11 @@ pub fn detect(series: &[Series], judged: Period, parameters: &Parameters) -> Vec
     findings
 }
 
+/// Whether `series` has the days before `day` that a judgement needs.
+pub fn can_judge(series: &Series, day: NaiveDate) -> bool {
+    series.index(day).is_some_and(|index| index >= MIN_BASELINE_DAYS)
+}
+
 /// What both measures say of `day`, where they can say anything.
 pub fn judge(series: &Series, day: NaiveDate, parameters: &Parameters) -> impl Iterator<Item = Measure> {
     let window = series.index(day).map(|index| {
@@ -218,11 +223,10 @@ fn drift(window: &[f64], parameters: &Parameters) -> Option<Measure> {
         return None;
     }
     let percent = slope * days as f64 / level * 100.0;
-    let half = slope * (days - 1) as f64 / 2.0;
     Some(Measure {
         kind: Kind::Drift,
-        actual: level + half,
-        expected: level - half,
+        actual: last,
+        expected: median(&window[..days / 2])?,
         score: percent / parameters.drift_threshold_pct * parameters.threshold,
         raw: percent,
         flagged: percent.abs() > parameters.drift_threshold_pct,
@@ -294,10 +298,10 @@ fn reasons(measure: &Measure, days: usize, parameters: &Parameters) -> Vec<Strin
         ],
         Kind::Drift => vec![
             format!(
-                "from {:.2} to {:.2} a day along the Theil-Sen line of {window_days} days",
-                measure.expected, measure.actual
+                "{:+.0} % over {window_days} days by the Theil-Sen slope against their median, threshold {drift_threshold_pct:.0} %",
+                measure.raw
             ),
-            format!("{:+.0} % of the median over the window, threshold {drift_threshold_pct:.0} %", measure.raw),
+            format!("{:.2} against a median of {:.2} in the first half of them", measure.actual, measure.expected),
         ],
     };
     if days > 1 {
@@ -368,7 +372,7 @@ mod tests {
         let last = start() + Days::new(13);
         let findings = detect(&[series(&values)], Period { start: last, end: last }, &PARAMETERS);
         let drift = findings.iter().find(|f| f.kind == Kind::Drift).expect("drift");
-        assert!((drift.expected - 100.0).abs() < 1e-9 && (drift.actual - 152.0).abs() < 1e-9);
+        assert!((drift.expected - 112.0).abs() < 1e-9 && (drift.actual - 152.0).abs() < 1e-9);
         // 4 × 14 / 126 = 44 %: above 20, below 50.
         assert_eq!(drift.severity, Severity::Info);
         assert!(drift.score.abs() >= PARAMETERS.threshold);

@@ -74,7 +74,7 @@ pub fn run(args: &AnomaliesArgs, context: &Context) -> Result<ExitCode> {
         parameters: Parameters {
             window_days: args.days.map_or(settings.rolling_window_days, |days| days as usize),
             threshold: args.sensitivity.map_or(settings.z_score_threshold, Sensitivity::threshold),
-            min_daily_cost: args.min_cost.unwrap_or(settings.min_daily_cost),
+            min_daily_cost: at_least_zero("--min-cost", args.min_cost)?.unwrap_or(settings.min_daily_cost),
             drift_threshold_pct,
         },
     };
@@ -94,6 +94,15 @@ pub fn run(args: &AnomaliesArgs, context: &Context) -> Result<ExitCode> {
     let fails_at = args.fail_on.or(args.exit_code.then_some(Severity::Info));
     let fails = fails_at.is_some_and(|least| answer.findings.iter().any(|finding| finding.severity >= least));
     Ok(if fails { ExitCode::Findings } else { ExitCode::Done })
+}
+
+fn at_least_zero(flag: &str, value: Option<f64>) -> Result<Option<f64>> {
+    match value {
+        Some(value) if !(value.is_finite() && value >= 0.0) => {
+            Err(Error::usage(format!("`{flag}` must be at least 0")))
+        }
+        value => Ok(value),
+    }
 }
 
 fn positive(flag: &str, value: Option<f64>) -> Result<Option<f64>> {

@@ -32,6 +32,13 @@ enum Action {
     },
 }
 
+impl ConfigArgs {
+    /// Whether the configuration is read, not written.
+    pub fn reads(&self) -> bool {
+        matches!(self.action, Action::Show { .. })
+    }
+}
+
 pub fn run(args: &ConfigArgs, context: &Context) -> Result<ExitCode> {
     match &args.action {
         Action::Show { format } => {

@@ -33,14 +33,14 @@ pub struct DemoArgs {
     /// Seed of all that is random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-
-    /// Database to write; what it holds is lost
-    #[arg(long, value_name = "FILE", default_value = "./data/demo.duckdb")]
-    demo_db: PathBuf,
 }
 
+/// Where the demo keeps its database, unless `--db` names another file.
+const DEMO_DATABASE: &str = "./data/demo.duckdb";
+
 pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
-    let settings = Settings { path: args.demo_db.clone(), ..context.database().clone() };
+    let path = context.flag("database.path").unwrap_or_else(|| DEMO_DATABASE.into());
+    let settings = Settings { path: PathBuf::from(&path), ..context.database().clone() };
     remove_former(&settings)?;
     let folder = tempfile::tempdir().map_err(|e| Error::input("cannot make a folder for the bills").cause(e))?;
     let written = sample::write(&sample::Request {
@@ -66,7 +66,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
     if let Some(error) = outcome.failures.into_iter().next() {
         return Err(error);
     }
-    print(&format!("2. Ingested into {}\n\n", args.demo_db.display()))?;
+    print(&format!("2. Ingested into {}\n\n", path))?;
     print(&report::ingest::render(&ingest_summary(outcome.periods), Format::Table, context.style)?)?;
     drop(store);
 
@@ -81,7 +81,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
     show_trends(&store, question, context)?;
     let found = show_anomalies(&store, question, context)?;
     print(&check(&written.events, &found))?;
-    let db = args.demo_db.display();
+    let db = path;
     print(&format!(
         "\n6. Try next\n\n  aws-cost-anomalies --db {db} trends --group-by account --granularity weekly --days 90\n  \
          aws-cost-anomalies --db {db} trends --group-by tag:team --filter service=AmazonEC2\n  \
@@ -92,15 +92,18 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-/// The demo's database is made anew each time.
+/// The demo's database is made anew each time, unless it holds anything but the demo's own bills.
 fn remove_former(settings: &Settings) -> Result<()> {
-    if settings.path.exists() {
-        // Opening it first makes sure that it is such a database and that nobody uses it.
-        drop(Store::open(settings)?);
-        fs::remove_file(&settings.path)
-            .map_err(|e| Error::input(format!("cannot remove `{}`", settings.path.display())).cause(e))?;
+    let path = &settings.path;
+    if !path.exists() {
+        return Ok(());
     }
-    Ok(())
+    let exports = Store::open(settings)?.exports()?;
+    if exports.iter().any(|export| export != sample::EXPORT) {
+        return Err(Error::input(format!("`{}` holds bills that are not the demo's", path.display()))
+            .hint("name another file with `--db`; the demo writes its database anew"));
+    }
+    fs::remove_file(path).map_err(|e| Error::input(format!("cannot remove `{}`", path.display())).cause(e))
 }
 
 fn ingest_summary(periods: Vec<crate::ingest::IngestedPeriod>) -> crate::ingest::Outcome {

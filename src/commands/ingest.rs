@@ -105,7 +105,10 @@ impl Watcher for Lines<'_> {
     }
 
     fn loaded(&self, _bytes: u64, rows: u64) {
-        if let Ok(label) = self.label.lock() {
+        // What is unchanged or failed is said elsewhere.
+        if rows > 0
+            && let Ok(label) = self.label.lock()
+        {
             self.context.note(&format!("ingested {label}: {} rows", count(rows)));
         }
     }

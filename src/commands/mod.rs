@@ -45,6 +45,15 @@ pub struct Context {
 }
 
 impl Command {
+    /// Whether the command goes by the configuration; the others work with a broken one, too.
+    pub fn needs_config(&self) -> bool {
+        match self {
+            Command::Config(args) => args.reads(),
+            Command::Completions(_) | Command::Man(_) | Command::SampleData(_) => false,
+            _ => true,
+        }
+    }
+
     pub fn run(&self, context: &Context) -> Result<ExitCode> {
         match self {
             Command::Ingest(args) => ingest::run(args, context),
@@ -70,6 +79,12 @@ impl Context {
         &self.loaded.config.database
     }
 
+    /// The value of a key, when a flag gave it.
+    fn flag(&self, key: &str) -> Option<String> {
+        let entry = self.loaded.entries.iter().find(|entry| entry.key == key && entry.origin.starts_with("--"))?;
+        Some(entry.value.clone())
+    }
+
     /// Says something that is not data.
     fn note(&self, text: &str) {
         if !self.quiet {
@@ -80,7 +95,7 @@ impl Context {
 
     /// Says what went wrong with a part of the work; the rest goes on.
     fn complain(&self, error: &Error) {
-        let _ = writeln!(io::stderr(), "{error}");
+        let _ = writeln!(io::stderr(), "{}: {error}", error.label());
     }
 
     /// Says what qualifies the figures on stdout.

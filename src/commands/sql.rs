@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct SqlArgs {
     /// The statement, in DuckDB's SQL
-    #[arg(value_name = "SELECT")]
+    #[arg(value_name = "SELECT", allow_hyphen_values = true)]
     query: String,
 
     /// Rows to show at most

@@ -250,6 +250,17 @@ impl Data {
             groups.into_iter().filter_map(|(group, days)| without_holes(group, &days, end)).collect();
         let mut notes = frame.notes(question, &segments);
         notes.extend(little_history(&frame, judged));
+        let too_new = series.iter().filter(|series| !detect::can_judge(series, judged.end)).count();
+        if too_new > 0 {
+            notes.push(format!(
+                "{too_new} of {} series have too few days before {} to be judged by",
+                series.len(),
+                judged.end
+            ));
+        }
+        if let Some(to) = request.to.filter(|to| *to > end) {
+            notes.push(format!("days after {end} are not settled and not judged, though asked for up to {to}"));
+        }
         let missing: Vec<String> =
             judged.iter().filter(|day| !frame.has_day(&segments, *day)).map(|day| day.to_string()).collect();
         if !missing.is_empty() {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     analysis::calendar::settled_through,
     error::{Error, Result, nearest},
-    model::{Dimension, Filter, GroupBy, Metric, Period, first_of_month},
+    model::{Dimension, Filter, Granularity, GroupBy, Metric, Period, first_of_month},
     store::{
         Store,
         queries::{Segment, Selection},
@@ -75,11 +75,18 @@ impl Frame {
                 return Err(error.hint(format!("{}there are: {}", near.unwrap_or_default(), names.join(", "))));
             }
         }
-        let newest_of = |name: &String, all: &BTreeSet<NaiveDate>| {
-            usage_days.get(name).and_then(|days| days.last()).or(all.last()).copied()
+        let newest_of = |name: &str| {
+            let all = days.get(name).and_then(|days| days.last());
+            usage_days.get(name).and_then(|days| days.last()).or(all).copied()
         };
-        let newest = days.iter().filter_map(|(name, all)| newest_of(name, all)).max();
-        let newest = newest.ok_or_else(|| Error::bug("a data source without days"))?;
+        let all_days = || days.values().flatten().copied();
+        let (Some(first), Some(last)) = (all_days().min(), all_days().max()) else {
+            return Err(Error::bug("data sources without days"));
+        };
+        // What is newest is said by the source that is read, not by one beside it.
+        let period = Period { start: first, end: last };
+        let read = segments(&days, period, question.settle_days);
+        let newest = read.last().and_then(|segment| newest_of(&segment.data_source)).unwrap_or(last);
         let as_of = question.as_of.min(newest);
         Ok(Self {
             as_of,
@@ -89,34 +96,9 @@ impl Frame {
         })
     }
 
-    /// One data source for each month of `period`: the most detailed one that has the days which any has,
-    /// but for at most `settle_days`.
+    /// One data source for each month of `period`: see [`segments`].
     pub fn segments(&self, period: Period, settle_days: u32) -> Vec<Segment> {
-        let mut months: BTreeMap<NaiveDate, Vec<(&str, usize)>> = BTreeMap::new();
-        for (name, days) in &self.days {
-            let mut counts: BTreeMap<NaiveDate, usize> = BTreeMap::new();
-            for day in days.range(period.start..=period.end) {
-                *counts.entry(first_of_month(*day)).or_default() += 1;
-            }
-            for (month, count) in counts {
-                months.entry(month).or_default().push((name, count));
-            }
-        }
-        let mut segments: Vec<Segment> = Vec::new();
-        for (month, mut sources) in months {
-            let most = sources.iter().map(|(_, count)| *count).max().unwrap_or(0);
-            sources.retain(|(_, count)| count + settle_days as usize >= most);
-            let Some((name, _)) = sources.into_iter().min_by_key(|(name, _)| (detail_rank(name), *name)) else {
-                continue;
-            };
-            let whole = crate::model::Granularity::Monthly.period_of(month);
-            let cut = Period { start: whole.start.max(period.start), end: whole.end.min(period.end) };
-            match segments.last_mut() {
-                Some(last) if last.data_source == name => last.period.end = cut.end,
-                _ => segments.push(Segment { data_source: name.into(), period: cut }),
-            }
-        }
-        segments
+        segments(&self.days, period, settle_days)
     }
 
     /// Whether any source of `segments` has the day.
@@ -153,10 +135,42 @@ impl Frame {
     }
 }
 
-/// How much detail a source has; sources of other vendors come last.
-fn detail_rank(data_source: &str) -> usize {
-    let ranked = ["cur2", "cur", "focus", "cost-explorer"];
-    ranked.iter().position(|name| *name == data_source).unwrap_or(ranked.len())
+/// One data source for each month of `period`. Among AWS's own formats, which hold the same money, it is the
+/// most detailed that has the days which any of them has, but for at most `settle_days`; another vendor's
+/// bill is read by default only in months that have none of them.
+fn segments(days: &BTreeMap<String, BTreeSet<NaiveDate>>, period: Period, settle_days: u32) -> Vec<Segment> {
+    let mut months: BTreeMap<NaiveDate, Vec<(&str, usize)>> = BTreeMap::new();
+    for (name, days) in days {
+        let mut counts: BTreeMap<NaiveDate, usize> = BTreeMap::new();
+        for day in days.range(period.start..=period.end) {
+            *counts.entry(first_of_month(*day)).or_default() += 1;
+        }
+        for (month, count) in counts {
+            months.entry(month).or_default().push((name, count));
+        }
+    }
+    let mut segments: Vec<Segment> = Vec::new();
+    for (month, mut sources) in months {
+        if sources.iter().any(|(name, _)| detail_rank(name).is_some()) {
+            sources.retain(|(name, _)| detail_rank(name).is_some());
+        }
+        let most = sources.iter().map(|(_, count)| *count).max().unwrap_or(0);
+        sources.retain(|(_, count)| count + settle_days as usize >= most);
+        let best = sources.into_iter().min_by_key(|(name, _)| (detail_rank(name).unwrap_or(usize::MAX), *name));
+        let Some((name, _)) = best else { continue };
+        let whole = Granularity::Monthly.period_of(month);
+        let cut = Period { start: whole.start.max(period.start), end: whole.end.min(period.end) };
+        match segments.last_mut() {
+            Some(last) if last.data_source == name => last.period.end = cut.end,
+            _ => segments.push(Segment { data_source: name.into(), period: cut }),
+        }
+    }
+    segments
+}
+
+/// How much detail one of AWS's own formats has, 0 for the most.
+fn detail_rank(data_source: &str) -> Option<usize> {
+    ["cur2", "cur", "focus", "cost-explorer"].iter().position(|name| *name == data_source)
 }
 
 /// The one currency of the selection.
@@ -234,10 +248,13 @@ mod tests {
             ("cost-explorer", "2026-10-01", "2026-12-31"),
             ("cur", "2026-11-01", "2026-12-30"),
             ("cur2", "2026-12-20", "2026-12-30"),
+            ("datadog", "2026-09-01", "2026-12-31"),
         ]);
-        let segments = frame.segments(Period { start: day("2026-10-15"), end: day("2026-12-31") }, 2);
+        let segments = frame.segments(Period { start: day("2026-09-15"), end: day("2026-12-31") }, 2);
         let shown: Vec<String> =
             segments.iter().map(|s| format!("{} {}..{}", s.data_source, s.period.start, s.period.end)).collect();
-        assert_eq!(shown, ["cost-explorer 2026-10-15..2026-10-31", "cur 2026-11-01..2026-12-31"]);
+        let expected =
+            ["datadog 2026-09-15..2026-09-30", "cost-explorer 2026-10-01..2026-10-31", "cur 2026-11-01..2026-12-31"];
+        assert_eq!(shown, expected);
     }
 }

@@ -232,6 +232,10 @@ pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
 fn range(request: &Request, frame: &Frame) -> Result<Period> {
     let end = request.to.unwrap_or(frame.as_of);
     let start = request.from.unwrap_or(end - Days::new(u64::from(request.days.max(1)) - 1));
+    if request.to.is_none() && start > end {
+        return Err(Error::input(format!("there is no data from {start} on"))
+            .hint(format!("the newest data is of {}", frame.as_of)));
+    }
     if start > end {
         return Err(Error::usage(format!("the range ends before it starts: {start} to {end}"))
             .hint("`--from` is the first day, `--to` the last"));

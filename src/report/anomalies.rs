@@ -3,14 +3,14 @@
 use comfy_table::Color;
 
 use super::{
-    Format, Style, csv, json, plain,
+    Format, Style, csv, group_names, json, plain,
     table::{Column, Table},
     units::{change, money, percent},
 };
 use crate::{
     analysis::detect::{Direction, Severity},
     error::Result,
-    insights::anomalies::{Anomalies, Finding, Scores},
+    insights::anomalies::{Anomalies, Scores},
 };
 
 pub fn render(anomalies: &Anomalies, format: Format, style: Style) -> Result<String> {
@@ -68,7 +68,7 @@ fn text(anomalies: &Anomalies, render: impl Fn(&Table) -> String) -> String {
     text += &render(&table(anomalies));
     text += "\nwhy\n";
     for finding in &anomalies.findings {
-        let names: Vec<String> = group_names(finding);
+        let names: Vec<String> = group_names(&finding.group, finding.account_name.as_deref());
         text += &format!("  {} {}: {}\n", finding.id, names.join(" / "), finding.reasons.join("; "));
     }
     text
@@ -91,7 +91,7 @@ fn table(anomalies: &Anomalies) -> Table {
     let mut table = Table::new(columns);
     for finding in &anomalies.findings {
         let mut cells = vec![finding.severity.name().to_owned(), finding.start.to_string()];
-        cells.extend(group_names(finding));
+        cells.extend(group_names(&finding.group, finding.account_name.as_deref()));
         let pct = (finding.expected.abs() >= 0.01).then(|| finding.impact / finding.expected.abs() * 100.0);
         cells.extend([
             format!("{} {}", finding.kind.name(), finding.direction.name()),
@@ -110,15 +110,6 @@ fn table(anomalies: &Anomalies) -> Table {
         }
     }
     table
-}
-
-/// The values of a group, an account with its name.
-fn group_names(finding: &Finding) -> Vec<String> {
-    let named = |(dimension, value): (&String, &serde_json::Value)| match &finding.account_name {
-        Some(name) if dimension == "account" => format!("{} ({name})", plain(value)),
-        _ => plain(value),
-    };
-    finding.group.iter().map(named).collect()
 }
 
 fn findings_csv(anomalies: &Anomalies) -> Result<String> {

@@ -54,6 +54,15 @@ fn csv(header: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> Result
     String::from_utf8(bytes).map_err(|e| Error::bug("a result has no CSV").cause(e))
 }
 
+/// The values of a group, an account with its name.
+fn group_names(group: &serde_json::Map<String, serde_json::Value>, account_name: Option<&str>) -> Vec<String> {
+    let named = |(dimension, value): (&String, &serde_json::Value)| match account_name {
+        Some(name) if dimension == "account" => format!("{} ({name})", plain(value)),
+        _ => plain(value),
+    };
+    group.iter().map(named).collect()
+}
+
 /// The text of a JSON value as CSV and tables have it.
 fn plain(value: &serde_json::Value) -> String {
     match value {

@@ -36,7 +36,15 @@ pub fn render(
             })
         }
         Format::Csv => csv(columns, rows.iter().map(|row| row.iter().map(plain).collect())),
-        Format::Table => Ok(table(columns, rows).render(style)),
+        Format::Table => {
+            let (text, hidden) = table(columns, rows).render_counting(style);
+            let note = if hidden > 0 {
+                format!("\n{hidden} columns do not fit; `--format json` has them\n")
+            } else {
+                String::new()
+            };
+            Ok(text + &note)
+        }
         Format::Markdown => Ok(table(columns, rows).markdown()),
     }
 }
@@ -46,10 +54,11 @@ fn table(columns: &[String], rows: &[Vec<Value>]) -> Table {
         let mut values = rows.iter().filter_map(|row| row.get(index)).filter(|value| !value.is_null()).peekable();
         values.peek().is_some() && values.all(Value::is_number)
     };
-    let columns = columns
-        .iter()
-        .enumerate()
-        .map(|(index, name)| if is_number(index) { Column::number(name) } else { Column::name(name) });
+    // The first column stays, the last ones go first.
+    let columns = columns.iter().enumerate().map(|(index, name)| {
+        let column = if is_number(index) { Column::number(name) } else { Column::name(name) };
+        column.rank(u8::try_from(index).unwrap_or(u8::MAX))
+    });
     let mut table = Table::new(columns.collect());
     for row in rows {
         table.row(row.iter().map(plain).collect());

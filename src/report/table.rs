@@ -59,6 +59,11 @@ impl Table {
 
     /// Text for a terminal, every line ending in a newline and none in spaces.
     pub fn render(&self, style: Style) -> String {
+        self.render_counting(style).0
+    }
+
+    /// Like [`Table::render`], with the number of columns that did not fit.
+    pub fn render_counting(&self, style: Style) -> (String, usize) {
         let (kept, widths) = self.fit(style.width);
         let mut table = Comfy::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -89,7 +94,7 @@ impl Table {
             }
         }
         let text = table.to_string();
-        text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
+        (text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect(), self.columns.len() - kept.len())
     }
 
     /// A markdown table.
@@ -186,7 +191,8 @@ mod tests {
 
     #[test]
     fn narrow_tables_shorten_names_then_drop_columns_and_never_cut_numbers() {
-        let shortened = "service                          cost   share\na-service-wit…-name-indeed  $1,234.00  12.0 %\n";
+        let shortened =
+            "service                          cost   share\na-service-wit…-name-indeed  $1,234.00  12.0 %\n";
         assert_eq!(plain(45), shortened);
         for width in [20, 30, 40] {
             assert!(plain(width).contains("$1,234.00"), "{}", plain(width));

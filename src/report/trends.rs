@@ -1,13 +1,13 @@
 //! Trends as text.
 
 use super::{
-    Format, Style, csv, json, plain,
+    Format, Style, csv, group_names, json, plain,
     table::{Column, Table},
     units::{change, money, percent, sparkline},
 };
 use crate::{
     error::Result,
-    insights::trends::{GroupTotal, Trends},
+    insights::trends::Trends,
     model::{Granularity, Period},
 };
 
@@ -62,15 +62,11 @@ fn groups(trends: &Trends, dimensions: &[String]) -> Table {
                 .map(|period| Column::number(period_name(trends.granularity, period.start, period.end)).rank(4)),
         );
     }
-    columns.extend([
-        Column::number("total"),
-        Column::number("share").rank(3),
-        Column::number("per day").rank(5),
-        Column::number(last_name).rank(if own_columns { 9 } else { 2 }),
-        Column::number("change").rank(1),
-        Column::number("%").rank(2),
-        Column::name("trend").rank(6),
-    ]);
+    columns.extend([Column::number("total"), Column::number("share").rank(3), Column::number("per day").rank(5)]);
+    if !own_columns {
+        columns.push(Column::number(last_name).rank(2));
+    }
+    columns.extend([Column::number("change").rank(1), Column::number("%").rank(2), Column::name("trend").rank(6)]);
     let mut table = Table::new(columns);
     let row = |names: Vec<String>, costs: &[f64], total: f64, share: Option<f64>, average: f64| {
         let mut cells = names;
@@ -82,11 +78,11 @@ fn groups(trends: &Trends, dimensions: &[String]) -> Table {
         let moved = before.map(|before| latest - before);
         let moved_pct =
             before.filter(|before| before.abs() >= 0.01).map(|before| (latest - before) / before.abs() * 100.0);
+        cells.extend([money(total), percent(share, false), money(average)]);
+        if !own_columns {
+            cells.push(money(latest));
+        }
         cells.extend([
-            money(total),
-            percent(share, false),
-            money(average),
-            money(latest),
             moved.map_or("-".into(), |moved| change(moved, &trends.currency)),
             percent(moved_pct, true),
             sparkline(costs, SPARKLINE_WIDTH),
@@ -94,7 +90,13 @@ fn groups(trends: &Trends, dimensions: &[String]) -> Table {
         cells
     };
     for group in &trends.groups {
-        table.row(row(group_names(group), &group.costs, group.cost, group.share_pct, group.average));
+        table.row(row(
+            group_names(&group.group, group.account_name.as_deref()),
+            &group.costs,
+            group.cost,
+            group.share_pct,
+            group.average,
+        ));
     }
     let totals: Vec<f64> = trends.periods.iter().map(|period| period.total).collect();
     let total: f64 = totals.iter().sum();
@@ -103,15 +105,6 @@ fn groups(trends: &Trends, dimensions: &[String]) -> Table {
     let average: f64 = trends.groups.iter().map(|group| group.average).sum();
     table.row(row(names, &totals, total, Some(100.0).filter(|_| total.abs() >= 0.01), average));
     table
-}
-
-/// The values of a group, an account with its name.
-fn group_names(group: &GroupTotal) -> Vec<String> {
-    let named = |(dimension, value): (&String, &serde_json::Value)| match &group.account_name {
-        Some(name) if dimension == "account" => format!("{} ({name})", plain(value)),
-        _ => plain(value),
-    };
-    group.group.iter().map(named).collect()
 }
 
 fn periods(trends: &Trends) -> Table {

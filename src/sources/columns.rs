@@ -21,8 +21,8 @@ pub struct Column {
     /// The name to read it by in SQL.
     pub physical: String,
     pub kind: Kind,
-    /// False when the file's metadata says that every value is NULL.
-    pub filled: bool,
+    /// Whether the column has a value in any row; `None` where only reading the rows can tell.
+    pub filled: Option<bool>,
 }
 
 /// The columns of one file.
@@ -44,6 +44,8 @@ pub struct LineItems {
     /// Rows to leave out, when the file may hold any: a condition, and what they are.
     pub left_out: Option<(String, &'static str)>,
     pub missing: Vec<Missing>,
+    /// Text that must be a number or a time: name in the file, SQL of the text, SQL type.
+    pub casts: Vec<(String, String, &'static str)>,
 }
 
 impl Columns {
@@ -61,9 +63,15 @@ impl Columns {
         self.0.iter().any(|column| column.name == name)
     }
 
-    /// Whether the column is there and not known to be all NULL.
-    pub fn is_filled(&self, name: &str) -> bool {
-        self.0.iter().any(|column| column.name == name && column.filled)
+    /// Whether the column has values: `None` where only reading the rows can tell.
+    pub fn is_filled(&self, name: &str) -> Option<bool> {
+        let mut known = self.0.iter().filter(|column| column.name == name).map(|column| column.filled);
+        known.try_fold(false, |any, filled| Some(any || filled?))
+    }
+
+    /// Settles whether `name` has values.
+    pub fn set_filled(&mut self, name: &str, filled: bool) {
+        self.0.iter_mut().filter(|column| column.name == name).for_each(|column| column.filled = Some(filled));
     }
 
     pub fn has_prefix(&self, prefix: &str) -> bool {
@@ -107,26 +115,46 @@ impl Columns {
 
     /// The instant of a column as TIMESTAMP in UTC; offsets in text are applied.
     pub fn time(&self, name: &str) -> Option<String> {
-        self.merged(name, |column| match column.kind {
-            Kind::Text => format!("CAST({} AS TIMESTAMP)", text_of(column)),
-            _ => format!("CAST({} AS TIMESTAMP)", column.physical),
-        })
+        self.merged(name, |column| time_of(column, "CAST"))
     }
 
     /// Like [`Columns::time`], NULL for what is no time. For times that no figure depends on.
     pub fn lenient_time(&self, name: &str) -> Option<String> {
-        self.time(name).map(|sql| sql.replacen("CAST(", "TRY_CAST(", 1))
+        self.merged(name, |column| time_of(column, "TRY_CAST"))
     }
 
-    /// The MAP(VARCHAR, VARCHAR) of a column, whether it is a map or JSON text; NULL when empty.
+    /// The MAP(VARCHAR, VARCHAR) of a column, whether it is a map or JSON text, with or without the outer
+    /// braces; NULL when empty, and when unreadable, since no figure depends on it.
     pub fn map(&self, name: &str) -> Option<String> {
-        self.merged(name, |column| {
-            let map = match column.kind {
-                Kind::Map => format!("CAST({} AS MAP(VARCHAR, VARCHAR))", column.physical),
-                _ => format!("CAST(CAST({} AS JSON) AS MAP(VARCHAR, VARCHAR))", text_of(column)),
-            };
-            format!("CASE WHEN cardinality({map}) > 0 THEN {map} END")
+        self.merged(name, |column| match column.kind {
+            Kind::Map => {
+                let map = format!("CAST({} AS MAP(VARCHAR, VARCHAR))", column.physical);
+                format!("CASE WHEN cardinality({map}) > 0 THEN {map} END")
+            }
+            _ => {
+                let text = text_of(column);
+                let map = |text: &str| format!("TRY(CAST(TRY_CAST({text} AS JSON) AS MAP(VARCHAR, VARCHAR)))");
+                format!(
+                    "COALESCE({}, {})",
+                    map(&format!("nullif({text}, '{{}}')")),
+                    map(&format!("'{{' || {text} || '}}'"))
+                )
+            }
         })
+    }
+
+    /// What of `wanted`, pairs of a name and an SQL type, is text that must be cast: name in the file, SQL
+    /// of the text, SQL type.
+    pub fn casts(
+        &self,
+        wanted: impl Iterator<Item = (&'static str, &'static str)>,
+    ) -> Vec<(String, String, &'static str)> {
+        wanted
+            .flat_map(|(name, sql_type)| {
+                let columns = self.0.iter().filter(move |column| column.name == name && column.kind == Kind::Text);
+                columns.map(move |column| (column.physical.trim_matches('"').to_owned(), text_of(column), sql_type))
+            })
+            .collect()
     }
 
     /// The MAP of all columns that start with `prefix`, keyed by the rest; NULL when all are blank.
@@ -148,13 +176,21 @@ impl Columns {
     pub fn map_value(&self, name: &str, key: &str) -> Option<String> {
         self.merged(name, |column| match column.kind {
             Kind::Map => format!("nullif({}['{key}'], '')", column.physical),
-            _ => format!("nullif(json_extract_string({}, '$.\"{key}\"'), '')", text_of(column)),
+            _ => format!("nullif(json_extract_string(TRY_CAST({} AS JSON), '$.\"{key}\"'), '')", text_of(column)),
         })
     }
 
     fn merged(&self, name: &str, expression: impl Fn(&Column) -> String) -> Option<String> {
         let all: Vec<String> = self.0.iter().filter(|column| column.name == name).map(expression).collect();
         coalesce(all)
+    }
+}
+
+/// Text is read with its offset, which a plain TIMESTAMP would drop.
+fn time_of(column: &Column, cast: &str) -> String {
+    match column.kind {
+        Kind::Text => format!("CAST({cast}({} AS TIMESTAMPTZ) AS TIMESTAMP)", text_of(column)),
+        _ => format!("CAST({} AS TIMESTAMP)", column.physical),
     }
 }
 
@@ -215,7 +251,7 @@ mod tests {
             name: (*name).into(),
             physical: identifier(name),
             kind: *kind,
-            filled: true,
+            filled: Some(true),
         });
         Columns::new(columns.collect())
     }

@@ -18,6 +18,30 @@ const RI_UNUSED_RECURRING_FEE: &str = "reservation_unused_recurring_fee";
 const SP_EFFECTIVE_COST: &str = "savings_plan_savings_plan_effective_cost";
 const SP_TOTAL_COMMITMENT: &str = "savings_plan_total_commitment_to_date";
 
+/// The column that says whether net costs are filled.
+pub const NET_UNBLENDED_COST: &str = "line_item_net_unblended_cost";
+
+/// Columns that costs are made of.
+const NUMBERS: [&str; 17] = [
+    "line_item_unblended_cost",
+    NET_UNBLENDED_COST,
+    "line_item_blended_cost",
+    "line_item_usage_amount",
+    "pricing_public_on_demand_cost",
+    RI_EFFECTIVE_COST,
+    RI_UNUSED_RECURRING_FEE,
+    SP_EFFECTIVE_COST,
+    SP_TOTAL_COMMITMENT,
+    "savings_plan_used_commitment",
+    "reservation_net_effective_cost",
+    "reservation_unused_amortized_upfront_fee_for_billing_period",
+    "reservation_net_unused_amortized_upfront_fee_for_billing_period",
+    "reservation_net_unused_recurring_fee",
+    "savings_plan_net_savings_plan_effective_cost",
+    "savings_plan_net_recurring_commitment_for_billing_period",
+    "savings_plan_recurring_commitment_for_billing_period",
+];
+
 /// Columns that only CUR 2.0 has.
 const CUR2_COLUMNS: [&str; 8] = [
     "resource_tags",
@@ -61,9 +85,11 @@ pub fn line_items(columns: &Columns, format: Format) -> Result<LineItems> {
     )?;
     let text = |name: &str| columns.text(name).unwrap_or_else(|| "NULL".into());
     let start = columns.time("line_item_usage_start_date").unwrap_or_default();
-    let payer = coalesce(
-        [columns.text("bill_payer_account_id"), columns.text("line_item_usage_account_id")].into_iter().flatten(),
-    );
+    let either = |first: &str, second: &str| {
+        coalesce([columns.text(first), columns.text(second)].into_iter().flatten()).unwrap_or_default()
+    };
+    let account = either("line_item_usage_account_id", "bill_payer_account_id");
+    let payer = either("bill_payer_account_id", "line_item_usage_account_id");
     let costs = Costs { columns };
     let expressions = vec![
         ("usage_start", start.clone()),
@@ -71,8 +97,8 @@ pub fn line_items(columns: &Columns, format: Format) -> Result<LineItems> {
         ("usage_date", format!("CAST({start} AS DATE)")),
         ("billing_period", billing_period(columns, &start)),
         ("provider", "'AWS'".into()),
-        ("payer_account_id", payer.unwrap_or_default()),
-        ("usage_account_id", text("line_item_usage_account_id")),
+        ("payer_account_id", payer),
+        ("usage_account_id", account),
         ("usage_account_name", text("line_item_usage_account_name")),
         ("product_code", format!("COALESCE({}, 'unknown')", text("line_item_product_code"))),
         ("product_name", product_name(columns)),
@@ -81,7 +107,7 @@ pub fn line_items(columns: &Columns, format: Format) -> Result<LineItems> {
         ("usage_type", text("line_item_usage_type")),
         ("operation", text("line_item_operation")),
         ("resource_id", text("line_item_resource_id")),
-        ("line_item_type", text("line_item_line_item_type")),
+        ("line_item_type", format!("COALESCE({}, 'unknown')", text("line_item_line_item_type"))),
         ("charge_category", charge_category(&text("line_item_line_item_type"))),
         ("billing_entity", text("bill_billing_entity")),
         ("purchase_option", purchase_option(columns)),
@@ -89,7 +115,7 @@ pub fn line_items(columns: &Columns, format: Format) -> Result<LineItems> {
         ("invoice_id", text("bill_invoice_id")),
         ("usage_amount", columns.number("line_item_usage_amount").unwrap_or_else(|| "NULL".into())),
         ("usage_unit", text("pricing_unit")),
-        ("currency", format!("COALESCE({}, 'USD')", text("line_item_currency_code"))),
+        ("currency", format!("upper(COALESCE({}, 'USD'))", text("line_item_currency_code"))),
         ("unblended_cost", costs.unblended(false)),
         ("blended_cost", columns.number("line_item_blended_cost").unwrap_or_else(|| "NULL".into())),
         ("amortized_cost", costs.amortized(false)),
@@ -99,14 +125,16 @@ pub fn line_items(columns: &Columns, format: Format) -> Result<LineItems> {
         ("tags", tags(columns).unwrap_or_else(|| "NULL".into())),
         ("cost_categories", cost_categories(columns).unwrap_or_else(|| "NULL".into())),
     ];
-    let left_out = columns.has("split_line_item_split_cost").then(|| {
-        let operation = text("line_item_operation");
+    let left_out = columns.text("line_item_operation").map(|operation| {
         (
             format!("COALESCE({operation}, '') IN ({SPLIT_COST_OPERATIONS})"),
             "split cost allocation rows (EC2 money again, by pod and task)",
         )
     });
-    Ok(LineItems { expressions, left_out, missing: missing(columns) })
+    let numbers = NUMBERS.iter().map(|name| (*name, "DOUBLE"));
+    let times = ["line_item_usage_start_date", "bill_billing_period_start_date"].map(|name| (name, "TIMESTAMPTZ"));
+    let casts = columns.casts(numbers.chain(times));
+    Ok(LineItems { expressions, left_out, missing: missing(columns), casts })
 }
 
 fn billing_period(columns: &Columns, start: &str) -> String {
@@ -183,9 +211,9 @@ impl Costs<'_> {
     /// filled, because the discount is in the net cost of the lines that it discounts.
     fn unblended(&self, net: bool) -> String {
         let gross = self.columns.number("line_item_unblended_cost").unwrap_or_default();
-        let name = "line_item_net_unblended_cost";
+        let name = NET_UNBLENDED_COST;
         match self.columns.number(name) {
-            Some(net_cost) if net && self.columns.is_filled(name) => format!(
+            Some(net_cost) if net && self.columns.is_filled(name) == Some(true) => format!(
                 "COALESCE({net_cost}, CASE WHEN {} LIKE '%Discount' THEN 0 ELSE {gross} END, 0)",
                 self.line_item_type()
             ),
@@ -220,11 +248,12 @@ impl Costs<'_> {
                 "WHEN 'SavingsPlanCoveredUsage' THEN {effective} WHEN 'SavingsPlanNegation' THEN 0 \
                  WHEN 'SavingsPlanRecurringFee' THEN {unused} WHEN 'SavingsPlanUpfrontFee' THEN 0"
             ));
-        }
-        if let Some(description) = self.columns.text("line_item_line_item_description") {
-            whens.push(format!(
-                "WHEN 'Refund' THEN CASE WHEN {description} LIKE 'Refund for one-time fee for Savings Plan ID%' THEN 0 ELSE {unblended} END"
-            ));
+            if let Some(description) = self.columns.text("line_item_line_item_description") {
+                whens.push(format!(
+                    "WHEN 'Refund' THEN CASE WHEN {description} LIKE 'Refund for one-time fee for Savings Plan ID%' \
+                     THEN 0 ELSE {unblended} END"
+                ));
+            }
         }
         if whens.is_empty() {
             return unblended;
@@ -278,10 +307,10 @@ fn missing(columns: &Columns) -> Vec<Missing> {
     check("line_item_operation", "no breakdown by operation");
     check("line_item_resource_id", "no breakdown by resource");
     check("line_item_currency_code", "amounts are taken as USD");
-    let net = ["line_item_net_unblended_cost", "reservation_net_effective_cost"];
+    let net = [NET_UNBLENDED_COST, "reservation_net_effective_cost"];
     if !net.iter().any(|name| columns.has(name)) {
         missing.push(Missing { column: "net columns".into(), consequence: "net amortized = amortized" });
-    } else if !net.iter().any(|name| columns.is_filled(name)) {
+    } else if net.iter().all(|name| columns.is_filled(name) == Some(false)) {
         missing.push(Missing { column: "values in net columns".into(), consequence: "net amortized = amortized" });
     }
     let regions = ["product_region", "product_region_code", "product", "line_item_availability_zone"];

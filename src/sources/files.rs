@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
@@ -40,15 +40,16 @@ pub fn stamp(path: &Path) -> Result<Stamp> {
     Ok(Stamp { size: metadata.len(), text: format!("{}-{nanoseconds}", metadata.len()) })
 }
 
-/// The absolute path as text, which names the file in the database.
-pub fn absolute(path: &Path) -> Result<String> {
-    let absolute = std::path::absolute(path).map_err(|e| cannot_read(path).cause(e))?;
-    Ok(absolute.to_string_lossy().into_owned())
+/// The one path of a file, whatever links and dots lead to it; it names the file in the database.
+pub fn canonical(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).map_err(|e| cannot_read(path).cause(e))
 }
 
 /// A file whose header has been read.
 pub struct OpenFile {
     pub columns: Columns,
+    /// Rows, where the file's own metadata says it.
+    pub rows: Option<u64>,
     /// The file to read: the one named, or what was unpacked from it.
     readable: PathBuf,
     reader: Reader,
@@ -109,9 +110,14 @@ fn open_parquet(path: &Path) -> Result<OpenFile> {
             numeric if numeric.is_numeric() => Kind::Number,
             _ => Kind::Other,
         },
-        filled: !all_null(field.name()),
+        filled: Some(!all_null(field.name())),
     });
-    Ok(OpenFile { readable: path.to_owned(), columns: Columns::new(columns.collect()), reader: Reader::Parquet })
+    Ok(OpenFile {
+        columns: Columns::new(columns.collect()),
+        rows: u64::try_from(schema.num_rows()).ok(),
+        readable: path.to_owned(),
+        reader: Reader::Parquet,
+    })
 }
 
 fn open_csv(path: &Path, gzip: bool) -> Result<OpenFile> {
@@ -152,11 +158,12 @@ fn open_csv(path: &Path, gzip: bool) -> Result<OpenFile> {
         name: name.trim().into(),
         physical: identifier(physical),
         kind: Kind::Text,
-        filled: true,
+        filled: None,
     });
     Ok(OpenFile {
-        readable: path.to_owned(),
         columns: Columns::new(columns.collect()),
+        rows: None,
+        readable: path.to_owned(),
         reader: Reader::Csv { delimiter, gzip, names },
     })
 }
@@ -206,7 +213,20 @@ fn unzip(path: &Path, unpack_to: &Path) -> Result<PathBuf> {
     let target = unpack_to.join(format!("{}.csv", fs::read_dir(unpack_to).map_or(0, Iterator::count)));
     let mut output = File::create(&target).map_err(|e| cannot_read(&target).cause(e))?;
     let entry = archive.by_index(entry).map_err(|e| damaged(&e))?;
-    let written = std::io::copy(&mut entry.take(limit + 1), &mut output).map_err(|e| damaged(&e))?;
+    let mut entry = entry.take(limit + 1);
+    let mut buffer = vec![0; 1 << 20];
+    let mut written = 0;
+    loop {
+        // What cannot be read is the archive's fault, what cannot be written the disk's.
+        let count = entry.read(&mut buffer).map_err(|e| damaged(&e))?;
+        if count == 0 {
+            break;
+        }
+        output.write_all(&buffer[..count]).map_err(|e| {
+            Error::input(format!("cannot unpack to `{}`", unpack_to.display())).cause(e).hint("free space on that disk")
+        })?;
+        written += count as u64;
+    }
     if written > limit {
         return Err(Error::input("the archive unpacks to more than any bill does")
             .cause(format!("{packed} bytes grow past {limit}"))
@@ -219,7 +239,12 @@ fn unzip(path: &Path, unpack_to: &Path) -> Result<PathBuf> {
 pub fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
+    let mut seen = BTreeSet::new();
     while let Some(folder) = folders.pop() {
+        // Links may lead back to a folder above.
+        if !seen.insert(canonical(&folder)?) {
+            continue;
+        }
         for entry in fs::read_dir(&folder).map_err(|e| cannot_read(&folder).cause(e))? {
             let path = entry.map_err(|e| cannot_read(&folder).cause(e))?.path();
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));

@@ -66,7 +66,7 @@ pub fn line_items(columns: &Columns) -> Result<LineItems> {
         ("operation", text("x_operation")),
         ("resource_id", text("resourceid")),
         ("line_item_type", line_item_type(columns)),
-        ("charge_category", text("chargecategory")),
+        ("charge_category", charge_category(&text("chargecategory"))),
         ("billing_entity", first(&["invoiceissuername", "publishername"], "NULL")),
         ("purchase_option", purchase_option(columns)),
         ("description", text("chargedescription")),
@@ -79,7 +79,7 @@ pub fn line_items(columns: &Columns) -> Result<LineItems> {
                 .unwrap_or_else(|| "NULL".into()),
         ),
         ("usage_unit", first(&["consumedunit", "usageunit"], "NULL")),
-        ("currency", first(&["billingcurrency"], "'USD'")),
+        ("currency", format!("upper({})", first(&["billingcurrency"], "'USD'"))),
         ("unblended_cost", billed.clone()),
         ("blended_cost", "NULL".into()),
         ("amortized_cost", effective.clone()),
@@ -89,7 +89,18 @@ pub fn line_items(columns: &Columns) -> Result<LineItems> {
         ("tags", columns.map("tags").unwrap_or_else(|| "NULL".into())),
         ("cost_categories", "NULL".into()),
     ];
-    Ok(LineItems { expressions, left_out: None, missing: missing(columns) })
+    let numbers = ["billedcost", "effectivecost", "listcost", "consumedquantity", "usagequantity"];
+    let times = ["chargeperiodstart", "billingperiodstart"];
+    let casts = numbers.map(|name| (name, "DOUBLE")).into_iter().chain(times.map(|name| (name, "TIMESTAMPTZ")));
+    Ok(LineItems { expressions, left_out: None, missing: missing(columns), casts: columns.casts(casts) })
+}
+
+/// The five categories in the specification's case; anything else is usage, so that no money is lost from sight.
+fn charge_category(category: &str) -> String {
+    format!(
+        "CASE lower({category}) WHEN 'purchase' THEN 'Purchase' WHEN 'tax' THEN 'Tax' WHEN 'credit' THEN 'Credit' \
+         WHEN 'adjustment' THEN 'Adjustment' ELSE 'Usage' END"
+    )
 }
 
 /// One name for each provider: files write `AWS`, `Amazon Web Services`, `Microsoft Azure`, ….
@@ -116,7 +127,7 @@ fn line_item_type(columns: &Columns) -> String {
         "CASE WHEN {} = 'Correction' THEN 'Correction' WHEN {} = 'Unused' THEN 'UnusedCommitment' ELSE {} END",
         text("chargeclass"),
         text("commitmentdiscountstatus"),
-        text("chargecategory")
+        charge_category(&text("chargecategory"))
     )
 }
 

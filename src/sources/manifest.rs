@@ -86,19 +86,85 @@ struct ManifestColumn {
 /// [`Found::failures`].
 pub fn discover(paths: &[PathBuf]) -> Result<Found> {
     let mut found = Found::default();
+    let mut manifests = BTreeSet::new();
+    let mut data = BTreeMap::new();
     for path in expand(paths)? {
         if path.is_dir() {
-            discover_folder(&path, &mut found)?;
+            for file in files::walk(&path)? {
+                if is_manifest(&file) {
+                    manifests.insert(file);
+                } else if files::looks_like_data(&file) {
+                    data.entry(files::canonical(&file)?).or_insert(Loose { path: file, named: false });
+                }
+            }
         } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-            let root = path.ancestors().take(8).last().unwrap_or(&path).to_owned();
-            take(read_manifest(&path, &root), &mut found);
+            manifests.insert(path);
         } else {
-            found.loose.push(Loose { path, named: true });
+            data.insert(files::canonical(&path)?, Loose { path, named: true });
         }
     }
-    let mut seen = BTreeSet::new();
-    found.loose.retain(|loose| seen.insert(loose.path.clone()));
+    let named = take_deliveries(&manifests, &mut found)?;
+    let territories: BTreeSet<PathBuf> = manifests.iter().map(|manifest| territory(manifest)).collect();
+    let territories = territories.iter().map(|folder| files::canonical(folder)).collect::<Result<Vec<PathBuf>>>()?;
+    let (beside, loose): (Vec<_>, Vec<_>) = data
+        .into_iter()
+        .partition(|(path, file)| !file.named && territories.iter().any(|territory| path.starts_with(territory)));
+    found.superseded = beside.iter().filter(|(path, _)| !named.contains(path) && !is_status_table(path)).count();
+    let loose = loose.into_iter().filter(|(path, _)| !named.contains(path)).map(|(_, file)| file).collect();
+    found.loose = without_several_versions(loose, &mut found.failures);
     Ok(found)
+}
+
+/// Reads the latest manifest of each period; returns the files that they name.
+fn take_deliveries(manifests: &BTreeSet<PathBuf>, found: &mut Found) -> Result<BTreeSet<PathBuf>> {
+    let mut latest: BTreeMap<(String, PathBuf), &PathBuf> = BTreeMap::new();
+    for manifest in manifests {
+        let name = manifest.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let slot = latest.entry((name, period_folder(manifest))).or_insert(manifest);
+        if rank(manifest) > rank(slot) {
+            *slot = manifest;
+        }
+    }
+    let mut named = BTreeSet::new();
+    for manifest in latest.into_values() {
+        match read_manifest(manifest) {
+            Ok(delivery) => {
+                for file in &delivery.files {
+                    named.insert(files::canonical(file)?);
+                }
+                found.deliveries.push(delivery);
+            }
+            Err(error) => found.failures.push(error),
+        }
+    }
+    Ok(named)
+}
+
+/// Of files in folders by assembly or execution, several of one period are the same money several times.
+/// Without a manifest nothing says which is the latest.
+fn without_several_versions(loose: Vec<Loose>, failures: &mut Vec<Error>) -> Vec<Loose> {
+    let version = |file: &Loose| {
+        let folder = file.path.parent()?;
+        let period = folder.parent().filter(|period| is_period_folder(period))?;
+        Some((period.to_owned(), folder.to_owned()))
+    };
+    let mut versions: BTreeMap<PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
+    for (period, folder) in loose.iter().filter_map(version) {
+        versions.entry(period).or_default().insert(folder);
+    }
+    versions.retain(|_, folders| folders.len() > 1);
+    for (period, folders) in &versions {
+        failures.push(
+            Error::input(format!("`{}` holds {} versions of one period", period.display(), folders.len()))
+                .cause("each is the whole bill again, and there is no manifest that says which is the latest")
+                .hint("ingest the folder above, with its manifests (`metadata` for Data Exports)"),
+        );
+    }
+    loose.into_iter().filter(|file| version(file).is_none_or(|(period, _)| !versions.contains_key(&period))).collect()
+}
+
+fn is_status_table(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "cost_and_usage_data_status")
 }
 
 fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
@@ -123,50 +189,9 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(expanded)
 }
 
-fn discover_folder(root: &Path, found: &mut Found) -> Result<()> {
-    let all = files::walk(root)?;
-    let (manifests, data): (Vec<PathBuf>, Vec<PathBuf>) = all
-        .into_iter()
-        .filter(|path| is_manifest(path) || files::looks_like_data(path))
-        .partition(|path| is_manifest(path));
-    let territories: BTreeSet<PathBuf> = manifests.iter().map(|manifest| territory(manifest)).collect();
-    let mut latest: BTreeMap<(String, PathBuf, PathBuf), PathBuf> = BTreeMap::new();
-    for manifest in manifests {
-        let name = manifest.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let slot =
-            latest.entry((name, territory(&manifest), period_folder(&manifest))).or_insert_with(|| manifest.clone());
-        if rank(&manifest) > rank(slot) {
-            *slot = manifest;
-        }
-    }
-    let mut named = BTreeSet::new();
-    for manifest in latest.into_values() {
-        let delivery = read_manifest(&manifest, root);
-        if let Ok(delivery) = &delivery {
-            named.extend(delivery.files.iter().cloned());
-        }
-        take(delivery, found);
-    }
-    for path in data {
-        if territories.iter().any(|territory| path.starts_with(territory)) {
-            let status_table = path.components().any(|part| part.as_os_str() == "cost_and_usage_data_status");
-            found.superseded += usize::from(!named.contains(&path) && !status_table);
-        } else {
-            found.loose.push(Loose { path, named: false });
-        }
-    }
-    Ok(())
-}
-
-fn take(delivery: Result<Delivery>, found: &mut Found) {
-    match delivery {
-        Ok(delivery) => found.deliveries.push(delivery),
-        Err(error) => found.failures.push(error),
-    }
-}
-
+/// AWS ends the names in `-Manifest.json`; a bare `manifest.json` is some other vendor's.
 fn is_manifest(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().ends_with("manifest.json"))
+    path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().ends_with("-manifest.json"))
 }
 
 /// The folder of the billing period that a manifest or a copy of it lies in.
@@ -197,7 +222,9 @@ fn territory(manifest: &Path) -> PathBuf {
 fn rank(manifest: &Path) -> (bool, String, SystemTime) {
     let folder = manifest.parent().unwrap_or(manifest);
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let timestamp = if name.starts_with("20") { name } else { String::new() };
+    // `20250307T053621Z` or `2026-04-17T15:24:15.653Z-…`, not a UUID that begins with 20.
+    let is_timestamp = name.starts_with("20") && matches!(name.as_bytes().get(8), Some(b'T' | b'1'..=b'3' | b'0'));
+    let timestamp = if is_timestamp && name.contains('T') { name } else { String::new() };
     (is_period_folder(folder), timestamp, modified(manifest))
 }
 
@@ -205,8 +232,8 @@ fn modified(path: &Path) -> SystemTime {
     fs::metadata(path).and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Reads a manifest and finds its files at or below `root`.
-fn read_manifest(path: &Path, root: &Path) -> Result<Delivery> {
+/// Reads a manifest and finds its files.
+fn read_manifest(path: &Path) -> Result<Delivery> {
     let shown = path.display();
     let text = fs::read_to_string(path).map_err(|e| Error::input(format!("cannot read `{shown}`")).cause(e))?;
     let manifest: Manifest = serde_json::from_str(&text)
@@ -240,7 +267,7 @@ fn read_manifest(path: &Path, root: &Path) -> Result<Delivery> {
         })?;
     let mut found = Vec::with_capacity(keys.len());
     for key in keys {
-        let file = locate(key, path, root).ok_or_else(|| {
+        let file = locate(key, path).ok_or_else(|| {
             Error::input(format!("a file that a manifest names is missing: `{key}`"))
                 .cause(format!("named by `{shown}`"))
                 .hint("copy the whole report again, e.g. with `aws s3 sync`")
@@ -262,13 +289,21 @@ fn period_in(path: &str) -> Option<NaiveDate> {
     format!("{}-01", rest.get(..7)?).parse().ok()
 }
 
-/// The local file of an S3 key: the longest tail of the key that exists beside or above the manifest.
-fn locate(key: &str, manifest: &Path, root: &Path) -> Option<PathBuf> {
+/// The local file of an S3 key: the longest tail of the key that exists in the report's folder or just
+/// above it. A bare file name counts only beside the manifest, since every period has files of that name.
+fn locate(key: &str, manifest: &Path) -> Option<PathBuf> {
     let key = key.strip_prefix("s3://").map_or(key, |rest| rest.split_once('/').map_or(rest, |(_, key)| key));
     let parts: Vec<&str> = key.split('/').filter(|part| !part.is_empty() && *part != "..").collect();
-    let folders: Vec<&Path> = manifest.ancestors().skip(1).take_while(|folder| folder.starts_with(root)).collect();
-    let tails = (0..parts.len()).map(|start| parts[start..].iter().collect::<PathBuf>());
-    tails.flat_map(|tail| folders.iter().map(move |folder| folder.join(&tail))).find(|candidate| candidate.is_file())
+    let report = territory(manifest);
+    let own = manifest.parent()?;
+    let folders: Vec<&Path> = own.ancestors().take_while(|folder| folder.starts_with(&report)).collect();
+    let above = report.ancestors().skip(1).take(2);
+    let folders: Vec<&Path> = folders.into_iter().chain(above).collect();
+    let tails = (0..parts.len()).map(|start| (parts.len() - start, parts[start..].iter().collect::<PathBuf>()));
+    tails
+        .flat_map(|(length, tail)| folders.iter().map(move |folder| (length, *folder, folder.join(&tail))))
+        .find(|(length, folder, candidate)| (*length > 1 || *folder == own) && candidate.is_file())
+        .map(|(.., candidate)| candidate)
 }
 
 #[cfg(test)]

@@ -62,6 +62,9 @@ pub struct Bill {
     pub from: String,
     /// What each column of the store is in terms of the file's columns.
     pub line_items: LineItems,
+    /// Rows, where the file's own metadata says it.
+    pub rows: Option<u64>,
+    columns: Columns,
 }
 
 /// What a file turned out to be.
@@ -87,6 +90,12 @@ pub fn open_bill(path: &Path, hint: Option<Format>, data_source: Option<&str>, u
             Err(error) => return Ok(Opened::NotABill(error)),
         },
     };
+    if data_source.is_some() && format != Format::Csv {
+        return Err(Error::usage(format!(
+            "`--data-source` names plain CSV files, and this is {}",
+            format.data_source()
+        )));
+    }
     let columns = match format {
         Format::Cur1 | Format::Cur2 => file.columns.renamed(columns::cur_column_name),
         Format::Focus => file.columns.renamed(|name| name.to_lowercase()),
@@ -104,13 +113,48 @@ pub fn open_bill(path: &Path, hint: Option<Format>, data_source: Option<&str>, u
     Ok(Opened::Bill(Box::new(Bill {
         path: path.to_owned(),
         from: file.as_from_item(null_texts),
-        key: files::absolute(path)?,
+        key: files::canonical(path)?.to_string_lossy().into_owned(),
         size: stamp.size,
         stamp: stamp.text,
         format,
         version,
         line_items,
+        rows: file.rows,
+        columns,
     })))
+}
+
+impl Bill {
+    /// The expression to ask the rows for, when only they can tell whether net costs are filled.
+    pub fn net_question(&self) -> Option<String> {
+        let is_cur = matches!(self.format, Format::Cur1 | Format::Cur2);
+        let unknown =
+            self.columns.has(cur::NET_UNBLENDED_COST) && self.columns.is_filled(cur::NET_UNBLENDED_COST).is_none();
+        (is_cur && unknown).then(|| self.columns.text(cur::NET_UNBLENDED_COST))?
+    }
+
+    /// Whether net costs are known to be filled.
+    pub fn has_net(&self) -> bool {
+        self.columns.is_filled(cur::NET_UNBLENDED_COST) == Some(true)
+    }
+
+    /// Settles whether the bill that the file is a part of has net costs: a discount on a line of its own
+    /// counts only where they do not contain it.
+    ///
+    /// # Errors
+    /// As [`open_bill`].
+    pub fn settle_net(&mut self, filled: bool) -> Result<()> {
+        if matches!(self.format, Format::Cur1 | Format::Cur2) && self.columns.has(cur::NET_UNBLENDED_COST) {
+            self.columns.set_filled(cur::NET_UNBLENDED_COST, filled);
+            self.line_items = cur::line_items(&self.columns, self.format)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the file says which billing period each row is of.
+    pub fn says_billing_period(&self) -> bool {
+        self.columns.has("bill_billing_period_start_date") || self.columns.has("billingperiodstart")
+    }
 }
 
 /// The format that the columns show.
@@ -124,7 +168,8 @@ fn recognise(columns: &Columns, path: &Path) -> Result<Format> {
         return Ok(cur::generation(columns, path));
     }
     let plain = columns.renamed(plain::column_name);
-    if plain.has("date") && plain.has("cost") {
+    // One of the two makes it plain what was meant; the other is then asked for by name.
+    if plain.has("date") || plain.has("cost") {
         return Ok(Format::Csv);
     }
     let mut error =

@@ -69,7 +69,7 @@ pub fn line_items(columns: &Columns, data_source: &str) -> Result<LineItems> {
         ("invoice_id", text("invoice_id", "NULL")),
         ("usage_amount", columns.number("usage_amount").unwrap_or_else(|| "NULL".into())),
         ("usage_unit", text("usage_unit", "NULL")),
-        ("currency", text("currency", "'USD'")),
+        ("currency", format!("upper({})", text("currency", "'USD'"))),
         ("unblended_cost", cost.clone()),
         ("blended_cost", "NULL".into()),
         ("amortized_cost", cost.clone()),
@@ -89,7 +89,8 @@ pub fn line_items(columns: &Columns, data_source: &str) -> Result<LineItems> {
     ];
     let absent = optional.into_iter().filter(|(name, _)| !columns.has(name));
     let missing = absent.map(|(name, consequence)| Missing { column: name.into(), consequence }).collect();
-    Ok(LineItems { expressions, left_out: None, missing })
+    let casts = [("cost", "DOUBLE"), ("usage_amount", "DOUBLE"), ("date", "TIMESTAMPTZ")];
+    Ok(LineItems { expressions, left_out: None, missing, casts: columns.casts(casts.into_iter()) })
 }
 
 #[cfg(test)]

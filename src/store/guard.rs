@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use duckdb::types::{TimeUnit, Value, ValueRef};
-use serde_json::{Map, Number, Value as Json};
+use duckdb::types::Value;
+use serde_json::{Number, Value as Json};
 
 use super::{Store, tidy};
 use crate::error::{Error, Result};
@@ -27,7 +27,7 @@ impl Store {
     /// # Errors
     /// When `sql` is not a single SELECT, fails, or runs longer than `timeout`.
     pub fn select(&self, sql: &str, limit: usize, timeout: Duration) -> Result<Table> {
-        self.check_single_select(sql)?;
+        let sql = self.single_select(sql)?;
         let (done, waiting) = mpsc::channel::<()>();
         let interrupt = self.connection.interrupt_handle();
         let timer = std::thread::spawn(move || {
@@ -37,7 +37,7 @@ impl Store {
             }
             late
         });
-        let table = self.read_table(sql, limit);
+        let table = self.read_table(&sql, limit);
         drop(done);
         let late = timer.join().unwrap_or(false);
         table.map_err(|e| {
@@ -50,17 +50,16 @@ impl Store {
         })
     }
 
-    /// DuckDB's own parser says what the text is: it serialises SELECT statements and nothing else.
-    fn check_single_select(&self, sql: &str) -> Result<()> {
+    /// DuckDB's own parser says what the text is: it serialises SELECT statements and nothing else. Returns
+    /// the statement as the parser writes it, without comments and semicolons.
+    fn single_select(&self, sql: &str) -> Result<String> {
         let refused = |cause: &str| {
             Error::usage("only one SELECT statement is allowed").cause(cause).hint(
                 "the tables are cost_line_items, daily_cost_summary, ingestion_log and accounts: `DESCRIBE cost_line_items`",
             )
         };
-        let text: String = self
-            .connection
-            .query_row("SELECT json_serialize_sql(?::VARCHAR)", [sql], |row| row.get(0))
-            .map_err(|e| refused(&tidy(&e)))?;
+        let ask = |question: &str| self.connection.query_row(question, [sql], |row| row.get::<_, String>(0));
+        let text = ask("SELECT json_serialize_sql(?::VARCHAR)").map_err(|e| refused(&tidy(&e)))?;
         let parsed: Json =
             serde_json::from_str(&text).map_err(|e| Error::bug("unreadable parse of a query").cause(e))?;
         if parsed["error"] == Json::Bool(true) {
@@ -72,93 +71,97 @@ impl Store {
             });
         }
         match parsed["statements"].as_array().map_or(0, Vec::len) {
-            1 => Ok(()),
+            1 => ask("SELECT json_deserialize_sql(json_serialize_sql(?::VARCHAR))").map_err(|e| refused(&tidy(&e))),
             count => Err(refused(&format!("there are {count}"))),
         }
     }
 
+    /// Reads a statement in types that JSON has: numbers and booleans as they are, nested values as JSON,
+    /// everything else as DuckDB writes it.
     fn read_table(&self, sql: &str, limit: usize) -> duckdb::Result<Table> {
-        let mut statement = self.connection.prepare(sql)?;
+        let described = self.describe(sql)?;
+        let aliases: Vec<String> = (0..described.len()).map(|index| format!("c{index}")).collect();
+        let columns = described.iter().zip(&aliases).map(|((_, sql_type), alias)| cast(sql_type, alias));
+        let query = format!(
+            "SELECT {} FROM ({sql}) AS answer({}) LIMIT {}",
+            columns.collect::<Vec<_>>().join(", "),
+            aliases.join(", "),
+            limit.saturating_add(1)
+        );
+        let mut statement = self.connection.prepare(&query)?;
         let mut rows = statement.query([])?;
-        let mut table = Table { columns: Vec::new(), rows: Vec::new(), truncated: false };
+        let mut table =
+            Table { columns: unique(described.iter().map(|(name, _)| name)), rows: Vec::new(), truncated: false };
         while let Some(row) = rows.next()? {
             if table.rows.len() == limit {
                 table.truncated = true;
                 break;
             }
-            let width = row.as_ref().column_count();
-            table.rows.push((0..width).map(|index| row.get_ref(index).map(json_of)).collect::<duckdb::Result<_>>()?);
+            let cells =
+                described.iter().enumerate().map(|(index, (_, sql_type))| Ok(json_of(row.get(index)?, sql_type)));
+            table.rows.push(cells.collect::<duckdb::Result<_>>()?);
         }
-        table.columns = rows.as_ref().map(|statement| statement.column_names()).unwrap_or_default();
         Ok(table)
     }
-}
 
-fn json_of(value: ValueRef) -> Json {
-    owned_json(value.to_owned())
-}
-
-fn owned_json(value: Value) -> Json {
-    let float = |number: f64| Number::from_f64(number).map_or(Json::Null, Json::Number);
-    let list = |values: Vec<Value>| Json::Array(values.into_iter().map(owned_json).collect());
-    match value {
-        Value::Null => Json::Null,
-        Value::Boolean(value) => value.into(),
-        Value::TinyInt(value) => value.into(),
-        Value::SmallInt(value) => value.into(),
-        Value::Int(value) => value.into(),
-        Value::BigInt(value) => value.into(),
-        Value::UTinyInt(value) => value.into(),
-        Value::USmallInt(value) => value.into(),
-        Value::UInt(value) => value.into(),
-        Value::UBigInt(value) => value.into(),
-        Value::HugeInt(value) => match i64::try_from(value) {
-            Ok(small) => small.into(),
-            Err(_) => value.to_string().into(),
-        },
-        Value::Float(value) => float(f64::from(value)),
-        Value::Double(value) => float(value),
-        Value::Text(text) | Value::Enum(text) => text.into(),
-        Value::Blob(bytes) => format!("{} bytes", bytes.len()).into(),
-        Value::Date32(days) => date(i64::from(days)).into(),
-        Value::Timestamp(unit, ticks) => timestamp(unit, ticks).into(),
-        Value::List(values) | Value::Array(values) => list(values),
-        Value::Struct(fields) => {
-            let fields = fields.iter().map(|(name, value)| (name.clone(), owned_json(value.clone())));
-            Json::Object(fields.collect::<Map<_, _>>())
-        }
-        Value::Map(entries) => {
-            let entries = entries.iter().map(|(key, value)| {
-                let key = match owned_json(key.clone()) {
-                    Json::String(text) => text,
-                    other => other.to_string(),
-                };
-                (key, owned_json(value.clone()))
-            });
-            Json::Object(entries.collect::<Map<_, _>>())
-        }
-        Value::UHugeInt(value) => value.to_string().into(),
-        Value::Decimal(value) => value.to_string().parse().map_or_else(|_| value.to_string().into(), float),
-        Value::Time64(unit, ticks) => time(unit, ticks).into(),
-        Value::Interval { months, days, nanos } => format!("{months} months {days} days {nanos} ns").into(),
-        Value::Union(value) => owned_json(*value),
-        Value::Geometry(bytes) => format!("{} bytes", bytes.len()).into(),
-        // The enum is open; a type that is new to it is shown as the library shows it.
-        other => format!("{other:?}").into(),
+    /// The names and types of the columns of a statement.
+    fn describe(&self, sql: &str) -> duckdb::Result<Vec<(String, String)>> {
+        let mut statement =
+            self.connection.prepare(&format!("SELECT column_name, column_type FROM (DESCRIBE {sql})"))?;
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }
 }
 
-fn time(unit: TimeUnit, ticks: i64) -> String {
-    let instant = chrono::DateTime::from_timestamp_micros(unit.to_micros(ticks));
-    instant.map_or_else(|| ticks.to_string(), |instant| instant.format("%H:%M:%S").to_string())
+fn is_integer(sql_type: &str) -> bool {
+    matches!(
+        sql_type,
+        "TINYINT"
+            | "SMALLINT"
+            | "INTEGER"
+            | "BIGINT"
+            | "HUGEINT"
+            | "UTINYINT"
+            | "USMALLINT"
+            | "UINTEGER"
+            | "UBIGINT"
+            | "UHUGEINT"
+    )
 }
 
-fn date(days: i64) -> String {
-    let date = chrono::DateTime::from_timestamp(days * 86_400, 0);
-    date.map_or_else(|| days.to_string(), |date| date.format("%Y-%m-%d").to_string())
+fn is_nested(sql_type: &str) -> bool {
+    sql_type.ends_with(']')
+        || ["STRUCT", "MAP", "JSON", "UNION", "VARIANT"].iter().any(|start| sql_type.starts_with(start))
 }
 
-fn timestamp(unit: TimeUnit, ticks: i64) -> String {
-    let instant = chrono::DateTime::from_timestamp_micros(unit.to_micros(ticks));
-    instant.map_or_else(|| ticks.to_string(), |instant| instant.format("%Y-%m-%dT%H:%M:%S").to_string())
+fn cast(sql_type: &str, column: &str) -> String {
+    match sql_type {
+        "BOOLEAN" | "DOUBLE" | "VARCHAR" => column.to_owned(),
+        "FLOAT" => format!("CAST({column} AS DOUBLE)"),
+        decimal if decimal.starts_with("DECIMAL") => format!("CAST({column} AS DOUBLE)"),
+        nested if is_nested(nested) => format!("CAST(to_json({column}) AS VARCHAR)"),
+        _ => format!("CAST({column} AS VARCHAR)"),
+    }
+}
+
+fn json_of(value: Value, sql_type: &str) -> Json {
+    match value {
+        Value::Boolean(value) => value.into(),
+        Value::Double(value) => Number::from_f64(value).map_or(Json::Null, Json::Number),
+        // Integers beyond 64 bits stay text: JSON readers would round them.
+        Value::Text(text) if is_integer(sql_type) => text.parse::<i64>().map_or_else(|_| text.into(), Json::from),
+        Value::Text(text) if is_nested(sql_type) => serde_json::from_str(&text).unwrap_or_else(|_| text.into()),
+        Value::Text(text) => text.into(),
+        _ => Json::Null,
+    }
+}
+
+/// Column names that differ, as JSON needs them: the second `a` becomes `a_2`.
+fn unique<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for name in names {
+        let candidates = (2..).map(|number| format!("{name}_{number}"));
+        let free = std::iter::once(name.clone()).chain(candidates).find(|candidate| !all.contains(candidate));
+        all.extend(free);
+    }
+    all
 }

@@ -1,10 +1,10 @@
 //! Writing bills: a billing period of a source is replaced whole, in one transaction, or not at all.
 //!
-//! What an ingestion replaces is what is the same money: the same source, provider, payer and billing
-//! period, whatever the files are called. Everything is SQL over the files; no row passes through Rust.
+//! What an ingestion replaces is what is the same money: of the same source, provider, payer and billing
+//! period, all that came from the same export (or from loose files), and what came from another export with
+//! an account in common. Everything is SQL over the files; no row passes through Rust.
 
 use chrono::NaiveDate;
-use duckdb::ToSql;
 use serde::Serialize;
 
 use super::{Store, quoted};
@@ -13,6 +13,12 @@ use crate::error::{Error, Result};
 /// The measures of the summary and the log, in the order of their columns.
 const COSTS: [&str; 6] =
     ["unblended_cost", "blended_cost", "amortized_cost", "net_unblended_cost", "net_amortized_cost", "list_cost"];
+
+/// Counts up whenever a bill's columns are understood in another way, so that former loads are not current.
+const MAPPING_VERSION: u32 = 1;
+
+/// What is the same money, as far as columns say it.
+const SCOPE: &str = "data_source, provider, payer_account_id, billing_period";
 
 /// Files that belong together: all that there is of the periods in them.
 pub struct Load<'a> {
@@ -33,6 +39,10 @@ pub struct SourceFile<'a> {
     pub expressions: &'a [(&'static str, String)],
     /// Rows to leave out.
     pub left_out: Option<&'a str>,
+    /// Rows of the file, where that is known without reading it.
+    pub rows: Option<u64>,
+    /// Text that must be a number or a time: name in the file, SQL of the text, SQL type.
+    pub casts: &'a [(String, String, &'static str)],
 }
 
 /// What the database now holds of one period of one payer, and what was there before.
@@ -97,38 +107,52 @@ impl Store {
         read().map_err(|e| self.error(&format!("cannot read `{}`", file.key), &e))
     }
 
-    /// Whether the database holds just what loading `load` would bring.
+    /// Whether the database holds just what loading `load` would bring: each file whole and unchanged, and no
+    /// other file of the same export in the same periods.
     pub fn is_current(&self, load: &Load) -> Result<bool> {
-        let doing = "cannot read the ingestion log";
-        let mut statement = self
-            .connection
-            .prepare(
-                "SELECT COALESCE(sum(rows) = max(file_rows), false) FROM ingestion_log \
-                 WHERE data_source = ? AND key = ? AND etag = ? AND assembly_id = ?",
-            )
-            .map_err(|e| self.error(doing, &e))?;
-        for file in &load.files {
-            let arguments: [&dyn ToSql; 4] = [&load.data_source, &file.key, &file.etag, &load.assembly_id];
-            let current: bool = statement.query_row(arguments, |row| row.get(0)).map_err(|e| self.error(doing, &e))?;
-            if !current {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let files = load.files.iter().map(|file| format!("({}, {})", quoted(file.key), quoted(file.etag)));
+        let files = files.collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "WITH mine AS (FROM (VALUES {files}) f(key, etag)), \
+             logged AS (FROM ingestion_log WHERE data_source = {source} AND export = {export}), \
+             whole AS (SELECT key FROM logged JOIN mine USING (key, etag) \
+                       WHERE assembly_id = {assembly} AND mapping_version = {MAPPING_VERSION} \
+                       GROUP BY key HAVING sum(rows) = max(file_rows)) \
+             SELECT (SELECT count(*) FROM whole) = (SELECT count(*) FROM mine) AND NOT EXISTS ( \
+                 FROM logged WHERE key NOT IN (SELECT key FROM mine) \
+                 AND ({SCOPE}) IN (SELECT ({SCOPE}) FROM logged WHERE key IN (SELECT key FROM mine)))",
+            source = quoted(load.data_source),
+            export = quoted(load.export),
+            assembly = quoted(load.assembly_id),
+        );
+        self.connection
+            .query_row(&sql, [], |row| row.get(0))
+            .map_err(|e| self.error("cannot read the ingestion log", &e))
+    }
+
+    /// Whether any row of a file has a value in an expression.
+    pub fn has_values(&self, from: &str, expression: &str) -> Result<bool> {
+        let sql = format!("SELECT EXISTS (FROM {from} WHERE {expression} IS NOT NULL)");
+        self.connection.query_row(&sql, [], |row| row.get(0)).map_err(|e| self.error("cannot read the file", &e))
+    }
+
+    /// Whether the database still answers; after a fatal error it does not until it is opened again.
+    pub fn is_alive(&self) -> bool {
+        self.connection.execute_batch("SELECT count(*) FROM ingestion_log").is_ok()
     }
 
     /// Replaces the periods of `load` in one transaction.
     ///
-    /// `before_commit` is the caller's last word: an error from it, or from anything before, leaves the
-    /// database as it was.
+    /// `before_commit` is the caller's last word on what was loaded and replaced: an error from it, or from
+    /// anything before, leaves the database as it was.
     ///
     /// # Errors
     /// When a file cannot be read as its columns promise, holds no rows or costs that are no numbers, or
     /// the database cannot be written.
-    pub fn replace(&mut self, load: &Load, before_commit: impl FnOnce() -> Result<()>) -> Result<Loaded> {
+    pub fn replace(&mut self, load: &Load, before_commit: impl FnOnce(&Loaded) -> Result<()>) -> Result<Loaded> {
         self.run("BEGIN", "cannot start the transaction")?;
         let loaded = self.replace_in_transaction(load).and_then(|loaded| {
-            before_commit()?;
+            before_commit(&loaded)?;
             self.run("COMMIT", "cannot commit").map(|()| loaded)
         });
         if loaded.is_err() {
@@ -153,7 +177,8 @@ impl Store {
         }
         self.aggregate(id)?;
         loaded.replaced = self.delete_former(id, load)?;
-        self.write_summary_and_log(id, load)?;
+        self.write_summary()?;
+        self.write_log(id, load)?;
         loaded.periods = self.loaded_periods(id)?;
         if loaded.periods.is_empty() {
             return Err(Error::input("there are no rows").cause("the files have a header and nothing below it"));
@@ -168,20 +193,55 @@ impl Store {
         let columns: Vec<&str> = file.expressions.iter().map(|(column, _)| *column).collect();
         let expressions: Vec<&str> = file.expressions.iter().map(|(_, sql)| sql.as_str()).collect();
         let condition = file.left_out.map_or(String::new(), |left_out| format!(" WHERE NOT ({left_out})"));
-        self.run(
-            &format!(
-                "INSERT INTO cost_line_items (ingestion_id, data_source, source_file, {}) SELECT {id}, {}, {}, {} FROM {}{condition}",
-                columns.join(", "),
-                quoted(data_source),
-                quoted(file.key),
-                expressions.join(", "),
+        let sql = format!(
+            "INSERT INTO cost_line_items (ingestion_id, data_source, source_file, {}) SELECT {id}, {}, {}, {} FROM {}{condition}",
+            columns.join(", "),
+            quoted(data_source),
+            quoted(file.key),
+            expressions.join(", "),
+            file.from
+        );
+        let inserted = self.connection.execute(&sql, []).map_err(|e| self.explain(&doing, &e, file))? as u64;
+        match (file.rows, file.left_out) {
+            (Some(rows), Some(_)) => Ok(rows.saturating_sub(inserted)),
+            (None, Some(left_out)) => {
+                let sql = format!("SELECT count(*) FROM {} WHERE {left_out}", file.from);
+                self.connection.query_row(&sql, [], |row| row.get(0)).map_err(|e| self.error(&doing, &e))
+            }
+            _ => Ok(0),
+        }
+    }
+
+    /// Names the column, the row and the value that a load failed on, where DuckDB does not.
+    fn explain(&self, doing: &str, error: &duckdb::Error, file: &SourceFile) -> Error {
+        let text = error.to_string();
+        if let Some((_, rest)) = text.split_once("NOT NULL constraint failed: cost_line_items.") {
+            let column: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            return Error::input(doing)
+                .cause(format!("a row has no `{column}`"))
+                .hint("every line of a bill needs one");
+        }
+        if !text.contains("Conversion Error") {
+            return self.error(doing, error);
+        }
+        // The transaction is aborted; a connection of its own may still read the file.
+        let find = |(name, value, sql_type): &(String, String, &'static str)| {
+            let sql = format!(
+                "SELECT row, value FROM (SELECT row_number() OVER () + 1 AS row, {value} AS value FROM {}) \
+                 WHERE value IS NOT NULL AND TRY_CAST(value AS {sql_type}) IS NULL LIMIT 1",
                 file.from
-            ),
-            &doing,
-        )?;
-        let Some(left_out) = file.left_out else { return Ok(0) };
-        let sql = format!("SELECT count(*) FROM {} WHERE {left_out}", file.from);
-        self.connection.query_row(&sql, [], |row| row.get(0)).map_err(|e| self.error(&doing, &e))
+            );
+            let connection = self.connection.try_clone().ok()?;
+            let found =
+                connection.query_row(&sql, [], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?))).ok()?;
+            let what = if *sql_type == "DOUBLE" { "a number" } else { "a date or time" };
+            let value: String = found.1.chars().take(40).collect();
+            Some(format!("row {}, column `{name}`: `{value}` is not {what}", found.0))
+        };
+        match file.casts.iter().find_map(find) {
+            Some(cause) => Error::input(doing).cause(cause).hint("mend the file, or fetch it again"),
+            None => self.error(doing, error),
+        }
     }
 
     /// One pass over the new line items; the summary, the log and the account names come from it.
@@ -199,48 +259,93 @@ impl Store {
         )
     }
 
-    /// Deletes what former loads brought for the same scopes; returns files that are not in this load.
+    /// Deletes what former loads brought of the same money and returns their files that are not in this load.
+    /// The scopes whose summary must be made anew are left in the table `stale`.
     fn delete_former(&self, id: i64, load: &Load) -> Result<Vec<(String, u64)>> {
-        const SCOPE: &str = "(data_source, provider, payer_account_id, billing_period)";
-        let scopes = format!("SELECT DISTINCT {} FROM loaded", SCOPE.trim_matches(['(', ')']));
-        let mine: Vec<String> = load.files.iter().map(|file| quoted(file.key)).collect();
-        let sql = format!(
-            "SELECT key, sum(rows)::BIGINT FROM ingestion_log WHERE {SCOPE} IN ({scopes}) GROUP BY key ORDER BY key"
-        );
+        let mine = load.files.iter().map(|file| quoted(file.key)).collect::<Vec<_>>().join(", ");
         let doing = "cannot read the ingestion log";
+        let source = quoted(load.data_source);
+        let export = quoted(load.export);
+        self.run(
+            &format!(
+                "CREATE OR REPLACE TEMP TABLE former AS FROM ingestion_log WHERE data_source = {source} AND (key IN ({mine}) OR \
+                 (export = {export} AND (({SCOPE}) IN (SELECT ({SCOPE}) FROM loaded) OR \
+                 ({export} <> '' AND billing_period IN (SELECT billing_period FROM loaded)))))"
+            ),
+            doing,
+        )?;
+        // Another export's rows are the same money when they have an account in common.
+        let others: Option<String> = self
+            .connection
+            .query_row(
+                &format!(
+                    "SELECT string_agg(DISTINCT ingestion_id::VARCHAR, ', ') FROM ingestion_log WHERE data_source = {source} \
+                     AND export <> {export} AND ({SCOPE}) IN (SELECT ({SCOPE}) FROM loaded)"
+                ),
+                [],
+                |row| row.get(0),
+            )
+            .map_err(|e| self.error(doing, &e))?;
+        if let Some(others) = others {
+            self.run(
+                &format!(
+                    "INSERT INTO former FROM ingestion_log WHERE (ingestion_id, {SCOPE}) IN ( \
+                     SELECT DISTINCT (c.ingestion_id, {SCOPE}) FROM cost_line_items c \
+                     SEMI JOIN loaded n USING ({SCOPE}, usage_account_id) WHERE c.ingestion_id IN ({others}))"
+                ),
+                doing,
+            )?;
+        }
+        let sql =
+            format!("SELECT key, sum(rows)::BIGINT FROM former WHERE key NOT IN ({mine}) GROUP BY key ORDER BY key");
         let mut statement = self.connection.prepare(&sql).map_err(|e| self.error(doing, &e))?;
-        let former: Vec<(String, u64)> = statement
+        let replaced: Vec<(String, u64)> = statement
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
             .and_then(Iterator::collect)
             .map_err(|e| self.error(doing, &e))?;
-        if former.is_empty() {
-            return Ok(former);
+        self.run(
+            &format!("CREATE OR REPLACE TEMP TABLE stale AS SELECT DISTINCT {SCOPE} FROM former"),
+            "cannot replace the former data",
+        )?;
+        let stale: i64 = self
+            .connection
+            .query_row("SELECT count(*) FROM stale", [], |row| row.get(0))
+            .map_err(|e| self.error(doing, &e))?;
+        if stale > 0 {
+            for sql in [
+                format!(
+                    "DELETE FROM cost_line_items WHERE ingestion_id <> {id} AND (ingestion_id, {SCOPE}, source_file) IN \
+                     (SELECT (ingestion_id, {SCOPE}, key) FROM former)"
+                ),
+                format!(
+                    "DELETE FROM ingestion_log WHERE (ingestion_id, {SCOPE}, key) IN (SELECT (ingestion_id, {SCOPE}, key) FROM former)"
+                ),
+                format!("DELETE FROM daily_cost_summary WHERE ({SCOPE}) IN (SELECT ({SCOPE}) FROM stale)"),
+            ] {
+                self.run(&sql, "cannot replace the former data")?;
+            }
         }
-        for (table, new) in [
-            ("cost_line_items", format!("ingestion_id <> {id} AND ")),
-            ("daily_cost_summary", String::new()),
-            ("ingestion_log", String::new()),
-        ] {
-            self.run(
-                &format!("DELETE FROM {table} WHERE {new}{SCOPE} IN ({scopes})"),
-                "cannot replace the former data",
-            )?;
-        }
-        Ok(former.into_iter().filter(|(key, _)| !mine.contains(&quoted(key))).collect())
+        Ok(replaced)
     }
 
-    fn write_summary_and_log(&self, id: i64, load: &Load) -> Result<()> {
-        let sums = |alias: &str| COSTS.map(|cost| format!("sum({alias}{cost})")).join(", ");
-        self.run(
-            &format!(
+    /// The summary of the new line items, and again of all that is left of stale scopes.
+    fn write_summary(&self) -> Result<()> {
+        let sums = COSTS.map(|cost| format!("sum({cost}) AS {cost}")).join(", ");
+        let summary = |lines: &str, from: &str| {
+            format!(
                 "INSERT INTO daily_cost_summary BY NAME SELECT usage_date, billing_period, provider, data_source, payer_account_id, \
-                 usage_account_id, product_code, region, charge_category, currency, {}, sum(usage_amount) AS usage_amount, \
-                 sum(line_item_count)::BIGINT AS line_item_count FROM loaded GROUP BY ALL \
-                 ORDER BY usage_date, usage_account_id, product_code",
-                COSTS.map(|cost| format!("sum({cost}) AS {cost}")).join(", ")
-            ),
-            "cannot write the daily summary",
-        )?;
+                 usage_account_id, product_code, region, charge_category, currency, {sums}, sum(usage_amount) AS usage_amount, \
+                 {lines}::BIGINT AS line_item_count FROM {from} GROUP BY ALL ORDER BY usage_date, usage_account_id, product_code"
+            )
+        };
+        let doing = "cannot write the daily summary";
+        self.run(&summary("sum(line_item_count)", &format!("loaded ANTI JOIN stale USING ({SCOPE})")), doing)?;
+        let stale = format!("cost_line_items SEMI JOIN stale USING ({SCOPE})");
+        self.run(&summary("count(*)", &stale), doing)
+    }
+
+    fn write_log(&self, id: i64, load: &Load) -> Result<()> {
+        let sums = COSTS.map(|cost| format!("sum(l.{cost})")).join(", ");
         let files: Vec<String> = load
             .files
             .iter()
@@ -249,7 +354,7 @@ impl Store {
         self.run(
             &format!(
                 "INSERT INTO ingestion_log SELECT {id}, l.data_source, {export}, l.provider, l.payer_account_id, l.billing_period, \
-                 l.currency, {assembly}, f.key, f.size, f.etag, any_value(t.file_rows), sum(l.line_item_count)::BIGINT, \
+                 l.currency, {assembly}, {MAPPING_VERSION}, f.key, f.size, f.etag, any_value(t.file_rows), sum(l.line_item_count)::BIGINT, \
                  min(l.usage_date), max(l.usage_date), {sums}, \
                  COALESCE(sum(l.unblended_cost) FILTER (l.charge_category = 'Credit'), 0), bool_or(l.estimated), \
                  CAST(now() AS TIMESTAMP) \
@@ -258,7 +363,6 @@ impl Store {
                  GROUP BY l.data_source, l.provider, l.payer_account_id, l.billing_period, l.currency, f.key, f.size, f.etag",
                 export = quoted(load.export),
                 assembly = quoted(load.assembly_id),
-                sums = sums("l."),
                 files = files.join(", ")
             ),
             "cannot write the ingestion log",

@@ -102,6 +102,8 @@ impl Store {
                 .hint("`memory_limit` is a size such as `2GB`, `threads` a number")
         })?;
         let connection = Connection::open_with_flags(path, config).map_err(|e| cannot_open(path, &e))?;
+        // Days are UTC. Without DuckDB's ICU extension there is no other zone, and no setting to refuse it.
+        let _ = connection.execute_batch("SET TimeZone = 'UTC'");
         Ok(Self { connection, path: path.to_owned() })
     }
 

@@ -58,6 +58,13 @@ impl Store {
         })
     }
 
+    /// The exports that bills came from, blank for loose files.
+    pub fn exports(&self) -> Result<Vec<String>> {
+        self.rows("SELECT DISTINCT export FROM ingestion_log ORDER BY 1", "cannot read the ingestion log", |row| {
+            row.get(0)
+        })
+    }
+
     /// The currencies of what is selected.
     pub fn currencies(&self, selection: &Selection) -> Result<Vec<String>> {
         let (table, condition) = self.source_and_condition(selection, &[])?;

@@ -43,12 +43,28 @@ fn findings(answer: &Value) -> Vec<String> {
 fn a_spike_on_the_newest_settled_day() {
     // 2026-03-29 is settled on the 31st; the two days after it are not.
     let sandbox = with_last_days(&[180.0, 100.0, 100.0]);
-    insta::assert_snapshot!(sandbox.run(&["anomalies", "--as-of", "2026-03-31"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["anomalies", "--as-of", "2026-03-31"]), @"
+    1 anomaly on 2026-03-29 (2 series of net amortized cost, threshold 2.5, window 14 days)
+
+    severity  since       service  what      expected   actual   impact        %   in all  score  until
+    critical  2026-03-29  Moved    point up   $100.00  $180.00  +$80.00  +80.0 %  +$80.00   54.0  going on
+
+    why
+      cad770d8f3ec Moved: 180.00 against a median of 100.00 over the days before it; modified z-score 54.0, threshold 2.5, window 14 days
+    --- stderr
+    note: only 37 days of data before 2026-03-29: 45 and more give better findings
+    --- exit code 0
+    ");
 }
 
 #[test]
 fn nothing_to_report() {
-    insta::assert_snapshot!(with_last_days(&[]).run(&["anomalies", "--as-of", "2026-03-31"]), @"");
+    insta::assert_snapshot!(with_last_days(&[]).run(&["anomalies", "--as-of", "2026-03-31"]), @"
+    No anomalies on 2026-03-29 (2 series of net amortized cost, threshold 2.5, window 14 days)
+    --- stderr
+    note: only 37 days of data before 2026-03-29: 45 and more give better findings
+    --- exit code 0
+    ");
 }
 
 #[test]
@@ -56,7 +72,8 @@ fn unsettled_days_are_not_judged() {
     let sandbox = with_last_days(&[500.0, 3.0]);
     let answer = sandbox.json(&["anomalies", "--as-of", "2026-03-31", "--quiet"]);
     assert_eq!((findings(&answer), answer["settled_through"].as_str()), (vec![], Some("2026-03-29")));
-    let later = sandbox.json(&["anomalies", "--as-of", "2026-03-31", "--from", "2026-03-20", "--to", "2026-03-31", "--quiet"]);
+    let later =
+        sandbox.json(&["anomalies", "--as-of", "2026-03-31", "--from", "2026-03-20", "--to", "2026-03-31", "--quiet"]);
     assert_eq!(later["judged"]["end"], "2026-03-29");
 }
 
@@ -83,8 +100,26 @@ fn old_data_is_judged_as_of_its_newest_day_and_that_is_said() {
 #[test]
 fn a_range_is_judged_day_by_day_and_runs_are_merged() {
     let sandbox = with_last_days(&[180.0, 185.0, 100.0, 100.0, 100.0]);
-    let run = sandbox.run(&["anomalies", "--as-of", "2026-03-31", "--from", "2026-03-15", "--filter", "service=Moved", "--quiet"]);
-    insta::assert_snapshot!(run, @"");
+    let run = sandbox.run(&[
+        "anomalies",
+        "--as-of",
+        "2026-03-31",
+        "--from",
+        "2026-03-15",
+        "--filter",
+        "service=Moved",
+        "--quiet",
+    ]);
+    insta::assert_snapshot!(run, @"
+    1 anomaly from 2026-03-15 to 2026-03-29 (1 series of net amortized cost, threshold 2.5, window 14 days)
+
+    severity  since       service  what      expected   actual   impact        %    in all  score  until
+    critical  2026-03-27  Moved    point up   $100.00  $185.00  +$85.00  +85.0 %  +$165.00   57.3  2026-03-28
+
+    why
+      1c69c92a8e0b Moved: 185.00 against a median of 100.00 over the days before it; modified z-score 57.3, threshold 2.5, window 14 days; 2 days in a row
+    --- exit code 0
+    ");
 }
 
 #[test]
@@ -133,17 +168,53 @@ fn exit_codes_tell_scripts() {
 #[test]
 fn scores_have_a_row_for_every_series_and_day() {
     let sandbox = with_last_days(&[180.0, 100.0, 100.0]);
-    let arguments =
-        ["anomalies", "--scores", "--as-of", "2026-03-31", "--from", "2026-03-28", "--to", "2026-03-29", "--group-by", "account+service", "--format", "csv", "--quiet"];
-    insta::assert_snapshot!(sandbox.run(&arguments), @"");
+    let arguments = [
+        "anomalies",
+        "--scores",
+        "--as-of",
+        "2026-03-31",
+        "--from",
+        "2026-03-28",
+        "--to",
+        "2026-03-29",
+        "--group-by",
+        "account+service",
+        "--format",
+        "csv",
+        "--quiet",
+    ];
+    insta::assert_snapshot!(sandbox.run(&arguments), @"
+    date,account,service,cost,expected,score,direction,flagged,kind
+    2026-03-28,x,Moved,100,100,0,up,false,drift
+    2026-03-28,x,Steady,50,50,0,up,false,drift
+    2026-03-29,x,Moved,180,100,53.96,up,true,point
+    2026-03-29,x,Steady,48,50,-1.349,down,false,point
+    --- exit code 0
+    ");
 }
 
 #[test]
 fn scores_of_a_day_do_not_depend_on_later_days() {
     let sandbox = with_last_days(&[180.0, 90.0, 300.0, 100.0, 100.0]);
     let scores = |to: &str| {
-        let run = sandbox.ok(&["anomalies", "--scores", "--as-of", "2026-03-31", "--from", "2026-03-05", "--to", to, "--format", "csv", "--quiet"]);
-        run.stdout.lines().filter(|line| line.starts_with("2026-03-0") || line.starts_with("2026-03-1")).map(str::to_owned).collect::<Vec<_>>()
+        let run = sandbox.ok(&[
+            "anomalies",
+            "--scores",
+            "--as-of",
+            "2026-03-31",
+            "--from",
+            "2026-03-05",
+            "--to",
+            to,
+            "--format",
+            "csv",
+            "--quiet",
+        ]);
+        run.stdout
+            .lines()
+            .filter(|line| line.starts_with("2026-03-0") || line.starts_with("2026-03-1"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     let early = scores("2026-03-19");
     assert_eq!(early.len(), 30);

@@ -17,7 +17,13 @@ fn untouched_by(bad: impl FnOnce(&Sandbox) -> Run) -> Run {
     let sandbox = Sandbox::new();
     sandbox.write("good.csv", format!("{HEADER}2026-03-01,42,x,y\n"));
     sandbox.ok(&["ingest", "good.csv", "--quiet"]);
-    let state = || (sandbox.rows("FROM cost_line_items"), sandbox.rows("FROM daily_cost_summary"), sandbox.rows("FROM ingestion_log"));
+    let state = || {
+        (
+            sandbox.rows("FROM cost_line_items"),
+            sandbox.rows("FROM daily_cost_summary"),
+            sandbox.rows("FROM ingestion_log"),
+        )
+    };
     let before = state();
     let run = bad(&sandbox);
     assert_eq!(state(), before);
@@ -33,27 +39,57 @@ fn ingest(name: &'static str, content: impl AsRef<[u8]>) -> Run {
 
 #[test]
 fn not_a_bill() {
-    insta::assert_snapshot!(ingest("photo.csv", "width,height\n3,4\n"), @"");
+    insta::assert_snapshot!(ingest("photo.csv", "width,height\n3,4\n"), @"
+    --- stderr
+    error: cannot ingest `photo.csv`
+      caused by: this is not a bill
+      caused by: its columns are of no known format: `width`, `height`
+    hint: known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, and CSV files with the columns `date` and `cost`
+    hint: `--format-hint cur1|cur2|focus|csv` takes it for one of them and names the columns that it lacks
+    --- exit code 1
+    ");
 }
 
 #[test]
 fn not_text_at_all() {
-    insta::assert_snapshot!(ingest("noise.csv", [0xff, 0xfe, 0x00, 0x9c, 0x0a]), @"");
+    insta::assert_snapshot!(ingest("noise.csv", [0xff, 0xfe, 0x00, 0x9c, 0x0a]), @"
+    --- stderr
+    error: cannot ingest `noise.csv`
+      caused by: this is not a bill
+      caused by: it is neither parquet, gzip, zip nor UTF-8 text
+    --- exit code 1
+    ");
 }
 
 #[test]
 fn an_empty_file() {
-    insta::assert_snapshot!(ingest("empty.csv", ""), @"");
+    insta::assert_snapshot!(ingest("empty.csv", ""), @"
+    --- stderr
+    error: cannot ingest `empty.csv`
+      caused by: the file is empty
+    --- exit code 1
+    ");
 }
 
 #[test]
 fn a_header_and_nothing_below() {
-    insta::assert_snapshot!(ingest("header.csv", HEADER), @"");
+    insta::assert_snapshot!(ingest("header.csv", HEADER), @"
+    --- stderr
+    error: cannot ingest `header.csv`
+      caused by: there are no rows
+      caused by: the files have a header and nothing below it
+    --- exit code 1
+    ");
 }
 
 #[test]
 fn no_such_file() {
-    insta::assert_snapshot!(untouched_by(|sandbox| sandbox.run(&["ingest", "nowhere.csv"])), @"");
+    insta::assert_snapshot!(untouched_by(|sandbox| sandbox.run(&["ingest", "nowhere.csv"])), @"
+    --- stderr
+    error: there is no file or folder `nowhere.csv`
+    hint: name a bill, a folder of bills or a quoted pattern such as 'bills/*.parquet'
+    --- exit code 1
+    ");
 }
 
 #[test]
@@ -64,7 +100,14 @@ fn truncated_parquet() {
         fs::write(&path, &bytes[..bytes.len() / 2]).expect("write");
         sandbox.run(&["ingest", "cut.parquet", "--quiet"])
     });
-    insta::assert_snapshot!(run, @"");
+    insta::assert_snapshot!(run, @"
+    --- stderr
+    error: cannot ingest `cut.parquet`
+      caused by: the parquet file is damaged or cut short
+      caused by: Parquet error: Invalid Parquet file. Corrupt footer
+    hint: fetch the file again
+    --- exit code 1
+    ");
 }
 
 #[test]
@@ -75,27 +118,67 @@ fn gzip_cut_short() {
         writeln!(gzip, "2026-03-{:02},{}.{day},account-{day},service", day % 28 + 1, day * 7 % 1000).expect("gzip");
     }
     let packed = gzip.finish().expect("gzip");
-    insta::assert_snapshot!(ingest("cut.csv.gz", &packed[..packed.len() - 500]), @"");
+    insta::assert_snapshot!(ingest("cut.csv.gz", &packed[..packed.len() - 500]), @"
+    --- stderr
+    error: cannot ingest `cut.csv.gz`
+      caused by: cannot read `[DIR]/cut.csv.gz`
+      caused by: IO Error: Unexpected end of GZIP stream: cut.csv.gz
+    --- exit code 1
+    ");
 }
 
 #[test]
 fn a_required_column_missing() {
     insta::assert_snapshot!(
         ingest("cur.csv", "lineItem/UsageAccountId,lineItem/UsageStartDate,lineItem/UnblendedCost\n1,2026-03-01,1\n"),
-        @""
+        @"
+    --- stderr
+    error: cannot ingest `cur.csv`
+      caused by: a column that CUR requires is missing: `line_item_product_code` or `lineItem/ProductCode`, `line_item_line_item_type` or `lineItem/LineItemType`
+      caused by: it has `line_item_usage_account_id`, `line_item_usage_start_date`, `line_item_unblended_cost`
+    hint: select the column in the export, or name another format with `--format-hint`
+    --- exit code 1
+    "
     );
 }
 
 #[test]
 fn a_cost_that_is_no_number() {
-    insta::assert_snapshot!(ingest("words.csv", format!("{HEADER}2026-03-01,1,x,y\n2026-03-02,abc,x,y\n")), @"");
-    insta::assert_snapshot!(ingest("nan.csv", format!("{HEADER}2026-03-01,NaN,x,y\n")), @"");
+    insta::assert_snapshot!(ingest("words.csv", format!("{HEADER}2026-03-01,1,x,y\n2026-03-02,abc,x,y\n")), @"
+    --- stderr
+    error: cannot ingest `words.csv`
+      caused by: cannot read `[DIR]/words.csv`
+      caused by: row 3, column `cost`: `abc` is not a number
+    hint: mend the file, or fetch it again
+    --- exit code 1
+    ");
+    insta::assert_snapshot!(ingest("nan.csv", format!("{HEADER}2026-03-01,NaN,x,y\n")), @"
+    --- stderr
+    error: cannot ingest `nan.csv`
+      caused by: a cost in 2026-03 is not a number
+      caused by: a cost column holds NaN or infinity
+    --- exit code 1
+    ");
 }
 
 #[test]
 fn a_date_that_is_none() {
-    insta::assert_snapshot!(ingest("dates.csv", format!("{HEADER}soon,1,x,y\n")), @"");
-    insta::assert_snapshot!(ingest("blank.csv", format!("{HEADER},1,x,y\n")), @"");
+    insta::assert_snapshot!(ingest("dates.csv", format!("{HEADER}soon,1,x,y\n")), @"
+    --- stderr
+    error: cannot ingest `dates.csv`
+      caused by: cannot read `[DIR]/dates.csv`
+      caused by: row 2, column `date`: `soon` is not a date or time
+    hint: mend the file, or fetch it again
+    --- exit code 1
+    ");
+    insta::assert_snapshot!(ingest("blank.csv", format!("{HEADER},1,x,y\n")), @"
+    --- stderr
+    error: cannot ingest `blank.csv`
+      caused by: cannot read `[DIR]/blank.csv`
+      caused by: a row has no `usage_start`
+    hint: every line of a bill needs one
+    --- exit code 1
+    ");
 }
 
 #[test]
@@ -107,14 +190,27 @@ fn a_zip_bomb() {
     for _ in 0..80 {
         zip.write_all(&block).expect("zip");
     }
-    insta::assert_snapshot!(ingest("bomb.csv.zip", zip.finish().expect("zip").into_inner()), @"");
+    insta::assert_snapshot!(ingest("bomb.csv.zip", zip.finish().expect("zip").into_inner()), @"
+    --- stderr
+    error: cannot ingest `bomb.csv.zip`
+      caused by: the archive unpacks to more than any bill does
+      caused by: 81680 bytes grow past 67108864
+    hint: if it is a bill all the same, unpack it yourself and ingest the CSV
+    --- exit code 1
+    ");
 }
 
 #[test]
 fn a_zip_without_a_csv() {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file("readme.txt", zip::write::SimpleFileOptions::default()).expect("zip");
-    insta::assert_snapshot!(ingest("odd.zip", zip.finish().expect("zip").into_inner()), @"");
+    insta::assert_snapshot!(ingest("odd.zip", zip.finish().expect("zip").into_inner()), @"
+    --- stderr
+    error: cannot ingest `odd.zip`
+      caused by: the archive holds 0 CSV files, not one
+    hint: unpack it and ingest the folder
+    --- exit code 1
+    ");
 }
 
 fn manifest_of(key: &str) -> String {
@@ -126,10 +222,19 @@ fn manifest_of(key: &str) -> String {
 #[test]
 fn a_manifest_that_names_a_missing_file() {
     let run = untouched_by(|sandbox| {
-        sandbox.write("report/20260301-20260401/report-Manifest.json", manifest_of("p/report/20260301-20260401/report-1.csv"));
+        sandbox.write(
+            "report/20260301-20260401/report-Manifest.json",
+            manifest_of("p/report/20260301-20260401/report-1.csv"),
+        );
         sandbox.run(&["ingest", "report", "--quiet"])
     });
-    insta::assert_snapshot!(run, @"");
+    insta::assert_snapshot!(run, @"
+    --- stderr
+    error: a file that a manifest names is missing: `p/report/20260301-20260401/report-1.csv`
+      caused by: named by `report/20260301-20260401/report-Manifest.json`
+    hint: copy the whole report again, e.g. with `aws s3 sync`
+    --- exit code 1
+    ");
 }
 
 #[test]
@@ -138,10 +243,20 @@ fn a_manifest_newer_than_its_files() {
         let file = sandbox.write("report/20260301-20260401/report-1.csv", format!("{HEADER}2026-03-01,1,x,y\n"));
         let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(24 * 3600);
         fs::File::options().write(true).open(file).and_then(|file| file.set_modified(yesterday)).expect("set the date");
-        sandbox.write("report/20260301-20260401/report-Manifest.json", manifest_of("p/report/20260301-20260401/report-1.csv"));
+        sandbox.write(
+            "report/20260301-20260401/report-Manifest.json",
+            manifest_of("p/report/20260301-20260401/report-1.csv"),
+        );
         sandbox.run(&["ingest", "report", "--quiet"])
     });
-    insta::assert_snapshot!(run, @"");
+    insta::assert_snapshot!(run, @"
+    1 older files that no manifest names were left out
+    --- stderr
+    error: the manifest `report/20260301-20260401/report-Manifest.json` is newer than its file `report/20260301-20260401/report-1.csv`
+      caused by: the file is from an earlier delivery of the same period
+    hint: copy the report again, or ingest the file by its own name
+    --- exit code 1
+    ");
 }
 
 #[test]
@@ -150,7 +265,12 @@ fn a_manifest_that_is_none() {
         sandbox.write("report/20260301-20260401/report-Manifest.json", "{");
         sandbox.run(&["ingest", "report", "--quiet"])
     });
-    insta::assert_snapshot!(run, @"");
+    insta::assert_snapshot!(run, @"
+    --- stderr
+    error: `report/20260301-20260401/report-Manifest.json` is not a manifest of a bill
+      caused by: EOF while parsing an object at line 1 column 1
+    --- exit code 1
+    ");
 }
 
 #[test]
@@ -180,9 +300,14 @@ fn a_file_that_changes_while_it_is_read() {
 #[test]
 fn two_currencies_in_one_sum() {
     let sandbox = Sandbox::new();
-    sandbox.write("two.csv", "date,cost,currency\n2026-03-01,1,USD\n2026-03-01,2,EUR\n");
+    sandbox.write("two.csv", "date,cost,currency\n2026-03-01,1,USD\n2026-03-01,2,eur\n");
     sandbox.ok(&["ingest", "two.csv", "--quiet"]);
-    insta::assert_snapshot!(sandbox.run(&["trends", "--quiet"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["trends", "--quiet"]), @"
+    --- stderr
+    error: the costs are in EUR and USD and are not added
+    hint: choose one: `--filter currency=EUR`
+    --- exit code 1
+    ");
     let euros = sandbox.json(&["trends", "--filter", "currency=EUR", "--days", "1"]);
     assert_eq!(euros["periods"][0]["total"], 2.0);
     assert_eq!(sandbox.run(&["anomalies", "--as-of", "2026-03-05"]).code, 1);
@@ -193,13 +318,29 @@ fn a_database_that_is_none() {
     let sandbox = Sandbox::new();
     sandbox.write("notes.duckdb", "these are my notes and no database");
     sandbox.write("good.csv", format!("{HEADER}2026-03-01,42,x,y\n"));
-    insta::assert_snapshot!(sandbox.run(&["--db", "notes.duckdb", "ingest", "good.csv"]), @"");
-    insta::assert_snapshot!(sandbox.run(&["--db", "notes.duckdb", "trends"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["--db", "notes.duckdb", "ingest", "good.csv"]), @"
+    --- stderr
+    error: `notes.duckdb` is not a DuckDB database
+    hint: name another file with `--db` or `database.path` in the configuration
+    --- exit code 1
+    ");
+    insta::assert_snapshot!(sandbox.run(&["--db", "notes.duckdb", "trends"]), @"
+    --- stderr
+    error: `notes.duckdb` is not a DuckDB database
+    hint: name another file with `--db` or `database.path` in the configuration
+    --- exit code 1
+    ");
 }
 
 #[test]
 fn no_database_yet() {
-    insta::assert_snapshot!(Sandbox::new().run(&["trends"]), @"");
+    insta::assert_snapshot!(Sandbox::new().run(&["trends"]), @"
+    --- stderr
+    error: there is no database at `./data/costs.duckdb` yet
+    hint: ingest a bill: `aws-cost-anomalies ingest PATH`
+    hint: or see what the program does: `aws-cost-anomalies demo`
+    --- exit code 1
+    ");
 }
 
 #[test]
@@ -210,8 +351,20 @@ fn a_database_of_a_newer_program() {
     let connection = duckdb::Connection::open(sandbox.path("data/costs.duckdb")).expect("open");
     connection.execute_batch("INSERT INTO schema_version VALUES (99, now()::TIMESTAMP, 'future')").expect("insert");
     drop(connection);
-    insta::assert_snapshot!(sandbox.run(&["ingest", "good.csv"]), @"");
-    insta::assert_snapshot!(sandbox.run(&["trends"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["ingest", "good.csv"]), @"
+    --- stderr
+    error: the database `./data/costs.duckdb` was written by a newer version of this program
+      caused by: its schema is 99, this program knows 1
+    hint: use the newer program, or another file with `--db`
+    --- exit code 1
+    ");
+    insta::assert_snapshot!(sandbox.run(&["trends"]), @"
+    --- stderr
+    error: the database `./data/costs.duckdb` was written by a newer version of this program
+      caused by: its schema is 99, this program knows 1
+    hint: use the newer program, or another file with `--db`
+    --- exit code 1
+    ");
 }
 
 #[test]
@@ -223,7 +376,12 @@ fn a_database_in_use_names_the_process() {
     let run = sandbox.run(&["trends"]);
     drop(connection);
     let own = std::process::id().to_string();
-    insta::assert_snapshot!(run.to_string().replace(&own, "[PID]"), @"");
+    insta::assert_snapshot!(run.to_string().replace(&own, "[PID]"), @"
+    --- stderr
+    error: the database `./data/costs.duckdb` is in use by PID [PID]
+    hint: wait until that process is done; readers may share the file, a writer needs it alone
+    --- exit code 1
+    ");
 }
 
 #[test]
@@ -231,9 +389,8 @@ fn readers_share_the_database() {
     let sandbox = Sandbox::new();
     sandbox.write("good.csv", format!("{HEADER}2026-03-01,42,x,y\n"));
     sandbox.ok(&["ingest", "good.csv", "--quiet"]);
-    let children: Vec<_> = (0..4)
-        .map(|_| sandbox.command(&["trends", "--quiet"]).stdout(Stdio::null()).spawn().expect("runs"))
-        .collect();
+    let children: Vec<_> =
+        (0..4).map(|_| sandbox.command(&["trends", "--quiet"]).stdout(Stdio::null()).spawn().expect("runs")).collect();
     for mut child in children {
         assert!(child.wait().expect("ends").success());
     }
@@ -250,13 +407,21 @@ fn no_permission_to_write() {
     let run = if fs::write(sandbox.path("locked/probe"), "").is_ok() {
         fs::set_permissions(sandbox.path(""), fs::Permissions::from_mode(0o755)).expect("open");
         let _ = fs::remove_file(sandbox.path("locked/probe"));
-        let mut command = sandbox.command(&arguments);
+        let binary = sandbox.path("binary");
+        fs::copy(env!("CARGO_BIN_EXE_aws-cost-anomalies"), &binary).expect("copy");
+        let mut command = sandbox.command_of(&binary, &arguments);
         command.uid(65534);
         sandbox.finish(command)
     } else {
         sandbox.run(&arguments)
     };
-    insta::assert_snapshot!(run, @"");
+    insta::assert_snapshot!(run, @r#"
+    --- stderr
+    error: cannot open the database `locked/costs.duckdb`
+      caused by: IO Error: Cannot open file "[DIR]/locked/costs.duckdb": Permission denied
+    hint: make `locked/costs.duckdb` and its folder writable, or name another file with `--db`
+    --- exit code 1
+    "#);
 }
 
 /// A disk of 3 MB in a mount namespace; where the kernel does not allow one, the test says so.
@@ -293,10 +458,32 @@ fn unknown_dimensions_and_tags_suggest_near_ones() {
     let sandbox = Sandbox::new();
     sandbox.sample("bills", &[]);
     sandbox.ok(&["ingest", "bills", "--quiet"]);
-    insta::assert_snapshot!(sandbox.run(&["trends", "--group-by", "servce", "--quiet"]), @"");
-    insta::assert_snapshot!(sandbox.run(&["trends", "--group-by", "tag:taem", "--quiet"]), @"");
-    insta::assert_snapshot!(sandbox.run(&["trends", "--filter", "service=AmazonEC", "--quiet"]), @"");
-    insta::assert_snapshot!(sandbox.run(&["trends", "--source", "cur", "--quiet"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["trends", "--group-by", "servce", "--quiet"]), @"
+    --- stderr
+    error: invalid value 'servce' for '--group-by <DIMENSIONS>': there is no dimension `servce`
+    hint: did you mean `service`? There are: service, account, region, usage-type, operation, resource, charge-category, line-item-type, purchase-option, provider, payer, billing-entity, currency, tag:KEY, cost-category:KEY
+
+    For more information, try '--help'.
+    --- exit code 2
+    ");
+    insta::assert_snapshot!(sandbox.run(&["trends", "--group-by", "tag:taem", "--quiet"]), @"
+    --- stderr
+    error: there is no `tag:taem` in this data
+    hint: did you mean `team`? There are: environment, team
+    --- exit code 1
+    ");
+    insta::assert_snapshot!(sandbox.run(&["trends", "--filter", "service=AmazonEC", "--quiet"]), @"
+    --- stderr
+    error: there is no service `AmazonEC` in these days
+    hint: did you mean `AmazonEC2`?
+    --- exit code 1
+    ");
+    insta::assert_snapshot!(sandbox.run(&["trends", "--source", "cur", "--quiet"]), @"
+    --- stderr
+    error: there is no data source `cur`
+    hint: did you mean `cur2`? there are: cur2
+    --- exit code 1
+    ");
 }
 
 #[test]
@@ -304,10 +491,31 @@ fn dates_the_wrong_way_round() {
     let sandbox = Sandbox::new();
     sandbox.write("good.csv", format!("{HEADER}2026-03-01,42,x,y\n2026-03-09,1,x,y\n"));
     sandbox.ok(&["ingest", "good.csv", "--quiet"]);
-    insta::assert_snapshot!(sandbox.run(&["trends", "--from", "2026-03-09", "--to", "2026-03-01", "--quiet"]), @"");
-    insta::assert_snapshot!(sandbox.run(&["anomalies", "--from", "2026-03-05", "--to", "2026-03-01", "--quiet"]), @"");
-    insta::assert_snapshot!(sandbox.run(&["trends", "--from", "2031-01-01", "--to", "2031-02-01", "--quiet"]), @"");
-    insta::assert_snapshot!(sandbox.run(&["trends", "--from", "tomorrow"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["trends", "--from", "2026-03-09", "--to", "2026-03-01", "--quiet"]), @"
+    --- stderr
+    error: the range ends before it starts: 2026-03-09 to 2026-03-01
+    hint: `--from` is the first day, `--to` the last
+    --- exit code 2
+    ");
+    insta::assert_snapshot!(sandbox.run(&["anomalies", "--from", "2026-03-05", "--to", "2026-03-01", "--quiet"]), @"
+    --- stderr
+    error: the range ends before it starts: 2026-03-05 to 2026-03-01
+    hint: `--from` is the first day, `--to` the last
+    --- exit code 2
+    ");
+    insta::assert_snapshot!(sandbox.run(&["trends", "--from", "2031-01-01", "--to", "2031-02-01", "--quiet"]), @"
+    --- stderr
+    error: there is no data from 2031-01-01 to 2031-02-01
+    hint: the data is of 2026-03-01 to 2026-03-09
+    --- exit code 1
+    ");
+    insta::assert_snapshot!(sandbox.run(&["trends", "--from", "tomorrow"]), @"
+    --- stderr
+    error: invalid value 'tomorrow' for '--from <DATE>': input contains invalid characters
+
+    For more information, try '--help'.
+    --- exit code 2
+    ");
 }
 
 #[test]
@@ -315,7 +523,8 @@ fn a_closed_pipe_is_success() {
     let sandbox = Sandbox::new();
     sandbox.sample("bills", &[]);
     sandbox.ok(&["ingest", "bills", "--quiet"]);
-    let mut command = sandbox.command(&["sql", "FROM cost_line_items", "--limit", "20000", "--format", "json"]);
+    let mut command =
+        sandbox.command(&["sql", "FROM cost_line_items", "--limit", "20000", "--format", "json", "--quiet"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("ends");

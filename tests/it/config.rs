@@ -8,7 +8,30 @@ fn show_names_the_origin_of_each_value() {
     sandbox.write("config.yaml", "anomaly:\n  z_score_threshold: 3.5\naws_profile: from-file\n");
     let mut command = sandbox.command(&["config", "show", "--threads", "1"]);
     command.env("AWS_COST_PROFILE", "from-env");
-    insta::assert_snapshot!(sandbox.finish(command), @"");
+    insta::assert_snapshot!(sandbox.finish(command), @"
+    key                          value                origin
+    aws_profile                  from-env             AWS_COST_PROFILE
+    s3.bucket                                         default
+    s3.prefix                    cur-reports          default
+    s3.report_name                                    default
+    s3.region                    us-east-1            default
+    cost_explorer.region         us-east-1            default
+    cost_explorer.lookback_days  60                   default
+    bedrock.profile                                   default
+    bedrock.region               us-east-1            default
+    database.path                ./data/costs.duckdb  default
+    database.cache_dir           ./data/cache         default
+    database.memory_limit        2GB                  default
+    database.threads             1                    --threads
+    anomaly.rolling_window_days  14                   default
+    anomaly.z_score_threshold    3.5                  config.yaml
+    anomaly.min_daily_cost       1.0                  default
+    anomaly.drift_threshold_pct  20.0                 default
+    anomaly.settle_days          2                    default
+    --- stderr
+    note: read `config.yaml`
+    --- exit code 0
+    ");
 }
 
 #[test]
@@ -28,7 +51,12 @@ fn init_writes_the_example_once() {
     sandbox.ok(&["config", "init"]);
     let written = std::fs::read_to_string(sandbox.path("config.yaml")).expect("a file");
     assert_eq!(written, include_str!("../../config.example.yaml"));
-    insta::assert_snapshot!(sandbox.run(&["config", "init"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["config", "init"]), @"
+    --- stderr
+    error: cannot write `config.yaml`
+      caused by: File exists (os error 17)
+    --- exit code 1
+    ");
     sandbox.ok(&["config", "show"]);
 }
 
@@ -36,14 +64,43 @@ fn init_writes_the_example_once() {
 fn mistakes_name_the_file_and_the_nearest_key() {
     let sandbox = Sandbox::new();
     sandbox.write("a.yaml", "database: { pth: x }\n");
-    insta::assert_snapshot!(sandbox.run(&["--config", "a.yaml", "config", "show"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["--config", "a.yaml", "config", "show"]), @"
+    --- stderr
+    error: the configuration `a.yaml` is not valid
+      caused by: there is no key `database.pth`
+    hint: did you mean `path`?
+    --- exit code 1
+    ");
     sandbox.write("b.yaml", "anomaly: { settle_days: soon }\n");
-    insta::assert_snapshot!(sandbox.run(&["--config", "b.yaml", "config", "show"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["--config", "b.yaml", "config", "show"]), @r#"
+    --- stderr
+    error: the configuration `b.yaml` is not valid
+      caused by: invalid type: string "soon", expected u32
+    hint: `aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key
+    --- exit code 1
+    "#);
     sandbox.write("c.yaml", "a: [\n");
-    insta::assert_snapshot!(sandbox.run(&["--config", "c.yaml", "config", "show"]), @"");
-    insta::assert_snapshot!(sandbox.run(&["--config", "d.yaml", "config", "show"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["--config", "c.yaml", "config", "show"]), @"
+    --- stderr
+    error: the configuration `c.yaml` is not YAML
+      caused by: did not find expected node content at line 2 column 1, while parsing a flow node
+    --- exit code 1
+    ");
+    insta::assert_snapshot!(sandbox.run(&["--config", "d.yaml", "config", "show"]), @"
+    --- stderr
+    error: cannot read the configuration `d.yaml`
+      caused by: No such file or directory (os error 2)
+    hint: `aws-cost-anomalies config init` writes one
+    --- exit code 1
+    ");
     sandbox.write("e.yaml", "database: { memory_limit: plenty }\n");
-    insta::assert_snapshot!(sandbox.run(&["--config", "e.yaml", "ingest", "a.yaml"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["--config", "e.yaml", "ingest", "a.yaml"]), @"
+    --- stderr
+    error: the `database` settings are refused
+      caused by: set max_memory:plenty error
+    hint: `memory_limit` is a size such as `2GB`, `threads` a number
+    --- exit code 1
+    ");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use crate::harness::Sandbox;
 /// A CUR file of the given columns and rows beside the five that every CUR has.
 fn cur(columns: &str, rows: &[&str]) -> Sandbox {
     let sandbox = Sandbox::new();
-    let header = "line_item_usage_account_id,line_item_usage_start_date,line_item_product_code,bill_billing_period_start_date";
+    let header =
+        "line_item_usage_account_id,line_item_usage_start_date,line_item_product_code,bill_billing_period_start_date";
     let mut text = format!("{header},{columns}\n");
     for row in rows {
         text += &format!("011254002932,2026-03-05T01:00:00Z,AmazonEC2,2026-03-01T00:00:00Z,{row}\n");
@@ -32,10 +33,15 @@ fn reserved_usage_counts_its_effective_cost_and_the_fee_only_what_went_unused() 
         "{TYPE},reservation_effective_cost,reservation_unused_amortized_upfront_fee_for_billing_period,\
          reservation_unused_recurring_fee,reservation_reservation_a_r_n"
     );
-    let bill = cur(&columns, &["DiscountedUsage,0,0.62,,,arn:x", "RIFee,50,,3,4,arn:x", "Fee,900,,,,arn:x", "Fee,29,,,,"]);
+    let bill =
+        cur(&columns, &["DiscountedUsage,0,0.62,,,arn:x", "RIFee,50,,3,4,arn:x", "Fee,900,,,,arn:x", "Fee,29,,,,"]);
     assert_eq!(costs(&bill, "DiscountedUsage"), "0.00 0.62 0.00 0.62");
     assert_eq!(costs(&bill, "RIFee"), "50.00 7.00 50.00 7.00");
-    assert_eq!(costs(&bill, "Fee"), "929.00 29.00 929.00 29.00", "an upfront fee is spread over its term, support is not");
+    assert_eq!(
+        costs(&bill, "Fee"),
+        "929.00 29.00 929.00 29.00",
+        "an upfront fee is spread over its term, support is not"
+    );
 }
 
 #[test]
@@ -73,7 +79,8 @@ fn an_unused_savings_plan_is_discounted_as_its_commitment_is() {
 
 #[test]
 fn without_effective_costs_the_cash_view_stays_whole() {
-    let bill = cur(TYPE, &["SavingsPlanCoveredUsage,1.00", "SavingsPlanNegation,-1.00", "SavingsPlanRecurringFee,0.80"]);
+    let bill =
+        cur(TYPE, &["SavingsPlanCoveredUsage,1.00", "SavingsPlanNegation,-1.00", "SavingsPlanRecurringFee,0.80"]);
     assert_eq!(bill.number("SELECT sum(amortized_cost) FROM cost_line_items"), 0.8);
     let fees = cur(&format!("{TYPE},reservation_unused_recurring_fee"), &["DiscountedUsage,0,", "RIFee,50,4"]);
     assert_eq!(fees.number("SELECT sum(amortized_cost) FROM cost_line_items"), 50.0);
@@ -96,6 +103,12 @@ fn a_discount_that_is_in_the_net_costs_is_not_counted_twice() {
 }
 
 #[test]
+fn a_csv_with_blank_net_columns_keeps_its_discounts() {
+    let bill = cur(&format!("{TYPE},line_item_net_unblended_cost"), &["Usage,10,", "EdpDiscount,-1,"]);
+    assert_eq!(bill.number("SELECT sum(net_amortized_cost) FROM cost_line_items"), 9.0);
+}
+
+#[test]
 fn net_columns_that_are_all_null_do_not_swallow_discounts() {
     let sandbox = Sandbox::new();
     sandbox.parquet(
@@ -113,10 +126,15 @@ fn net_columns_that_are_all_null_do_not_swallow_discounts() {
 #[test]
 fn refunds_of_savings_plan_fees_leave_the_amortized_view() {
     let bill = cur(
-        &format!("{TYPE},line_item_line_item_description"),
-        &["Refund,-100,Refund for one-time fee for Savings Plan ID: 1", "Refund,-5,Refund of something else"],
+        &format!("{TYPE},line_item_line_item_description,savings_plan_savings_plan_effective_cost"),
+        &["Refund,-100,Refund for one-time fee for Savings Plan ID: 1,", "Refund,-5,Refund of something else,"],
     );
     assert_eq!(costs(&bill, "Refund"), "-105.00 -5.00 -105.00 -5.00");
+    let cash = cur(
+        &format!("{TYPE},line_item_line_item_description"),
+        &["SavingsPlanUpfrontFee,100,", "Refund,-99,Refund for one-time fee for Savings Plan ID: 1"],
+    );
+    assert_eq!(cash.number("SELECT sum(amortized_cost) FROM cost_line_items"), 1.0, "the fee is in the cash view, too");
 }
 
 #[test]
@@ -145,9 +163,8 @@ fn charge_categories_are_those_of_focus() {
     let rows: Vec<String> = types.iter().map(|(line_item_type, _)| format!("{line_item_type},1")).collect();
     let bill = cur(TYPE, &rows.iter().map(String::as_str).collect::<Vec<_>>());
     for (line_item_type, category) in types {
-        let rows = bill.rows(&format!(
-            "SELECT charge_category FROM cost_line_items WHERE line_item_type = '{line_item_type}'"
-        ));
+        let rows = bill
+            .rows(&format!("SELECT charge_category FROM cost_line_items WHERE line_item_type = '{line_item_type}'"));
         assert_eq!(rows[0]["charge_category"], category, "{line_item_type}");
     }
 }
@@ -157,7 +174,14 @@ fn regions_fall_back_and_are_never_null() {
     let columns = format!("{TYPE},product_region,product_region_code,line_item_availability_zone");
     let bill = cur(
         &columns,
-        &["Usage,1,us-east-1,,", "Usage,2,,eu-west-1,", "Usage,3,,,ap-southeast-2b", "Usage,4,,,", "Usage,5,NoRegion,,", "Usage,6,,,us-gov-west-1"],
+        &[
+            "Usage,1,us-east-1,,",
+            "Usage,2,,eu-west-1,",
+            "Usage,3,,,ap-southeast-2b",
+            "Usage,4,,,",
+            "Usage,5,NoRegion,,",
+            "Usage,6,,,us-gov-west-1",
+        ],
     );
     let rows = bill.rows("SELECT region FROM cost_line_items ORDER BY unblended_cost");
     let regions: Vec<&str> = rows.iter().map(|row| row["region"].as_str().expect("text")).collect();
@@ -177,6 +201,8 @@ fn split_cost_rows_are_left_out_and_said() {
     let columns = format!("{TYPE},line_item_operation,split_line_item_split_cost");
     let sandbox = cur(&columns, &["Usage,10,RunInstances,", "Usage,6,EKSPod-EC2,6", "Usage,4,ECSTask-EC2,4"]);
     assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 10.0);
+    let unselected = cur(&format!("{TYPE},line_item_operation"), &["Usage,10,RunInstances", "Usage,6,EKSPod-EC2"]);
+    assert_eq!(unselected.number("SELECT sum(unblended_cost) FROM cost_line_items"), 10.0);
     let run = sandbox.ok(&["ingest", "bill.csv", "--full-refresh", "--quiet"]);
     assert!(run.stdout.contains("2 rows left out: split cost allocation rows"), "{run}");
 }
@@ -204,7 +230,8 @@ fn times_are_utc_whatever_their_offset_or_type() {
          2026-03-01T00:30:00+02:00,1,1,Usage\n2026-02-28T23:30:00Z,2,2,Usage\n2026-03-01 00:00:00,4,4,Usage\n2026-03-01,8,8,Usage\n",
     );
     sandbox.ok(&["ingest", "focus.csv", "--quiet"]);
-    let days = sandbox.rows("SELECT usage_date, sum(unblended_cost) AS cost FROM cost_line_items GROUP BY 1 ORDER BY 1");
+    let days =
+        sandbox.rows("SELECT usage_date, sum(unblended_cost) AS cost FROM cost_line_items GROUP BY 1 ORDER BY 1");
     assert_eq!(days[0].to_string(), r#"{"usage_date":"2026-02-28","cost":3.0}"#);
     assert_eq!(days[1].to_string(), r#"{"usage_date":"2026-03-01","cost":12.0}"#);
 
@@ -231,7 +258,10 @@ fn csv_headers_of_the_legacy_report_are_the_same_columns() {
     );
     sandbox.ok(&["ingest", "cur.csv", "--quiet"]);
     let rows = sandbox.rows("SELECT data_source, payer_account_id, tags['user_cost_center'] AS tag, unblended_cost FROM cost_line_items ORDER BY 4");
-    assert_eq!(rows[0].to_string(), r#"{"data_source":"cur","payer_account_id":"000000000009","tag":"web","unblended_cost":1.25}"#);
+    assert_eq!(
+        rows[0].to_string(),
+        r#"{"data_source":"cur","payer_account_id":"000000000009","tag":"web","unblended_cost":1.25}"#
+    );
     assert_eq!(rows[1]["tag"], "data", "columns whose names collide are merged");
 }
 
@@ -261,7 +291,9 @@ fn plain_csv_of_any_vendor_is_kept_under_its_own_name() {
     let sandbox = Sandbox::new();
     sandbox.write("dd.csv", "Date;Amount;Service Name;tag:team\n2026-03-01;12,5;APM;web\n".replace("12,5", "12.5"));
     sandbox.ok(&["ingest", "dd.csv", "--data-source", "datadog", "--quiet"]);
-    let rows = sandbox.rows("SELECT data_source, provider, product_code, net_amortized_cost, tags['team'] AS team FROM cost_line_items");
+    let rows = sandbox.rows(
+        "SELECT data_source, provider, product_code, net_amortized_cost, tags['team'] AS team FROM cost_line_items",
+    );
     assert_eq!(
         rows[0].to_string(),
         r#"{"data_source":"datadog","provider":"datadog","product_code":"APM","net_amortized_cost":12.5,"team":"web"}"#

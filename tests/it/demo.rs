@@ -8,11 +8,19 @@ fn the_demo_finds_what_it_planted_and_can_run_again() {
     let first = sandbox.ok(&["demo"]);
     let second = sandbox.ok(&["demo", "--quiet"]);
     assert_eq!(first.stdout, second.stdout);
-    for text in ["1. A bill:", "2. Ingested into ./data/demo.duckdb", "3. Where the money goes", "4. What moved", "5. Planted and found", "6. Try next"] {
+    for text in [
+        "1. A bill:",
+        "2. Ingested into ./data/demo.duckdb",
+        "3. Where the money goes",
+        "4. What moved",
+        "5. Planted and found",
+        "6. Try next",
+    ] {
         assert!(first.stdout.contains(text), "{first}");
     }
     for kind in ["spike", "drop", "step", "drift", "stopped"] {
-        let line = first.stdout.lines().find(|line| line.trim_start().starts_with(kind)).expect("a line for each event");
+        let line =
+            first.stdout.lines().find(|line| line.trim_start().starts_with(kind)).expect("a line for each event");
         assert!(line.contains("found as"), "{line}");
     }
 }
@@ -41,7 +49,11 @@ fn the_same_seed_gives_the_same_bill_and_another_another() {
     for (out, seed) in [("a", "7"), ("b", "7"), ("c", "8")] {
         sandbox.sample(out, &["--seed", seed]);
     }
-    let file = |out: &str| std::fs::read(sandbox.path(&format!("{out}/acme-cur2/data/BILLING_PERIOD=2026-02/acme-cur2-00001.snappy.parquet")));
+    let file = |out: &str| {
+        std::fs::read(
+            sandbox.path(&format!("{out}/acme-cur2/data/BILLING_PERIOD=2026-02/acme-cur2-00001.snappy.parquet")),
+        )
+    };
     assert_eq!(file("a").expect("a file"), file("b").expect("a file"));
     assert_ne!(file("a").expect("a file"), file("c").expect("a file"));
 }
@@ -60,7 +72,12 @@ fn events_are_labelled_and_can_be_left_out() {
 fn a_folder_with_something_in_it_is_left_alone() {
     let sandbox = Sandbox::new();
     sandbox.write("mine/notes.txt", "keep");
-    insta::assert_snapshot!(sandbox.run(&["sample-data", "--out", "mine"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["sample-data", "--out", "mine"]), @"
+    --- stderr
+    error: the folder `mine` is not empty
+    hint: name a new one with `--out`; nothing is written over
+    --- exit code 1
+    ");
 }
 
 #[test]

@@ -96,7 +96,14 @@ fn completions_and_manual_pages_are_made() {
 #[test]
 fn links_between_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for file in ["README.md", "docs/ARCHITECTURE.md", "docs/ANOMALIES.md", "docs/DATA.md", "docs/CONFIG.md", "docs/BENCHMARKS.md"] {
+    for file in [
+        "README.md",
+        "docs/ARCHITECTURE.md",
+        "docs/ANOMALIES.md",
+        "docs/DATA.md",
+        "docs/CONFIG.md",
+        "docs/BENCHMARKS.md",
+    ] {
         let text = read(file);
         let folder = root.join(file).parent().expect("a folder").to_owned();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target) {

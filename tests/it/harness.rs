@@ -44,7 +44,12 @@ impl Sandbox {
 
     /// A command in the sandbox: no configuration, a fixed width, a time zone far from UTC.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-cost-anomalies"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_aws-cost-anomalies")), arguments)
+    }
+
+    /// The same of a copy of the binary.
+    pub fn command_of(&self, binary: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary);
         command.args(arguments).current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
         command.env("HOME", self.folder.path()).env("COLUMNS", "120").env("TZ", "Pacific/Kiritimati");
         command

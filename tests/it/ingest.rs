@@ -10,7 +10,24 @@ const HEADER: &str = "date,cost,account,service\n";
 fn a_bill_is_summed_up_by_period() {
     let sandbox = Sandbox::new();
     sandbox.sample("bills", &[]);
-    insta::assert_snapshot!(sandbox.run(&["ingest", "bills"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["ingest", "bills"]), @"
+    period   format  payer         files    rows  days                unblended   amortized  net amortized  credits in it
+    2026-01  cur2    012345678901      1  17,544  2026-01-15..01-31   $9,635.72  $10,604.76     $10,604.76       -$122.54
+    2026-02  cur2    012345678901      1  28,910  2026-02-01..02-28  $17,769.09  $17,769.09     $17,769.09       -$202.23
+    2026-03  cur2    012345678901      1  14,442  2026-03-01..03-15   $9,310.58   $9,277.71      $9,277.71       -$105.05
+
+    60,896 rows ingested
+    no values in net columns: net amortized = amortized
+    2026-01: credits and refunds of -$122.54 are in the sums: without them $9,758.27
+    2026-02: credits and refunds of -$202.23 are in the sums: without them $17,971.31
+    2026-03: credits and refunds of -$105.05 are in the sums: without them $9,415.63
+    passed over, not a bill: bills/events.csv
+    --- stderr
+    ingested 2026-01 of acme-cur2: 17,544 rows
+    ingested 2026-02 of acme-cur2: 28,910 rows
+    ingested 2026-03 of acme-cur2: 14,442 rows
+    --- exit code 0
+    ");
 }
 
 #[test]
@@ -19,7 +36,10 @@ fn the_same_again_changes_nothing_and_says_so() {
     sandbox.write("a.csv", format!("{HEADER}2026-03-01,1,x,y\n"));
     sandbox.ok(&["ingest", "a.csv"]);
     let log = sandbox.rows("SELECT * FROM ingestion_log");
-    insta::assert_snapshot!(sandbox.run(&["ingest", "a.csv"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["ingest", "a.csv"]), @"
+    unchanged: `a.csv` (1 file, nothing to do)
+    --- exit code 0
+    ");
     assert_eq!(sandbox.rows("SELECT * FROM ingestion_log"), log);
 }
 
@@ -38,15 +58,94 @@ fn full_refresh_loads_again_what_is_current() {
 fn a_restated_period_replaces_the_former_one_whatever_its_file_is_called() {
     let sandbox = Sandbox::new();
     sandbox.write("first.csv", format!("{HEADER}2026-02-01,5,x,y\n2026-03-01,1,x,y\n2026-03-02,1,x,gone\n"));
-    sandbox.ok(&["ingest", "first.csv"]);
+    let vendor = ["--data-source", "vendor"];
+    let ingest = |file: &str| sandbox.run(&[&["ingest", file], &vendor[..]].concat());
+    ingest("first.csv");
     sandbox.write("second.csv", format!("{HEADER}2026-03-01,7,x,y\n"));
-    insta::assert_snapshot!(sandbox.run(&["ingest", "second.csv"]), @"");
+    insta::assert_snapshot!(ingest("second.csv"), @"
+    period   format  provider  payer   files  rows  days               unblended  amortized  net amortized  credits in it
+    2026-03  csv     vendor    vendor      1     1  2026-03-01..03-01      $7.00      $7.00          $7.00          $0.00
+
+    1 rows ingested
+    no currency: amounts are taken as USD
+    no region: every region is `global`
+    no resource: no breakdown by resource
+    no usage_type: no breakdown by usage type
+    replaced what came from `[DIR]/first.csv` (2 rows); files that belong together are ingested in one command
+    --- stderr
+    ingested `second.csv`: 1 rows
+    --- exit code 0
+    ");
     assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 12.0, "February stays, March is new");
     assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM daily_cost_summary"), 12.0);
     // The first file is not current any more: March is not what it says.
-    let again = sandbox.json(&["ingest", "first.csv", "--quiet"]);
+    let again = sandbox.json(&[&["ingest", "first.csv", "--quiet"], &vendor[..]].concat());
     assert_eq!(again["unchanged"].as_array().map(Vec::len), Some(0));
     assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 7.0);
+}
+
+#[test]
+fn two_vendors_without_names_do_not_replace_each_other() {
+    let sandbox = Sandbox::new();
+    sandbox.write("datadog.csv", format!("{HEADER}2026-03-01,1,x,y\n"));
+    sandbox.write("snowflake.csv", format!("{HEADER}2026-03-01,7,x,y\n"));
+    sandbox.ok(&["ingest", "datadog.csv"]);
+    insta::assert_snapshot!(sandbox.run(&["ingest", "snowflake.csv"]), @"
+    --- stderr
+    error: cannot ingest `snowflake.csv`
+      caused by: it would replace what came from `[DIR]/datadog.csv`
+    hint: name the vendor of each with `--data-source NAME`; a restated bill replaces that of its own name
+    --- exit code 1
+    ");
+    sandbox.ok(&["ingest", "snowflake.csv", "--data-source", "snowflake"]);
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 8.0);
+}
+
+#[test]
+fn a_part_that_cannot_be_read_keeps_its_whole_period() {
+    let sandbox = Sandbox::new();
+    sandbox.write("bills/a.csv", format!("{HEADER}2026-03-01,10,x,y\n"));
+    sandbox.write("bills/b.csv", format!("{HEADER}2026-03-02,5,x,y\n"));
+    sandbox.ok(&["ingest", "bills"]);
+    sandbox.write("bills/a.csv", format!("{HEADER}2026-03-01,11,x,y\n"));
+    sandbox.write("bills/b.csv", "");
+    insta::assert_snapshot!(sandbox.run(&["ingest", "bills", "--quiet"]), @"
+    --- stderr
+    error: cannot ingest `bills/b.csv`
+      caused by: the file is empty
+    error: cannot ingest `bills/a.csv`
+      caused by: `[DIR]/bills/b.csv` is a part of the same period and could not be read
+    hint: mend or remove it; the period is kept as it was
+    --- exit code 1
+    ");
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 15.0);
+}
+
+#[test]
+fn one_file_named_in_many_ways_counts_once() {
+    let sandbox = Sandbox::new();
+    sandbox.write("bills/a.csv", format!("{HEADER}2026-03-01,7,x,y\n"));
+    std::os::unix::fs::symlink(sandbox.path("bills"), sandbox.path("bills/self")).expect("a link");
+    sandbox.ok(&["ingest", "bills", "./bills/a.csv", "bills/../bills/a.csv", "bills/self/a.csv"]);
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 7.0);
+}
+
+#[test]
+fn what_vanished_from_a_file_or_a_folder_vanishes_from_the_database() {
+    let sandbox = Sandbox::new();
+    sandbox.write("bills/a.csv", format!("{HEADER}2026-01-01,200,x,y\n"));
+    sandbox.write("bills/b.csv", format!("{HEADER}2026-03-01,7,x,y\n"));
+    sandbox.write("bills/c.csv", format!("{HEADER}2026-03-01,9,x,y\n"));
+    let ingest = || sandbox.ok(&["ingest", "bills", "--data-source", "vendor"]);
+    ingest();
+    // A date was wrong: the month that it named is empty now.
+    sandbox.write("bills/a.csv", format!("{HEADER}2026-02-01,200,x,y\n"));
+    ingest();
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM daily_cost_summary"), 216.0);
+    std::fs::remove_file(sandbox.path("bills/c.csv")).expect("remove");
+    ingest();
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 207.0);
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM daily_cost_summary"), 207.0);
 }
 
 #[test]
@@ -81,8 +180,25 @@ fn one_bad_file_does_not_stop_the_others_and_leaves_its_period_as_it_was() {
     sandbox.ok(&["ingest", "bills"]);
     sandbox.write("bills/a.csv", format!("{HEADER}2026-03-01,10,x,y\n2026-03-02,ten,x,y\n"));
     sandbox.write("bills/b.csv", format!("{HEADER}2026-04-01,20,x,y\n"));
-    insta::assert_snapshot!(sandbox.run(&["ingest", "bills"]), @"");
-    let costs = sandbox.rows("SELECT billing_period, sum(unblended_cost) AS cost FROM daily_cost_summary GROUP BY 1 ORDER BY 1");
+    insta::assert_snapshot!(sandbox.run(&["ingest", "bills"]), @"
+    period   format  provider  payer  files  rows  days               unblended  amortized  net amortized  credits in it
+    2026-04  csv     csv       csv        1     1  2026-04-01..04-01     $20.00     $20.00         $20.00          $0.00
+
+    1 rows ingested
+    no currency: amounts are taken as USD
+    no region: every region is `global`
+    no resource: no breakdown by resource
+    no usage_type: no breakdown by usage type
+    --- stderr
+    ingested `bills/b.csv`: 1 rows
+    error: cannot ingest `bills/a.csv`
+      caused by: cannot read `[DIR]/bills/a.csv`
+      caused by: row 3, column `cost`: `ten` is not a number
+    hint: mend the file, or fetch it again
+    --- exit code 1
+    ");
+    let costs = sandbox
+        .rows("SELECT billing_period, sum(unblended_cost) AS cost FROM daily_cost_summary GROUP BY 1 ORDER BY 1");
     assert_eq!(costs[0]["cost"], 1.0);
     assert_eq!(costs[1]["cost"], 20.0);
 }
@@ -125,9 +241,12 @@ fn account_names_of_the_bill_are_kept() {
 fn every_way_of_writing_the_summary_has_the_figures() {
     let sandbox = Sandbox::new();
     sandbox.write("a.csv", format!("{HEADER}2026-03-01,1234.5,x,y\n"));
-    for (format, expected) in
-        [("json", "\"unblended_cost\": 1234.5"), ("csv", ",1234.5,"), ("markdown", "| $1,234.50 |"), ("table", "$1,234.50")]
-    {
+    for (format, expected) in [
+        ("json", "\"unblended_cost\": 1234.5"),
+        ("csv", ",1234.5,"),
+        ("markdown", "| $1,234.50 |"),
+        ("table", "$1,234.50"),
+    ] {
         let run = sandbox.ok(&["ingest", "a.csv", "--full-refresh", "--format", format]);
         assert!(run.stdout.contains(expected), "{format}: {run}");
     }

@@ -2,7 +2,8 @@
 
 use crate::harness::Sandbox;
 
-const CUR: &str = "lineItem/UsageAccountId,lineItem/UsageStartDate,lineItem/ProductCode,lineItem/LineItemType,lineItem/UnblendedCost";
+const CUR: &str =
+    "lineItem/UsageAccountId,lineItem/UsageStartDate,lineItem/ProductCode,lineItem/LineItemType,lineItem/UnblendedCost";
 
 fn cur_csv(cost: &str) -> String {
     format!("{CUR}\n000000000001,2026-03-05T00:00:00Z,AmazonS3,Usage,{cost}\n")
@@ -140,4 +141,87 @@ fn all_generated_formats_hold_the_same_money() {
     }
     assert_eq!(seen[0], seen[1]);
     assert_eq!(seen[1], seen[2]);
+}
+
+/// A manifest and a file of March for an export of one account.
+fn export_of(sandbox: &Sandbox, name: &str, account: &str, cost: &str) {
+    let file = format!("{name}/20260301-20260401/{name}-1.csv");
+    sandbox.write(&file, cur_csv(cost).replace("000000000001", account));
+    let manifest = cur_manifest("a", &[&file]).replace("\"report\"", &format!("\"{name}\""));
+    sandbox.write(&format!("{name}/20260301-20260401/{name}-Manifest.json"), manifest);
+}
+
+#[test]
+fn exports_of_other_accounts_stand_beside_each_other() {
+    let sandbox = Sandbox::new();
+    sandbox.parquet("ignored/x.parquet", "SELECT 1 AS a");
+    let header = format!("{CUR},bill/PayerAccountId");
+    for (name, account, cost) in [("web", "000000000001", "100"), ("data", "000000000002", "50")] {
+        export_of(&sandbox, name, account, cost);
+        let text = format!("{header}\n{account},2026-03-05T00:00:00Z,AmazonS3,Usage,{cost},000000000009\n");
+        sandbox.write(&format!("{name}/20260301-20260401/{name}-1.csv"), text);
+    }
+    sandbox.ok(&["ingest", "web", "data", "--quiet"]);
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 150.0);
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM daily_cost_summary"), 150.0);
+    let again = sandbox.json(&["ingest", "web", "data", "--quiet"]);
+    assert_eq!(again["unchanged"].as_array().map(Vec::len), Some(2), "{again}");
+    sandbox.ok(&["ingest", "web", "--full-refresh", "--quiet"]);
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM daily_cost_summary"), 150.0);
+}
+
+#[test]
+fn two_exports_of_the_same_money_in_one_command_are_refused() {
+    let sandbox = Sandbox::new();
+    export_of(&sandbox, "one", "000000000001", "100");
+    export_of(&sandbox, "two", "000000000001", "100");
+    for _ in 0..2 {
+        let run = sandbox.run(&["ingest", "one", "two", "--quiet"]);
+        assert_eq!(run.code, 1, "{run}");
+        assert!(run.stderr.contains("that would count the same money twice"), "{run}");
+        assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 100.0);
+    }
+}
+
+#[test]
+fn versions_without_a_manifest_are_refused() {
+    let sandbox = Sandbox::new();
+    for execution in ["2026-03-05T15:24:15.653Z-a", "2026-03-06T15:24:15.653Z-b"] {
+        sandbox.write(&format!("export/data/BILLING_PERIOD=2026-03/{execution}/export-00001.csv"), cur_csv("7"));
+    }
+    let run = sandbox.run(&["ingest", "export/data"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("holds 2 versions of one period"), "{run}");
+}
+
+#[test]
+fn a_file_of_another_month_is_not_taken_for_the_manifests() {
+    let sandbox = Sandbox::new();
+    let text =
+        format!("{CUR},bill/BillingPeriodStartDate\n1,2025-12-05T00:00:00Z,AmazonS3,Usage,9,2025-12-01T00:00:00Z\n");
+    sandbox.write("report/20260301-20260401/report-1.csv", text);
+    let manifest = cur_manifest("a", &["report/20260301-20260401/report-1.csv"]);
+    sandbox.write("report/20260301-20260401/report-Manifest.json", manifest);
+    let run = sandbox.run(&["ingest", "report"]);
+    assert!(run.stderr.contains("the files are of 2025-12, their manifest is of 2026-03"), "{run}");
+    // A file of the same name elsewhere is no substitute for one that is missing.
+    let elsewhere = Sandbox::new();
+    elsewhere.write("report/report-1.csv", cur_csv("9"));
+    let manifest = cur_manifest("a", &["report/20260301-20260401/x/report-1.csv"]);
+    elsewhere.write("report/20260301-20260401/report-Manifest.json", manifest);
+    assert!(elsewhere.run(&["ingest", "report"]).stderr.contains("a file that a manifest names is missing"));
+}
+
+#[test]
+fn manifests_of_other_vendors_are_no_manifests() {
+    let sandbox = Sandbox::new();
+    sandbox.write("azure/20260301-20260331/manifest.json", r#"{"manifestVersion": "2024-04-01", "blobs": []}"#);
+    let focus = "ChargePeriodStart,BilledCost,EffectiveCost,ChargeCategory,Tags\n";
+    let rows = "2026-03-01,1,1,Usage,\"\"\"team\"\": \"\"web\"\"\"\n2026-03-02,2,2,usage,[]\n2026-03-03,4,4,Usage,{}\n";
+    sandbox.write("azure/20260301-20260331/part_0_0001.csv", format!("{focus}{rows}"));
+    assert_eq!(total(&sandbox, "azure"), 7.0);
+    let tags = sandbox.rows("SELECT tags['team'] AS team FROM cost_line_items ORDER BY usage_date");
+    assert_eq!((tags[0]["team"].as_str(), tags[1]["team"].as_str()), (Some("web"), None));
+    let answer = sandbox.json(&["trends", "--from", "2026-03-01", "--to", "2026-03-03", "--granularity", "monthly"]);
+    assert_eq!(answer["periods"][0]["total"], 7.0, "a category in another case is not lost");
 }

@@ -15,22 +15,20 @@ struct Line {
 
 fn lines() -> impl Strategy<Value = Vec<Line>> {
     let category = prop::sample::select(vec!["Usage", "Purchase", "Tax", "Credit", "Adjustment"]);
-    let line = (1u32..29, -100_000i64..1_000_000, 0u8..4, 0u8..5, category).prop_map(|(day, cents, account, service, category)| Line {
-        day,
-        cents,
-        account,
-        service,
-        category,
-    });
+    let line = (1u32..29, -100_000i64..1_000_000, 0u8..4, 0u8..5, category)
+        .prop_map(|(day, cents, account, service, category)| Line { day, cents, account, service, category });
     prop::collection::vec(line, 1..40)
 }
 
 fn csv(lines: &[Line]) -> String {
-    let mut text = String::from("ChargePeriodStart,BilledCost,EffectiveCost,ListCost,ChargeCategory,SubAccountId,ServiceName\n");
+    let mut text =
+        String::from("ChargePeriodStart,BilledCost,EffectiveCost,ListCost,ChargeCategory,SubAccountId,ServiceName\n");
     for Line { day, cents, account, service, category } in lines {
         let billed = *cents as f64 / 100.0;
         let effective = *cents as f64 / 128.0;
-        text += &format!("2026-03-{day:02}T05:00:00Z,{billed},{effective},{billed},{category},{account},service-{service}\n");
+        text += &format!(
+            "2026-03-{day:02}T05:00:00Z,{billed},{effective},{billed},{category},{account},service-{service}\n"
+        );
     }
     text
 }

@@ -23,17 +23,67 @@ fn types_have_plain_values() {
     let query = "SELECT 1.25::DECIMAL(10, 2) AS decimal, 170141183460469231731687303715884105727::HUGEINT AS huge, \
                  [1, 2] AS list, {'a': 1} AS struct, MAP {'k': 'v'} AS map, TIMESTAMP '2026-03-01 10:00:00' AS at, \
                  TIME '10:00:00' AS time, INTERVAL 3 DAY AS interval, NULL AS nothing, true AS yes";
-    insta::assert_snapshot!(bill().run(&["sql", query, "--format", "json"]), @"");
+    insta::assert_snapshot!(bill().run(&["sql", query, "--format", "json"]), @r#"
+    {
+      "schema_version": 1,
+      "command": "sql",
+      "columns": [
+        "decimal",
+        "huge",
+        "list",
+        "struct",
+        "map",
+        "at",
+        "time",
+        "interval",
+        "nothing",
+        "yes"
+      ],
+      "truncated": false,
+      "rows": [
+        {
+          "decimal": 1.25,
+          "huge": "170141183460469231731687303715884105727",
+          "list": [
+            1,
+            2
+          ],
+          "struct": {
+            "a": 1
+          },
+          "map": {
+            "k": "v"
+          },
+          "at": "2026-03-01 10:00:00",
+          "time": "10:00:00",
+          "interval": "3 days",
+          "nothing": null,
+          "yes": true
+        }
+      ]
+    }
+    --- exit code 0
+    "#);
 }
 
 #[test]
 fn more_rows_than_the_limit_are_said() {
-    insta::assert_snapshot!(bill().run(&["sql", "SELECT range FROM range(5)", "--limit", "2"]), @"");
+    insta::assert_snapshot!(bill().run(&["sql", "SELECT range FROM range(5)", "--limit", "2"]), @"
+    range
+        0
+        1
+    --- stderr
+    note: there are more than 2 rows; `--limit` shows more
+    --- exit code 0
+    ");
 }
 
 #[test]
 fn an_answer_without_rows_has_its_columns() {
-    insta::assert_snapshot!(bill().run(&["sql", "SELECT product_code, unblended_cost FROM cost_line_items WHERE false", "--format", "csv"]), @"");
+    insta::assert_snapshot!(bill().run(&["sql", "SELECT product_code, unblended_cost FROM cost_line_items WHERE false", "--format", "csv"]), @"
+    product_code,unblended_cost
+    --- exit code 0
+    ");
 }
 
 #[test]
@@ -80,12 +130,29 @@ fn nothing_is_written_read_or_configured() {
 #[test]
 fn a_query_that_takes_too_long_is_stopped() {
     let query = "SELECT count(*) FROM range(100000000) a, range(100000) b WHERE (a.range * b.range) % 7 = 3";
-    insta::assert_snapshot!(bill().run(&["sql", query, "--timeout", "1"]), @"");
+    insta::assert_snapshot!(bill().run(&["sql", query, "--timeout", "1"]), @"
+    --- stderr
+    error: the query failed
+      caused by: INTERRUPT Error: Interrupted!
+    hint: it ran longer than 1 s; allow more with `--timeout`
+    --- exit code 1
+    ");
 }
 
 #[test]
 fn mistakes_are_explained() {
     let sandbox = bill();
-    insta::assert_snapshot!(sandbox.run(&["sql", "SELEC 1"]), @"");
-    insta::assert_snapshot!(sandbox.run(&["sql", "SELECT costs FROM daily_cost_summary"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["sql", "SELEC 1"]), @r#"
+    --- stderr
+    error: the query cannot be parsed
+      caused by: syntax error at or near "SELEC"
+    --- exit code 2
+    "#);
+    insta::assert_snapshot!(sandbox.run(&["sql", "SELECT costs FROM daily_cost_summary"]), @r#"
+    --- stderr
+    error: the query failed
+      caused by: Binder Error: Referenced column "costs" not found in FROM clause!
+        Candidate bindings: "list_cost", "amortized_cost", "charge_category", "product_code"
+    --- exit code 1
+    "#);
 }

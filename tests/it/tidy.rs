@@ -108,7 +108,8 @@ fn modules_use_only_what_the_table_allows() {
         if module == "main" {
             continue;
         }
-        let (_, allowed) = MAY_USE.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module} is not in the table"));
+        let (_, allowed) =
+            MAY_USE.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module} is not in the table"));
         for used in uses(&code(&text)) {
             if used != module && used != "model" && used != "error" && !allowed.contains(&used.as_str()) {
                 wrong.push(format!("{} uses {used}", path.display()));
@@ -125,7 +126,13 @@ fn crates_appear_only_where_they_belong() {
         let module = module(&path);
         for (name, allowed) in CRATES {
             let code = code(&text);
-            let appears = [format!("use {name}::"), format!(" {name}::"), format!("({name}::"), format!("<{name}::"), format!("&{name}::")];
+            let appears = [
+                format!("use {name}::"),
+                format!(" {name}::"),
+                format!("({name}::"),
+                format!("<{name}::"),
+                format!("&{name}::"),
+            ];
             // `report::config` and the like are modules of ours.
             if appears.iter().any(|text| code.contains(text)) && !allowed.contains(&module.as_str()) {
                 wrong.push(format!("{} uses {name}", path.display()));

@@ -448,7 +448,7 @@ impl PeriodWriter {
 fn export_name(format: Format) -> &'static str {
     match format {
         Format::Cur1 => "acme-cur",
-        Format::Cur2 => "acme-cur2",
+        Format::Cur2 => super::EXPORT,
         Format::Focus | Format::Csv => "acme-focus",
     }
 }

@@ -387,6 +387,9 @@ fn plant(daily: &mut [Vec<f64>], first_day: NaiveDate, events: bool) -> Vec<Even
     if events { planted } else { Vec::new() }
 }
 
+/// The name of the CUR 2.0 export.
+pub const EXPORT: &str = "acme-cur2";
+
 /// The account that pays, and its name.
 pub fn payer() -> (&'static str, &'static str) {
     ACCOUNTS[PAYER]

@@ -68,6 +68,7 @@ CREATE TABLE ingestion_log (
     billing_period     DATE NOT NULL,
     currency           VARCHAR NOT NULL,
     assembly_id        VARCHAR NOT NULL,
+    mapping_version    INTEGER NOT NULL,
     key                VARCHAR NOT NULL,
     size               BIGINT NOT NULL,
     etag               VARCHAR NOT NULL,
