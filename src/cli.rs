@@ -25,32 +25,34 @@ use crate::{
 #[command(name = "aws-cost-anomalies", after_help = EXIT_CODES, propagate_version = false)]
 pub struct App {
     /// Configuration file [default: ./config.yaml, else the user's]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(help_heading = GLOBAL, long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
     /// Database file [default: ./data/costs.duckdb]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(help_heading = GLOBAL, long, global = true, value_name = "FILE")]
     db: Option<PathBuf>,
 
     /// Memory that the database may take before it spills to disk, such as 2GB
-    #[arg(long, global = true, value_name = "SIZE")]
+    #[arg(help_heading = GLOBAL, long, global = true, value_name = "SIZE")]
     memory_limit: Option<String>,
 
     /// Threads that the database may use; 0 is one for each core
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(help_heading = GLOBAL, long, global = true, value_name = "N")]
     threads: Option<usize>,
 
     /// Colour the output
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(help_heading = GLOBAL, long, global = true, value_name = "WHEN", default_value = "auto")]
     color: ColorChoice,
 
     /// Keep progress and notes away
-    #[arg(long, short, global = true)]
+    #[arg(help_heading = GLOBAL, long, short, global = true)]
     quiet: bool,
 
     #[command(subcommand)]
     command: Command,
 }
+
+const GLOBAL: &str = "Global options";
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed on input, configuration or data; 2 wrong usage; \
 3 a remote service failed; 10 findings (with --exit-code or --fail-on); 70 a bug.";
@@ -82,7 +84,7 @@ pub fn main() -> process::ExitCode {
 fn run() -> Result<ExitCode> {
     // Asking DuckDB for its version takes milliseconds; only `--version` needs it.
     let asks_version = std::env::args_os().skip(1).any(|argument| argument == "--version" || argument == "-V");
-    let command = if asks_version { command() } else { App::command() };
+    let command = if asks_version { command() } else { App::command().version(env!("CARGO_PKG_VERSION")) };
     let parsed = command.try_get_matches().and_then(|matches| App::from_arg_matches(&matches));
     let app = match parsed {
         Ok(app) => app,
