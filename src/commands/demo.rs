@@ -1,6 +1,6 @@
 use std::{fs, path::PathBuf};
 
-use chrono::Days;
+use chrono::{Days, NaiveDate};
 use clap::Args;
 
 use super::{Context, ingest::ingest_watched, print};
@@ -22,7 +22,7 @@ use crate::{
 /// Days that the check of the planted events looks back over.
 const LOOK_BACK_DAYS: u64 = 30;
 /// Days after an event began on which finding it still counts.
-const FOUND_WITHIN_DAYS: i64 = 3;
+const FOUND_WITHIN_DAYS: u64 = 3;
 
 /// Show what the program does, on generated bills
 ///
@@ -33,6 +33,10 @@ pub struct DemoArgs {
     /// Seed of all that is random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+
+    /// The day to take for today, as YYYY-MM-DD
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<NaiveDate>,
 }
 
 /// Where the demo keeps its database, unless `--db` names another file.
@@ -41,12 +45,13 @@ const DEMO_DATABASE: &str = "./data/demo.duckdb";
 pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
     let path = context.flag("database.path").unwrap_or_else(|| DEMO_DATABASE.into());
     let settings = Settings { path: PathBuf::from(&path), ..context.database().clone() };
+    let today = args.as_of.unwrap_or(context.today);
     remove_former(&settings)?;
     let folder = tempfile::tempdir().map_err(|e| Error::input("cannot make a folder for the bills").cause(e))?;
     let written = sample::write(&sample::Request {
         out: folder.path().join("bills"),
         format: sources::Format::Cur2,
-        last_day: context.today,
+        last_day: today,
         days: 90,
         seed: args.seed,
         events: true,
@@ -75,7 +80,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
         source: None,
         metric: Metric::NetAmortized,
         filters: &[],
-        as_of: context.today,
+        as_of: today,
         settle_days: context.loaded.config.anomaly.settle_days,
     };
     show_trends(&store, question, context)?;
@@ -206,11 +211,13 @@ fn check(events: &[sample::Event], found: &Anomalies) -> String {
 fn is_of(finding: &Finding, event: &sample::Event) -> bool {
     let same =
         |dimension: &str, value: &str| finding.group.get(dimension).and_then(|found| found.as_str()) == Some(value);
-    let delay = (finding.start - event.start).num_days();
-    let in_time = match finding.kind {
-        Kind::Drift => finding.start <= event.end && finding.end.is_none_or(|end| end >= event.start) && delay >= 0,
-        Kind::Point => (0..=FOUND_WITHIN_DAYS).contains(&delay) || (event.kind == "drift" && delay >= 0),
+    // The run of days that the finding is of, and the days on which finding the event still counts.
+    let goes_on_until = |day: NaiveDate| finding.end.is_none_or(|end| end >= day);
+    let until = match (finding.kind, event.kind) {
+        (Kind::Point, kind) if kind != "drift" => event.start + Days::new(FOUND_WITHIN_DAYS),
+        _ => event.end,
     };
+    let in_time = finding.start <= until && goes_on_until(event.start);
     same("service", event.service)
         && same("account", event.account)
         && finding.direction.name() == event.direction

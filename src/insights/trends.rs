@@ -231,7 +231,9 @@ pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
 
 fn range(request: &Request, frame: &Frame) -> Result<Period> {
     let end = request.to.unwrap_or(frame.as_of);
-    let start = request.from.unwrap_or(end - Days::new(u64::from(request.days.max(1)) - 1));
+    let last_days = end - Days::new(u64::from(request.days.max(1)) - 1);
+    // The last days do not reach before the data; days asked for by name do.
+    let start = request.from.unwrap_or(frame.first_day().map_or(last_days, |first| last_days.max(first.min(end))));
     if request.to.is_none() && start > end {
         return Err(Error::input(format!("there is no data from {start} on"))
             .hint(format!("the newest data is of {}", frame.as_of)));

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    insights::trends::Trends,
+    insights::trends::{TrendPeriod, Trends},
     model::{Granularity, Period},
 };
 
@@ -141,27 +141,22 @@ fn periods(trends: &Trends) -> Table {
 }
 
 fn footer(trends: &Trends) -> String {
-    let totals: Vec<f64> = trends.periods.iter().map(|period| period.total).collect();
+    let settled: Vec<&TrendPeriod> = trends.periods.iter().filter(|period| !period.provisional).collect();
     let mut text = String::new();
-    if totals.len() > 1 {
-        let extreme = |found: Option<(usize, &f64)>| {
-            found.map_or(String::new(), |(index, cost)| {
-                let period = &trends.periods[index];
-                format!(
-                    "{} ({})",
-                    money(*cost, &trends.currency),
-                    period_name(trends.granularity, period.start, period.end)
-                )
+    if settled.len() > 1 {
+        let extreme = |found: Option<&&TrendPeriod>| {
+            found.map_or(String::new(), |period| {
+                let name = period_name(trends.granularity, period.start, period.end);
+                format!("{} ({name})", money(period.total, &trends.currency))
             })
         };
-        let minimum = totals.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
-        let maximum = totals.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-        let mean = totals.iter().sum::<f64>() / totals.len() as f64;
+        let mean = settled.iter().map(|period| period.total).sum::<f64>() / settled.len() as f64;
         text += &format!(
-            "\naverage {}, minimum {}, maximum {}\n",
+            "\naverage {}, minimum {}, maximum {}{}\n",
             money(mean, &trends.currency),
-            extreme(minimum),
-            extreme(maximum)
+            extreme(settled.iter().min_by(|a, b| a.total.total_cmp(&b.total))),
+            extreme(settled.iter().max_by(|a, b| a.total.total_cmp(&b.total))),
+            if settled.len() < trends.periods.len() { " of what is settled" } else { "" }
         );
     }
     if trends.periods.iter().any(|period| period.provisional) {
@@ -178,8 +173,8 @@ fn footer(trends: &Trends) -> String {
     if let Some(hidden) = &trends.hidden_by_credits {
         let money = |amount| money(amount, &trends.currency);
         text += &format!(
-            "credits and refunds of {} hide {} of spend: together {}\n",
-            money(hidden.credits),
+            "credits and refunds take {} off {} of spend: {} remain\n",
+            money(-hidden.credits),
             money(hidden.spend),
             money(hidden.net)
         );

@@ -5,8 +5,8 @@ use crate::harness::Sandbox;
 #[test]
 fn the_demo_finds_what_it_planted_and_can_run_again() {
     let sandbox = Sandbox::new();
-    let first = sandbox.ok(&["demo"]);
-    let second = sandbox.ok(&["demo", "--quiet"]);
+    let first = sandbox.ok(&["demo", "--as-of", "2026-03-15"]);
+    let second = sandbox.ok(&["demo", "--as-of", "2026-03-15", "--quiet"]);
     assert_eq!(first.stdout, second.stdout);
     for text in [
         "1. A bill:",
@@ -18,11 +18,34 @@ fn the_demo_finds_what_it_planted_and_can_run_again() {
     ] {
         assert!(first.stdout.contains(text), "{first}");
     }
-    for kind in ["spike", "drop", "step", "drift", "stopped"] {
-        let line =
-            first.stdout.lines().find(|line| line.trim_start().starts_with(kind)).expect("a line for each event");
-        assert!(line.contains("found as"), "{line}");
+}
+
+#[test]
+fn the_demo_finds_its_events_whatever_the_day_and_the_seed() {
+    for (day, seed) in
+        [("2026-01-01", "1"), ("2026-03-02", "2"), ("2026-07-05", "3"), ("2026-10-31", "4"), ("2028-02-29", "5")]
+    {
+        let run = Sandbox::new().ok(&["demo", "--as-of", day, "--seed", seed, "--quiet"]);
+        for kind in ["spike", "drop", "step", "drift", "stopped"] {
+            let line =
+                run.stdout.lines().find(|line| line.trim_start().starts_with(kind)).expect("a line for each event");
+            assert!(line.contains("found as"), "{day} {seed}: {line}");
+        }
     }
+}
+
+#[test]
+fn the_demo_does_not_write_over_bills_of_others() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", "date,cost\n2026-03-01,1\n");
+    sandbox.ok(&["ingest", "a.csv", "--quiet"]);
+    insta::assert_snapshot!(sandbox.run(&["--db", "data/costs.duckdb", "demo"]), @"
+    --- stderr
+    error: `data/costs.duckdb` holds bills that are not the demo's
+    hint: name another file with `--db`; the demo writes its database anew
+    --- exit code 1
+    ");
+    assert_eq!(sandbox.number("SELECT count(*) FROM cost_line_items"), 1.0);
 }
 
 #[test]

@@ -52,17 +52,18 @@ fn fourteen_days_by_service() {
     2026-03-14  $645.24   -$21.33   -3.2 %   -$7.73  provisional
     2026-03-15  $267.91  -$377.33  -58.5 %   -$3.04  provisional
 
-    average $611.83, minimum $267.91 (2026-03-15), maximum $673.89 (2026-03-10)
+    average $637.70, minimum $581.86 (2026-03-04), maximum $673.89 (2026-03-10) of what is settled
     provisional: days after 2026-03-13 may still change
     not in the total: Credit -$97.35 (`--include`)
-    credits and refunds of -$97.35 hide $8,565.58 of spend: together $8,468.23
+    credits and refunds take $97.35 off $8,565.58 of spend: $8,468.23 remain
     --- exit code 0
     ");
 }
 
 #[test]
 fn months_by_account_with_names() {
-    let run = sample().run(&["trends", "--from", "2026-01-15", "--granularity", "monthly", "--group-by", "account"]);
+    let arguments = ["trends", "--from", "2026-01-15", "--as-of", "2026-03-15", "--granularity", "monthly"];
+    let run = sample().run(&[&arguments[..], &["--group-by", "account"]].concat());
     insta::assert_snapshot!(run, @"
     Net amortized cost by account, 2026-01-15 to 2026-03-15, from cur2
 
@@ -78,12 +79,10 @@ fn months_by_account_with_names() {
     2026-02            $17,938.33  +$7,211.03  +67.2 %  -$202.23
     2026-03-01..03-15   $9,370.59  -$8,567.74  -47.8 %  -$105.05  provisional
 
-    average $12,678.74, minimum $9,370.59 (2026-03-01..03-15), maximum $17,938.33 (2026-02)
+    average $14,332.82, minimum $10,727.31 (2026-01-15..01-31), maximum $17,938.33 (2026-02) of what is settled
     provisional: days after 2026-03-13 may still change
     not in the total: Tax $45.15, Credit -$429.82 (`--include`)
-    credits and refunds of -$429.82 hide $38,036.23 of spend: together $37,606.41
-    --- stderr
-    note: the newest data is of 2026-03-15, 250 days before 2026-11-20: reading as of that day
+    credits and refunds take $429.82 off $38,036.23 of spend: $37,606.41 remain
     --- exit code 0
     ");
 }
@@ -112,10 +111,10 @@ fn a_narrow_terminal_keeps_names_and_numbers_whole() {
     2026-03-14  $645.24   -$21.33  provisional
     2026-03-15  $267.91  -$377.33  provisional
 
-    average $581.59, minimum $267.91 (2026-03-15), maximum $669.94 (2026-03-11)
+    average $664.94, minimum $658.31 (2026-03-12), maximum $669.94 (2026-03-11) of what is settled
     provisional: days after 2026-03-13 may still change
     not in the total: Credit -$32.78 (`--include`)
-    credits and refunds of -$32.78 hide $2,907.97 of spend: together $2,875.18
+    credits and refunds take $32.78 off $2,907.97 of spend: $2,875.18 remain
     --- exit code 0
     ");
     let table = run.stdout.lines().filter(|line| line.starts_with("Amazon") || line.starts_with("2026"));
@@ -140,11 +139,9 @@ fn markdown_and_csv() {
     | --- | ---: | ---: | ---: | ---: | --- |
     | 2026-03-02..03-08 | $4,315.13 | - | - | -$50.03 |  |
     | 2026-03-09..03-15 | $4,250.45 | -$64.68 | -1.5 % | -$47.32 | provisional |
-
-    average $4,282.79, minimum $4,250.45 (2026-03-09..03-15), maximum $4,315.13 (2026-03-02..03-08)
     provisional: days after 2026-03-13 may still change
     not in the total: Credit -$97.35 (`--include`)
-    credits and refunds of -$97.35 hide $8,565.58 of spend: together $8,468.23
+    credits and refunds take $97.35 off $8,565.58 of spend: $8,468.23 remain
     --- exit code 0
     ");
     insta::assert_snapshot!(sandbox.run(&[&arguments[..], &["csv"]].concat()), @"
@@ -161,13 +158,24 @@ fn markdown_and_csv() {
 
 #[test]
 fn json_has_the_promised_fields() {
-    let answer = sample().json(&["trends", "--days", "2", "--top", "1", "--filter", "service=AmazonS3", "--quiet"]);
+    let answer = sample().json(&[
+        "trends",
+        "--as-of",
+        "2026-03-20",
+        "--days",
+        "2",
+        "--top",
+        "1",
+        "--filter",
+        "service=AmazonS3",
+        "--quiet",
+    ]);
     insta::assert_snapshot!(serde_json::to_string_pretty(&answer).expect("JSON"), @r#"
     {
       "schema_version": 1,
       "command": "trends",
       "as_of": "2026-03-15",
-      "data_age_days": 250,
+      "data_age_days": 5,
       "settled_through": "2026-03-13",
       "source": "cur2",
       "metric": "net_amortized",
@@ -242,7 +250,7 @@ fn json_has_the_promised_fields() {
       "apart": [],
       "hidden_by_credits": null,
       "notes": [
-        "the newest data is of 2026-03-15, 250 days before 2026-11-20: reading as of that day"
+        "the newest data is of 2026-03-15, 5 days before 2026-03-20: reading as of that day"
       ]
     }
     "#);
@@ -365,32 +373,18 @@ fn credits_that_hide_the_bill_are_said() {
     sandbox.write("a.csv", "date,cost,charge_category\n2026-03-01,100,Usage\n2026-03-01,-100,Credit\n2026-03-02,100,Usage\n2026-03-02,-100,Credit\n");
     sandbox.ok(&["ingest", "a.csv", "--quiet"]);
     insta::assert_snapshot!(sandbox.run(&["trends", "--as-of", "2026-03-02"]), @"
-    Net amortized cost by service, 2026-02-17 to 2026-03-02, from csv
+    Net amortized cost by service, 2026-03-01 to 2026-03-02, from csv
 
-    service    total    share  per day  2026-02-28  change  %  trend
-    csv      $200.00  100.0 %  $100.00       $0.00   $0.00  -  ▁▁▁▁▁▁▁▁▁▁▁▁██
-    total    $200.00  100.0 %  $100.00       $0.00   $0.00  -  ▁▁▁▁▁▁▁▁▁▁▁▁██
+    service  2026-03-01  2026-03-02    total    share  per day  change      %  trend
+    csv         $100.00     $100.00  $200.00  100.0 %  $100.00   $0.00  0.0 %  ██
+    total       $100.00     $100.00  $200.00  100.0 %  $100.00   $0.00  0.0 %  ██
 
-    day           total    change      %   credits
-    2026-02-17    $0.00         -      -     $0.00
-    2026-02-18    $0.00     $0.00      -     $0.00
-    2026-02-19    $0.00     $0.00      -     $0.00
-    2026-02-20    $0.00     $0.00      -     $0.00
-    2026-02-21    $0.00     $0.00      -     $0.00
-    2026-02-22    $0.00     $0.00      -     $0.00
-    2026-02-23    $0.00     $0.00      -     $0.00
-    2026-02-24    $0.00     $0.00      -     $0.00
-    2026-02-25    $0.00     $0.00      -     $0.00
-    2026-02-26    $0.00     $0.00      -     $0.00
-    2026-02-27    $0.00     $0.00      -     $0.00
-    2026-02-28    $0.00     $0.00      -     $0.00
-    2026-03-01  $100.00  +$100.00      -  -$100.00  provisional
-    2026-03-02  $100.00     $0.00  0.0 %  -$100.00  provisional
-
-    average $14.29, minimum $0.00 (2026-02-17), maximum $100.00 (2026-03-02)
+    day           total  change      %   credits
+    2026-03-01  $100.00       -      -  -$100.00  provisional
+    2026-03-02  $100.00   $0.00  0.0 %  -$100.00  provisional
     provisional: days after 2026-02-28 may still change
     not in the total: Credit -$200.00 (`--include`)
-    credits and refunds of -$200.00 hide $200.00 of spend: together $0.00
+    credits and refunds take $200.00 off $200.00 of spend: $0.00 remain
     --- exit code 0
     ");
 }
