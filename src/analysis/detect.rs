@@ -1,7 +1,7 @@
 //! The classic method: a robust z-score for days that stand out and a Theil-Sen slope for slow drift.
 //! `docs/ANOMALIES.md` gives the formulas. One function takes series and returns findings: [`detect`].
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
@@ -163,13 +163,19 @@ pub struct Finding {
 }
 
 /// Judges every day of `judged` in each series as if it were the newest: nothing after a day is used.
-/// Findings come ranked by severity, then by dollars.
+///
+/// A finding is a run of flagged days that reaches into `judged`; it is followed back over the window before
+/// it, so that it begins when it began. A drift is left out where a point finding of the same direction tells
+/// of the same days. Findings come ranked by severity, then by dollars.
 pub fn detect(series: &[Series], judged: Period, parameters: &Parameters) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, one) in series.iter().enumerate() {
-        for kind in [Kind::Point, Kind::Drift] {
-            findings.extend(runs(index, one, kind, judged, parameters));
-        }
+        let points = runs(index, one, Kind::Point, judged, parameters);
+        let told =
+            |drift: &Finding| points.iter().any(|point| point.direction == drift.direction && overlap(point, drift));
+        let drifts = runs(index, one, Kind::Drift, judged, parameters).into_iter().filter(|drift| !told(drift));
+        let drifts: Vec<Finding> = drifts.collect();
+        findings.extend(points.into_iter().chain(drifts));
     }
     findings.sort_by(|a, b| {
         b.severity
@@ -179,6 +185,10 @@ pub fn detect(series: &[Series], judged: Period, parameters: &Parameters) -> Vec
             .then(a.start.cmp(&b.start))
     });
     findings
+}
+
+fn overlap(a: &Finding, b: &Finding) -> bool {
+    a.end.is_none_or(|end| end >= b.start) && b.end.is_none_or(|end| end >= a.start)
 }
 
 /// Whether `series` has the days before `day` that a judgement needs.
@@ -223,21 +233,25 @@ fn drift(window: &[f64], parameters: &Parameters) -> Option<Measure> {
         return None;
     }
     let percent = slope * days as f64 / level * 100.0;
+    let expected = median(&window[..days / 2])?;
+    // A day that has gone the other way is no part of the drift.
+    let same_way = (last - expected) * percent > 0.0;
     Some(Measure {
         kind: Kind::Drift,
         actual: last,
-        expected: median(&window[..days / 2])?,
+        expected,
         score: percent / parameters.drift_threshold_pct * parameters.threshold,
         raw: percent,
-        flagged: percent.abs() > parameters.drift_threshold_pct,
+        flagged: same_way && percent.abs() > parameters.drift_threshold_pct,
     })
 }
 
-/// Merges consecutive flagged days of one direction.
+/// Merges consecutive flagged days of one direction into runs, and keeps those that reach into `judged`.
 fn runs(index: usize, series: &Series, kind: Kind, judged: Period, parameters: &Parameters) -> Vec<Finding> {
     let mut runs: Vec<Vec<(NaiveDate, Measure)>> = Vec::new();
     let mut open = false;
-    for day in judged.iter() {
+    let followed = Period { start: judged.start - Days::new(parameters.window_days as u64), end: judged.end };
+    for day in followed.iter() {
         let measure = judge(series, day, parameters).find(|measure| measure.kind == kind && measure.flagged);
         let Some(measure) = measure else {
             open = false;
@@ -252,6 +266,7 @@ fn runs(index: usize, series: &Series, kind: Kind, judged: Period, parameters: &
         }
         open = true;
     }
+    runs.retain(|run| run.last().is_some_and(|(last, _)| *last >= judged.start));
     runs.iter().filter_map(|run| finding(index, run, judged, parameters)).collect()
 }
 
@@ -312,7 +327,6 @@ fn reasons(measure: &Measure, days: usize, parameters: &Parameters) -> Vec<Strin
 
 #[cfg(test)]
 mod tests {
-    use chrono::Days;
     use proptest::prelude::*;
 
     use super::*;
@@ -364,6 +378,20 @@ mod tests {
         assert_eq!(spikes[0].start, start() + Days::new(13));
         assert_eq!(spikes[0].end, Some(start() + Days::new(14)));
         assert!((spikes[0].impact_total - 81.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_newest_day_tells_since_when() {
+        let mut values = vec![20.0; 13];
+        values.extend([60.0, 61.0, 62.0]);
+        let newest = start() + Days::new(15);
+        let findings = detect(&[series(&values)], Period { start: newest, end: newest }, &PARAMETERS);
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        assert_eq!((findings[0].start, findings[0].end), (start() + Days::new(13), None));
+        assert!((findings[0].impact_total - 123.0).abs() < 1e-9);
+        let over = Period { start: start() + Days::new(30), end: start() + Days::new(30) };
+        values.extend([20.0; 20]);
+        assert_eq!(detect(&[series(&values)], over, &PARAMETERS), [], "what is over is not told again");
     }
 
     #[test]

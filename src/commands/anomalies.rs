@@ -1,7 +1,7 @@
 use chrono::NaiveDate;
 use clap::Args;
 
-use super::{Context, print, selection::SelectionArgs};
+use super::{Context, day, print, selection::SelectionArgs};
 use crate::{
     analysis::detect::{Parameters, Sensitivity, Severity},
     error::{Error, ExitCode, Result},
@@ -20,11 +20,11 @@ pub struct AnomaliesArgs {
     days: Option<u32>,
 
     /// First day to judge, as YYYY-MM-DD [default: the newest settled day]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     from: Option<NaiveDate>,
 
     /// Last day to judge, as YYYY-MM-DD [default: the newest settled day]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     to: Option<NaiveDate>,
 
     /// Dimensions joined by +; `trends --help` lists them

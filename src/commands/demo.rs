@@ -3,7 +3,7 @@ use std::{fs, path::PathBuf};
 use chrono::{Days, NaiveDate};
 use clap::Args;
 
-use super::{Context, ingest::ingest_watched, print};
+use super::{Context, day, ingest::ingest_watched, print};
 use crate::{
     analysis::detect::{Kind, Parameters, Sensitivity},
     error::{Error, ExitCode, Result},
@@ -26,8 +26,8 @@ const FOUND_WITHIN_DAYS: u64 = 3;
 
 /// Show what the program does, on generated bills
 ///
-/// Generates 90 days of hourly bills, ingests them into ./data/demo.duckdb, shows trends and anomalies and
-/// checks these against the events that were planted.
+/// Generates 90 days of hourly bills, ingests them into ./data/demo.duckdb (or --db), shows trends and
+/// anomalies and checks these against the events that were planted.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Seed of all that is random
@@ -35,7 +35,7 @@ pub struct DemoArgs {
     seed: u64,
 
     /// The day to take for today, as YYYY-MM-DD
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     as_of: Option<NaiveDate>,
 }
 

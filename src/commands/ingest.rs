@@ -133,7 +133,7 @@ struct Shared {
 
 impl Watcher for Bar {
     fn planned(&self, _files: usize, bytes: u64) {
-        let style = ProgressStyle::with_template("{bar:24} {bytes}/{total_bytes} {msg} {elapsed}");
+        let style = ProgressStyle::with_template("{bar:20} {percent:>3} % {bytes}/{total_bytes} {msg} {eta} left");
         let bar = ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         if let Ok(mut slot) = self.shared.bar.lock() {
             *slot = Some(bar);

@@ -104,6 +104,11 @@ impl Context {
     }
 }
 
+/// A day as the command line takes it.
+fn day(text: &str) -> Result<NaiveDate, String> {
+    text.parse().map_err(|_| "write days as YYYY-MM-DD".to_owned())
+}
+
 /// Writes data. A reader who has seen enough is no error.
 fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::Args;
 
-use super::{Context, print};
+use super::{Context, day, print};
 use crate::{
     error::{ExitCode, Result},
     report::units::count,
@@ -41,7 +41,7 @@ pub struct SampleDataArgs {
     rows: Option<u64>,
 
     /// The last day, as YYYY-MM-DD [default: today]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     as_of: Option<NaiveDate>,
 }
 

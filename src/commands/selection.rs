@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use clap::Args;
 
-use super::Context;
+use super::{Context, day};
 use crate::{
     insights::Question,
     model::{ChargeCategory, Filter, Metric},
@@ -29,7 +29,7 @@ pub struct SelectionArgs {
     pub include: Vec<ChargeCategory>,
 
     /// The day to take for today, as YYYY-MM-DD
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub as_of: Option<NaiveDate>,
 
     /// How to write the answer

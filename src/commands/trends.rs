@@ -1,7 +1,7 @@
 use chrono::NaiveDate;
 use clap::Args;
 
-use super::{Context, print, selection::SelectionArgs};
+use super::{Context, day, print, selection::SelectionArgs};
 use crate::{
     error::{ExitCode, Result},
     insights::trends::{Request, trends},
@@ -17,11 +17,11 @@ pub struct TrendsArgs {
     days: u32,
 
     /// First day, as YYYY-MM-DD
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     from: Option<NaiveDate>,
 
     /// Last day, as YYYY-MM-DD [default: the newest]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     to: Option<NaiveDate>,
 
     /// Length of a period

@@ -232,7 +232,8 @@ impl Data {
             return Err(Error::input(format!("there is no data up to {end}, the newest settled day"))
                 .hint("ingest more days, or name a later day with `--as-of`"));
         }
-        let read = Period { start: start - Days::new(HISTORY_DAYS.max(request.parameters.window_days as u64)), end };
+        let read =
+            Period { start: start - Days::new(HISTORY_DAYS.max(2 * request.parameters.window_days as u64)), end };
         let segments = frame.segments(read, question.settle_days);
         let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
         let cells = store.cells(&selection, &request.group_by.0)?;

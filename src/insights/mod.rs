@@ -91,7 +91,7 @@ impl Frame {
         Ok(Self {
             as_of,
             data_age_days: (question.as_of - newest).num_days().max(0),
-            settled_through: settled_through(as_of, question.settle_days, newest),
+            settled_through: settled_through(question.as_of, question.settle_days, newest),
             days,
         })
     }
@@ -193,7 +193,8 @@ fn single_currency(store: &Store, selection: &Selection) -> Result<String> {
 fn check_filters(store: &Store, selection: &Selection) -> Result<()> {
     for filter in selection.filters.iter().filter(|filter| !filter.negated) {
         let values = store.values(selection, &filter.dimension)?;
-        if values.contains(&filter.value) {
+        let is_name = filter.dimension == Dimension::Account && !store.accounts_named(&filter.value)?.is_empty();
+        if values.contains(&filter.value) || is_name {
             continue;
         }
         let error = Error::input(format!("there is no {} `{}` in these days", filter.dimension, filter.value));

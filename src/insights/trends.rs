@@ -163,8 +163,10 @@ pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
         Some(values) => group_object(&request.group_by, values),
         None => request.group_by.0.iter().map(|dimension| (dimension.to_string(), "other".into())).collect(),
     };
+    let is_whole = |period: Period| request.granularity.period_of(period.start) == period;
     let trend_periods = periods.iter().enumerate().map(|(index, period)| {
-        let before = index.checked_sub(1);
+        // A change between a whole period and a part of one says nothing.
+        let before = index.checked_sub(1).filter(|before| is_whole(*period) && is_whole(periods[*before]));
         TrendPeriod {
             start: period.start,
             end: period.end,

@@ -66,10 +66,10 @@ fn text(anomalies: &Anomalies, render: impl Fn(&Table) -> String) -> String {
     let count = anomalies.findings.len();
     let mut text = format!("{count} {} {judged} ({basis})\n\n", if count == 1 { "anomaly" } else { "anomalies" });
     text += &render(&table(anomalies));
-    text += "\nwhy\n";
+    text += "\nwhy\n\n";
     for finding in &anomalies.findings {
         let names: Vec<String> = group_names(&finding.group, finding.account_name.as_deref());
-        text += &format!("  {} {}: {}\n", finding.id, names.join(" / "), finding.reasons.join("; "));
+        text += &format!("- {} {}: {}\n", finding.id, names.join(" / "), finding.reasons.join("; "));
     }
     text
 }

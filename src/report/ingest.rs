@@ -34,7 +34,7 @@ fn text(outcome: &Outcome, render: impl Fn(&Table) -> String) -> String {
     if !outcome.periods.is_empty() {
         text += &render(&periods(outcome));
         let rows: u64 = outcome.periods.iter().map(|period| period.loaded.rows).sum();
-        text += &format!("\n{} rows ingested\n", count(rows));
+        text += &format!("\n{} {} ingested\n", count(rows), if rows == 1 { "row" } else { "rows" });
     }
     text += &notes(outcome);
     for unchanged in &outcome.unchanged {
@@ -119,7 +119,7 @@ fn notes(outcome: &Outcome) -> String {
         let spend = period.loaded.unblended_cost - credits;
         if credits <= -0.01 && -credits >= HIDING_SHARE * spend {
             say(format!(
-                "credits and refunds of {} are in the sums: without them {}",
+                "credits and refunds of {} are in the unblended sum: without them {}",
                 money(credits, &period.loaded.currency),
                 money(spend, &period.loaded.currency)
             ));

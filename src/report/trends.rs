@@ -55,32 +55,27 @@ fn groups(trends: &Trends, dimensions: &[String]) -> Table {
     let own_columns = (2..=MAX_PERIOD_COLUMNS).contains(&trends.periods.len());
     let mut columns: Vec<Column> = dimensions.iter().map(Column::name).collect();
     if own_columns {
-        columns.extend(
-            trends
-                .periods
-                .iter()
-                .map(|period| Column::number(period_name(trends.granularity, period.start, period.end)).rank(4)),
-        );
+        // Where space is short, the oldest periods go first.
+        columns.extend(trends.periods.iter().enumerate().map(|(index, period)| {
+            let name = period_name(trends.granularity, period.start, period.end);
+            Column::number(name).rank(u8::try_from(10 + trends.periods.len() - index).unwrap_or(u8::MAX))
+        }));
     }
     columns.extend([Column::number("total"), Column::number("share").rank(3), Column::number("per day").rank(5)]);
-    if !own_columns {
-        columns.push(Column::number(last_name).rank(2));
+    if own_columns {
+        columns.push(Column::number(format!("change {last_name}")).rank(1));
+    } else {
+        columns.extend([Column::number(last_name).rank(2), Column::number("change").rank(1)]);
     }
-    columns.extend([Column::number("change").rank(1), Column::number("%").rank(2), Column::name("trend").rank(6)]);
+    columns.extend([Column::number("%").rank(2), Column::name("trend").rank(6)]);
     let mut table = Table::new(columns);
-    let row = |names: Vec<String>, costs: &[f64], total: f64, share: Option<f64>, average: f64| {
-        let mut cells = names;
+    let row = |mut cells: Vec<String>, costs: &[f64], sums: [String; 3], moved: Option<f64>, moved_pct: Option<f64>| {
         if own_columns {
             cells.extend(costs.iter().map(|cost| money(*cost)));
         }
-        let latest = costs.get(last).copied().unwrap_or(0.0);
-        let before = last.checked_sub(1).map(|index| costs[index]);
-        let moved = before.map(|before| latest - before);
-        let moved_pct =
-            before.filter(|before| before.abs() >= 0.01).map(|before| (latest - before) / before.abs() * 100.0);
-        cells.extend([money(total), percent(share, false), money(average)]);
+        cells.extend(sums);
         if !own_columns {
-            cells.push(money(latest));
+            cells.push(money(costs.get(last).copied().unwrap_or(0.0)));
         }
         cells.extend([
             moved.map_or("-".into(), |moved| change(moved, &trends.currency)),
@@ -89,13 +84,17 @@ fn groups(trends: &Trends, dimensions: &[String]) -> Table {
         ]);
         cells
     };
-    for group in &trends.groups {
+    let latest = trends.periods.get(last);
+    for (index, group) in trends.groups.iter().enumerate() {
+        let names = group_names(&group.group, group.account_name.as_deref());
+        let sums = [money(group.cost), percent(group.share_pct, false), money(group.average)];
+        let of_group = latest.and_then(|period| period.groups.get(index));
         table.row(row(
-            group_names(&group.group, group.account_name.as_deref()),
+            names,
             &group.costs,
-            group.cost,
-            group.share_pct,
-            group.average,
+            sums,
+            of_group.and_then(|group| group.change),
+            of_group.and_then(|group| group.change_pct),
         ));
     }
     let totals: Vec<f64> = trends.periods.iter().map(|period| period.total).collect();
@@ -103,7 +102,14 @@ fn groups(trends: &Trends, dimensions: &[String]) -> Table {
     let mut names = vec![String::new(); dimensions.len()];
     names[0] = "total".into();
     let average: f64 = trends.groups.iter().map(|group| group.average).sum();
-    table.row(row(names, &totals, total, Some(100.0).filter(|_| total.abs() >= 0.01), average));
+    let share = Some(100.0).filter(|_| total.abs() >= 0.01);
+    table.row(row(
+        names,
+        &totals,
+        [money(total), percent(share, false), money(average)],
+        latest.and_then(|period| period.change),
+        latest.and_then(|period| period.change_pct),
+    ));
     table
 }
 

@@ -49,7 +49,8 @@ pub fn percent(value: Option<f64>, signed: bool) -> String {
     match value {
         None => "-".into(),
         Some(value) if value.abs() >= 1000.0 => format!("{}{value:.0} %", if signed && value > 0.0 { "+" } else { "" }),
-        Some(value) => format!("{}{value:.1} %", if signed && value >= 0.05 { "+" } else { "" }),
+        Some(value) if value.abs() < 0.05 => "0.0 %".into(),
+        Some(value) => format!("{}{value:.1} %", if signed && value > 0.0 { "+" } else { "" }),
     }
 }
 
@@ -90,7 +91,7 @@ mod tests {
     #[test]
     fn percents_shorten_as_they_grow() {
         assert_eq!(percent(Some(12.34), true), "+12.3 %");
-        assert_eq!(percent(Some(-0.01), true), "-0.0 %");
+        assert_eq!(percent(Some(-0.01), true), "0.0 %");
         assert_eq!(percent(Some(12_345.6), true), "+12346 %");
         assert_eq!(percent(None, true), "-");
     }

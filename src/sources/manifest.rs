@@ -173,6 +173,9 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let text = path.to_string_lossy();
         if path.exists() {
             expanded.push(path.clone());
+        } else if text.starts_with("s3://") {
+            return Err(Error::input(format!("`{text}` is not on this disk"))
+                .hint(format!("copy it first: `aws s3 sync {text} bills/`, then ingest `bills/`")));
         } else if text.contains(['*', '?', '[']) {
             let matches =
                 glob::glob(&text).map_err(|e| Error::input(format!("cannot read the pattern `{text}`")).cause(e))?;

@@ -116,6 +116,12 @@ impl Store {
         Ok(names.into_iter().collect())
     }
 
+    /// The ids of the accounts of a name.
+    pub fn accounts_named(&self, name: &str) -> Result<Vec<String>> {
+        let sql = format!("SELECT id FROM accounts WHERE name = {} ORDER BY id", quoted(name));
+        self.rows(&sql, "cannot read the account names", |row| row.get(0))
+    }
+
     /// The values of `dimension` in what is selected, the costliest first, for a hint.
     pub fn values(&self, selection: &Selection, dimension: &Dimension) -> Result<Vec<String>> {
         let unfiltered = Selection { filters: &[], ..selection.clone() };
@@ -144,11 +150,15 @@ impl Store {
         // Several values of one dimension are alternatives; all else must hold together.
         let mut wanted: BTreeMap<&Dimension, Vec<String>> = BTreeMap::new();
         for filter in selection.filters {
+            let mut values = vec![quoted(&filter.value)];
+            if filter.dimension == Dimension::Account {
+                values.extend(self.accounts_named(&filter.value)?.iter().map(|id| quoted(id)));
+            }
             if filter.negated {
                 let column = self.expression(&filter.dimension, selection.segments)?;
-                condition += &format!(" AND COALESCE({column}, '{NONE}') <> {}", quoted(&filter.value));
+                condition += &format!(" AND COALESCE({column}, '{NONE}') NOT IN ({})", values.join(", "));
             } else {
-                wanted.entry(&filter.dimension).or_default().push(quoted(&filter.value));
+                wanted.entry(&filter.dimension).or_default().extend(values);
             }
         }
         for (dimension, values) in wanted {

@@ -511,7 +511,7 @@ fn dates_the_wrong_way_round() {
     ");
     insta::assert_snapshot!(sandbox.run(&["trends", "--from", "tomorrow"]), @"
     --- stderr
-    error: invalid value 'tomorrow' for '--from <DATE>': input contains invalid characters
+    error: invalid value 'tomorrow' for '--from <DATE>': write days as YYYY-MM-DD
 
     For more information, try '--help'.
     --- exit code 2

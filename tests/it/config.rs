@@ -55,6 +55,7 @@ fn init_writes_the_example_once() {
     --- stderr
     error: cannot write `config.yaml`
       caused by: File exists (os error 17)
+    hint: nothing is written over; name another file
     --- exit code 1
     ");
     sandbox.ok(&["config", "show"]);

@@ -18,9 +18,9 @@ fn a_bill_is_summed_up_by_period() {
 
     60,896 rows ingested
     no values in net columns: net amortized = amortized
-    2026-01: credits and refunds of -$122.54 are in the sums: without them $9,758.27
-    2026-02: credits and refunds of -$202.23 are in the sums: without them $17,971.31
-    2026-03: credits and refunds of -$105.05 are in the sums: without them $9,415.63
+    2026-01: credits and refunds of -$122.54 are in the unblended sum: without them $9,758.27
+    2026-02: credits and refunds of -$202.23 are in the unblended sum: without them $17,971.31
+    2026-03: credits and refunds of -$105.05 are in the unblended sum: without them $9,415.63
     passed over, not a bill: bills/events.csv
     --- stderr
     ingested 2026-01 of acme-cur2: 17,544 rows
@@ -66,7 +66,7 @@ fn a_restated_period_replaces_the_former_one_whatever_its_file_is_called() {
     period   format  provider  payer   files  rows  days               unblended  amortized  net amortized  credits in it
     2026-03  csv     vendor    vendor      1     1  2026-03-01..03-01      $7.00      $7.00          $7.00          $0.00
 
-    1 rows ingested
+    1 row ingested
     no currency: amounts are taken as USD
     no region: every region is `global`
     no resource: no breakdown by resource
@@ -184,7 +184,7 @@ fn one_bad_file_does_not_stop_the_others_and_leaves_its_period_as_it_was() {
     period   format  provider  payer  files  rows  days               unblended  amortized  net amortized  credits in it
     2026-04  csv     csv       csv        1     1  2026-04-01..04-01     $20.00     $20.00         $20.00          $0.00
 
-    1 rows ingested
+    1 row ingested
     no currency: amounts are taken as USD
     no region: every region is `global`
     no resource: no breakdown by resource

@@ -67,17 +67,17 @@ fn months_by_account_with_names() {
     insta::assert_snapshot!(run, @"
     Net amortized cost by account, 2026-01-15 to 2026-03-15, from cur2
 
-    account                      2026-01-15..01-31     2026-02  2026-03-01..03-15       total    share      change         %
-    222222222222 …e-production)          $7,918.86  $13,197.54          $7,334.00  $28,450.40   74.8 %  +$5,278.68   +66.7 %
-    444444444444 (acme-data)             $1,757.40   $2,888.69          $1,237.29   $5,883.39   15.5 %  +$1,131.28   +64.4 %
-    333333333333 (acme-staging)            $958.96   $1,596.75            $618.14   $3,173.85    8.3 %    +$637.78   +66.5 %
-    012345678901 …e-management)             $92.08     $255.36            $181.16     $528.60    1.4 %    +$163.28  +177.3 %
-    total                               $10,727.31  $17,938.33          $9,370.59  $38,036.23  100.0 %  +$7,211.03   +67.2 %
+    account                            2026-02  2026-03-01..03-15       total    share  per day  change 2026-02  %  trend
+    222222222222 (acme-production)  $13,197.54          $7,334.00  $28,450.40   74.8 %  $474.17               -  -  ▅█▅
+    444444444444 (acme-data)         $2,888.69          $1,237.29   $5,883.39   15.5 %   $98.06               -  -  ▅█▄
+    333333333333 (acme-staging)      $1,596.75            $618.14   $3,173.85    8.3 %   $52.90               -  -  ▅█▄
+    012345678901 (acme-management)     $255.36            $181.16     $528.60    1.4 %    $8.81               -  -  ▄█▆
+    total                           $17,938.33          $9,370.59  $38,036.23  100.0 %  $633.94               -  -  ▅█▅
 
-    month                   total      change        %   credits
-    2026-01-15..01-31  $10,727.31           -        -  -$122.54
-    2026-02            $17,938.33  +$7,211.03  +67.2 %  -$202.23
-    2026-03-01..03-15   $9,370.59  -$8,567.74  -47.8 %  -$105.05  provisional
+    month                   total  change  %   credits
+    2026-01-15..01-31  $10,727.31       -  -  -$122.54
+    2026-02            $17,938.33       -  -  -$202.23
+    2026-03-01..03-15   $9,370.59       -  -  -$105.05  provisional
 
     average $14,332.82, minimum $10,727.31 (2026-01-15..01-31), maximum $17,938.33 (2026-02) of what is settled
     provisional: days after 2026-03-13 may still change
@@ -96,23 +96,23 @@ fn a_narrow_terminal_keeps_names_and_numbers_whole() {
     insta::assert_snapshot!(run, @"
     Net amortized cost by service, 2026-03-11 to 2026-03-15, from cur2
 
-    service              total   change       %
-    AmazonEC2        $1,519.41  +$12.73  +3.7 %
-    AmazonRDS          $412.64   -$1.47  -1.6 %
-    AmazonS3           $167.57   +$0.21  +0.5 %
-    AmazonSageMaker    $148.42   -$0.39  -1.1 %
-    other              $659.93   -$2.82  -1.9 %
-    total            $2,907.97   +$8.26  +1.3 %
+    service              total  change 2026-03-14
+    AmazonEC2        $1,519.41            -$26.83
+    AmazonRDS          $412.64             +$2.16
+    AmazonS3           $167.57             -$0.34
+    AmazonSageMaker    $148.42             -$0.04
+    other              $659.93             +$3.72
+    total            $2,907.97            -$21.33
 
     day           total    change
     2026-03-11  $669.94         -
     2026-03-12  $658.31   -$11.63
     2026-03-13  $666.57    +$8.26
-    2026-03-14  $645.24   -$21.33  provisional
+    2026-03-14  $645.24   -$21.33
     2026-03-15  $267.91  -$377.33  provisional
 
-    average $664.94, minimum $658.31 (2026-03-12), maximum $669.94 (2026-03-11) of what is settled
-    provisional: days after 2026-03-13 may still change
+    average $660.02, minimum $645.24 (2026-03-14), maximum $669.94 (2026-03-11) of what is settled
+    provisional: days after 2026-03-14 may still change
     not in the total: Credit -$32.78 (`--include`)
     credits and refunds take $32.78 off $2,907.97 of spend: $2,875.18 remain
     --- exit code 0
@@ -128,7 +128,7 @@ fn markdown_and_csv() {
     insta::assert_snapshot!(sandbox.run(&[&arguments[..], &["markdown"]].concat()), @"
     Net amortized cost by service, 2026-03-02 to 2026-03-15, from cur2
 
-    | service | 2026-03-02..03-08 | 2026-03-09..03-15 | total | share | per day | change | % | trend |
+    | service | 2026-03-02..03-08 | 2026-03-09..03-15 | total | share | per day | change 2026-03-02..03-08 | % | trend |
     | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
     | AmazonEC2 | $2,429.66 | $2,236.84 | $4,666.50 | 54.5 % | $333.32 | - | - | █▇ |
     | AmazonRDS | $537.14 | $601.05 | $1,138.19 | 13.3 % | $81.30 | - | - | ▇█ |
@@ -139,7 +139,7 @@ fn markdown_and_csv() {
     | --- | ---: | ---: | ---: | ---: | --- |
     | 2026-03-02..03-08 | $4,315.13 | - | - | -$50.03 |  |
     | 2026-03-09..03-15 | $4,250.45 | -$64.68 | -1.5 % | -$47.32 | provisional |
-    provisional: days after 2026-03-13 may still change
+    provisional: days after 2026-03-14 may still change
     not in the total: Credit -$97.35 (`--include`)
     credits and refunds take $97.35 off $8,565.58 of spend: $8,468.23 remain
     --- exit code 0
@@ -176,7 +176,7 @@ fn json_has_the_promised_fields() {
       "command": "trends",
       "as_of": "2026-03-15",
       "data_age_days": 5,
-      "settled_through": "2026-03-13",
+      "settled_through": "2026-03-14",
       "source": "cur2",
       "metric": "net_amortized",
       "currency": "USD",
@@ -193,7 +193,7 @@ fn json_has_the_promised_fields() {
         {
           "start": "2026-03-14",
           "end": "2026-03-14",
-          "provisional": true,
+          "provisional": false,
           "total": 37.96658731633536,
           "change": null,
           "change_pct": null,
@@ -375,9 +375,9 @@ fn credits_that_hide_the_bill_are_said() {
     insta::assert_snapshot!(sandbox.run(&["trends", "--as-of", "2026-03-02"]), @"
     Net amortized cost by service, 2026-03-01 to 2026-03-02, from csv
 
-    service  2026-03-01  2026-03-02    total    share  per day  change      %  trend
-    csv         $100.00     $100.00  $200.00  100.0 %  $100.00   $0.00  0.0 %  ██
-    total       $100.00     $100.00  $200.00  100.0 %  $100.00   $0.00  0.0 %  ██
+    service  2026-03-01  2026-03-02    total    share  per day  change 2026-03-02      %  trend
+    csv         $100.00     $100.00  $200.00  100.0 %  $100.00              $0.00  0.0 %  ██
+    total       $100.00     $100.00  $200.00  100.0 %  $100.00              $0.00  0.0 %  ██
 
     day           total  change      %   credits
     2026-03-01  $100.00       -      -  -$100.00  provisional
