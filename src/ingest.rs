@@ -107,8 +107,8 @@ struct Unit {
 struct Done {
     /// Files that are loaded, or were there already.
     keys: BTreeSet<String>,
-    /// Files that could not be read.
-    failed: BTreeSet<String>,
+    /// Folders with loose files that could not be read, of no one knows which period.
+    broken: BTreeSet<PathBuf>,
 }
 
 /// Ingests bills from disk.
@@ -134,7 +134,8 @@ pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Re
     };
     let mut units = Vec::new();
     for delivery in &found.deliveries {
-        let label = format!("{} of {}", delivery.period.format("%Y-%m"), delivery.export);
+        let name = delivery.export.rsplit('/').next().unwrap_or(&delivery.export);
+        let label = format!("{} of {name}", delivery.period.format("%Y-%m"));
         let open_bill = |path| match open(path, Some(delivery.format))? {
             Opened::Bill(bill) => Ok(*bill),
             Opened::NotABill(error) => Err(error),
@@ -159,7 +160,7 @@ pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Re
             Ok(Opened::Bill(bill)) => loose.push(*bill),
             Ok(Opened::NotABill(error)) => strangers.push((file, error.context(cannot_ingest(&file.path)))),
             Err(error) => {
-                done.failed.extend(files::canonical(&file.path).map(|path| path.to_string_lossy().into_owned()));
+                done.broken.extend(file.path.parent().map(Path::to_owned));
                 outcome.failures.push(error);
             }
         }
@@ -217,17 +218,17 @@ fn group(store: &Store, bills: Vec<Bill>, request: &Request, failures: &mut Vec<
     let mut groups: Vec<(BTreeSet<_>, Vec<Bill>)> = Vec::new();
     for bill in bills {
         let source = data_source(request, bill.format);
-        let scopes = if several {
-            match store.scopes(&source_file(&bill)) {
-                Ok(scopes) => scopes,
-                Err(error) => {
-                    failures.push(error.context(cannot_ingest(&bill.path)));
-                    done.failed.insert(bill.key);
-                    continue;
-                }
+        let file = source_file(&bill);
+        // Of a file that breaks off, the first rows tell where it belongs; its load then says what is wrong.
+        let scopes =
+            if several { store.scopes(&file, false).or_else(|_| store.scopes(&file, true)) } else { Ok(Vec::new()) };
+        let scopes = match scopes {
+            Ok(scopes) => scopes,
+            Err(error) => {
+                failures.push(error.context(cannot_ingest(&bill.path)));
+                done.broken.extend(bill.path.parent().map(Path::to_owned));
+                continue;
             }
-        } else {
-            Vec::new()
         };
         let mut scopes: BTreeSet<_> = scopes.into_iter().map(|scope| (source.clone(), scope)).collect();
         let mut members = vec![bill];
@@ -270,6 +271,9 @@ fn source_file(bill: &Bill) -> SourceFile<'_> {
 
 fn load(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outcome: &mut Outcome) -> Result<()> {
     settle_net(store, &mut unit.bills)?;
+    if let Some(period) = unit.period {
+        unit.bills.iter_mut().for_each(|bill| bill.settle_period(period));
+    }
     let load = Load {
         data_source: &unit.data_source,
         export: &unit.export,
@@ -334,17 +338,30 @@ fn is_of_its_period(unit: &Unit, loaded: &Loaded) -> Result<()> {
     }
 }
 
-/// Refuses to replace what is not an earlier version of the same.
+/// Refuses to replace what is not an earlier version of the same. `--full-refresh` replaces by force what
+/// only half of the accounts are in.
 fn may_replace(unit: &Unit, request: &Request, done: &Done, loaded: &Loaded) -> Result<()> {
-    let Some((key, _)) = loaded.replaced.first() else { return Ok(()) };
-    if let Some((key, _)) = loaded.replaced.iter().find(|(key, _)| done.failed.contains(key)) {
-        return Err(Error::input(format!("`{key}` is a part of the same period and could not be read"))
-            .hint("mend or remove it; the period is kept as it was"));
+    if let Some(export) = &loaded.part_of {
+        return Err(Error::input(format!("it is a part of the export `{export}`, which was ingested by its manifest"))
+            .hint("ingest the folder of the export, with its manifest"));
     }
+    let broken_sibling = unit.period.is_none()
+        && (unit.bills.len() > 1 || !loaded.replaced.is_empty())
+        && unit.bills.iter().any(|bill| bill.path.parent().is_some_and(|folder| done.broken.contains(folder)));
+    if broken_sibling {
+        return Err(Error::input("a file beside it could not be read and may be a part of the same period")
+            .hint("mend or remove that file, or name the good ones one by one; the period is kept as it was"));
+    }
+    let Some((key, _)) = loaded.replaced.first() else { return Ok(()) };
     if let Some((key, _)) = loaded.replaced.iter().find(|(key, _)| done.keys.contains(key)) {
         return Err(Error::input(format!("it holds the same period of the same accounts as `{key}` of this command"))
             .cause("that would count the same money twice")
             .hint("ingest one of the two"));
+    }
+    if let Some(key) = loaded.half_replaced.as_ref().filter(|_| !request.full_refresh) {
+        return Err(Error::input(format!("it has some of the accounts that `{key}` has in the same period, not all"))
+            .cause("replacing that would lose the others, keeping it would count some twice")
+            .hint("ingest the files of a period in one command; `--full-refresh` replaces all the same"));
     }
     if unit.bills.iter().any(|bill| bill.format == Format::Csv) && request.data_source.is_none() {
         return Err(Error::input(format!("it would replace what came from `{key}`"))

@@ -229,11 +229,11 @@ fn drift(window: &[f64], parameters: &Parameters) -> Option<Measure> {
     let level = median(window)?;
     let slope = theil_sen_slope(window)?;
     let last = *window.last()?;
-    if level <= 0.0 || last.max(level) < parameters.min_daily_cost {
-        return None;
-    }
     let percent = slope * days as f64 / level * 100.0;
     let expected = median(&window[..days / 2])?;
+    if level <= 0.0 || last.max(expected) < parameters.min_daily_cost {
+        return None;
+    }
     // A day that has gone the other way is no part of the drift.
     let same_way = (last - expected) * percent > 0.0;
     Some(Measure {

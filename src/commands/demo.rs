@@ -104,7 +104,7 @@ fn remove_former(settings: &Settings) -> Result<()> {
         return Ok(());
     }
     let exports = Store::open(settings)?.exports()?;
-    if exports.iter().any(|export| export != sample::EXPORT) {
+    if exports.iter().any(|export| export.rsplit('/').next() != Some(sample::EXPORT)) {
         return Err(Error::input(format!("`{}` holds bills that are not the demo's", path.display()))
             .hint("name another file with `--db`; the demo writes its database anew"));
     }

@@ -19,8 +19,8 @@ pub struct SqlArgs {
     query: String,
 
     /// Rows to show at most
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    limit: u32,
 
     /// Seconds that the query may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
@@ -32,7 +32,7 @@ pub struct SqlArgs {
 }
 
 pub fn run(args: &SqlArgs, context: &Context) -> Result<ExitCode> {
-    let table = context.store()?.select(&args.query, args.limit, Duration::from_secs(args.timeout))?;
+    let table = context.store()?.select(&args.query, args.limit as usize, Duration::from_secs(args.timeout))?;
     print(&report::sql::render(&table.columns, &table.rows, table.truncated, args.format, context.style)?)?;
     if table.truncated {
         context.note(&format!("note: there are more than {} rows; `--limit` shows more", args.limit));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -19,9 +19,6 @@ use crate::{
         queries::{Segment, Selection},
     },
 };
-
-/// Days of history read before the first judged day: a group without a charge in them counts as new.
-const HISTORY_DAYS: u64 = 60;
 
 /// What to judge.
 #[derive(Clone, Debug)]
@@ -170,8 +167,10 @@ pub fn scores(store: &Store, request: &Request) -> Result<Scores> {
     for day in data.judged.iter() {
         for series in &data.series {
             let Some(index) = series.index(day) else { continue };
-            let measures = detect::judge(series, day, &request.parameters);
-            let strongest: Option<Measure> = measures.max_by(|a, b| a.score.abs().total_cmp(&b.score.abs()));
+            let strongest = detect::judge(series, day, &request.parameters).reduce(|a, b| {
+                let weight = |measure: &Measure| (measure.flagged, measure.score.abs());
+                if weight(&b) > weight(&a) { b } else { a }
+            });
             scores.push(Score {
                 date: day,
                 group: group_object(&request.group_by, &series.group),
@@ -232,8 +231,8 @@ impl Data {
             return Err(Error::input(format!("there is no data up to {end}, the newest settled day"))
                 .hint("ingest more days, or name a later day with `--as-of`"));
         }
-        let read =
-            Period { start: start - Days::new(HISTORY_DAYS.max(2 * request.parameters.window_days as u64)), end };
+        // All history: when a series began must not depend on which days are judged.
+        let read = Period { start: frame.first_day().unwrap_or(start).min(start), end };
         let segments = frame.segments(read, question.settle_days);
         let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
         let cells = store.cells(&selection, &request.group_by.0)?;

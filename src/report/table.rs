@@ -49,12 +49,12 @@ impl Table {
     }
 
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push((cells, None));
+        self.rows.push((cells.into_iter().map(printable).collect(), None));
     }
 
     /// A row whose first cell is coloured where the terminal can.
     pub fn colored_row(&mut self, cells: Vec<String>, color: Color) {
-        self.rows.push((cells, Some(color)));
+        self.rows.push((cells.into_iter().map(printable).collect(), Some(color)));
     }
 
     /// Text for a terminal, every line ending in a newline and none in spaces.
@@ -147,6 +147,11 @@ impl Table {
         }
         (kept, widths)
     }
+}
+
+/// Values come from bills: a line break or an escape sequence in one must not reach the terminal.
+fn printable(text: String) -> String {
+    if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text }
 }
 
 /// Both ends of a text that is too long: names of resources differ at either.

@@ -125,12 +125,11 @@ pub fn line_items(columns: &Columns, format: Format) -> Result<LineItems> {
         ("tags", tags(columns).unwrap_or_else(|| "NULL".into())),
         ("cost_categories", cost_categories(columns).unwrap_or_else(|| "NULL".into())),
     ];
-    let left_out = columns.text("line_item_operation").map(|operation| {
-        (
-            format!("COALESCE({operation}, '') IN ({SPLIT_COST_OPERATIONS})"),
-            "split cost allocation rows (EC2 money again, by pod and task)",
-        )
-    });
+    let split = match columns.text("line_item_operation") {
+        Some(operation) => Some(format!("COALESCE({operation}, '') IN ({SPLIT_COST_OPERATIONS})")),
+        None => columns.text("split_line_item_parent_resource_id").map(|parent| format!("{parent} IS NOT NULL")),
+    };
+    let left_out = split.map(|split| (split, "split cost allocation rows (EC2 money again, by pod and task)"));
     let numbers = NUMBERS.iter().map(|name| (*name, "DOUBLE"));
     let times = ["line_item_usage_start_date", "bill_billing_period_start_date"].map(|name| (name, "TIMESTAMPTZ"));
     let casts = columns.casts(numbers.chain(times));
@@ -298,9 +297,11 @@ fn missing(columns: &Columns) -> Vec<Missing> {
     check(RI_EFFECTIVE_COST, "amortized cost of reservations = unblended");
     check(SP_EFFECTIVE_COST, "amortized cost of Savings Plans = unblended");
     if columns.has(RI_EFFECTIVE_COST) {
+        check("reservation_reservation_a_r_n", "upfront fees of reservations are in the amortized cost twice");
         check(RI_UNUSED_RECURRING_FEE, "unused reservations are not in the amortized cost");
     }
     if columns.has(SP_EFFECTIVE_COST) {
+        check("line_item_line_item_description", "refunds of Savings Plans count in the amortized cost");
         check(SP_TOTAL_COMMITMENT, "unused Savings Plans are not in the amortized cost");
     }
     check("line_item_usage_type", "no breakdown by usage type");

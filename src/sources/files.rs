@@ -90,14 +90,13 @@ fn open_parquet(path: &Path) -> Result<OpenFile> {
     let metadata = reader.metadata();
     let schema = metadata.file_metadata();
     let arrow = parquet_to_arrow_schema(schema.schema_descr(), None).map_err(broken)?;
-    let all_null = |name: &str| {
-        let leaf = (0..schema.schema_descr().num_columns())
-            .find(|index| schema.schema_descr().column(*index).path().string() == name);
-        leaf.is_some_and(|leaf| {
-            metadata.row_groups().iter().all(|group| {
-                let nulls = group.column(leaf).statistics().and_then(|statistics| statistics.null_count_opt());
-                nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows()))
-            })
+    // Whether a column has values: without statistics only reading the rows can tell.
+    let filled = |name: &str| {
+        let schema = schema.schema_descr();
+        let leaf = (0..schema.num_columns()).find(|index| schema.column(*index).path().string() == name)?;
+        metadata.row_groups().iter().try_fold(false, |any, group| {
+            let nulls = group.column(leaf).statistics()?.null_count_opt()?;
+            Some(any || i64::try_from(nulls) != Ok(group.num_rows()))
         })
     };
     let columns = arrow.fields().iter().map(|field| Column {
@@ -110,7 +109,7 @@ fn open_parquet(path: &Path) -> Result<OpenFile> {
             numeric if numeric.is_numeric() => Kind::Number,
             _ => Kind::Other,
         },
-        filled: Some(!all_null(field.name())),
+        filled: filled(field.name()),
     });
     Ok(OpenFile {
         columns: Columns::new(columns.collect()),

@@ -26,6 +26,7 @@ const MAX_MANIFEST_LEAD: Duration = Duration::from_secs(6 * 3600);
 #[derive(Clone, Debug)]
 pub struct Delivery {
     pub format: Format,
+    /// What tells it from others: the ARN of Data Exports, account and name of CUR.
     pub export: String,
     /// The first day of the billing period.
     pub period: NaiveDate,
@@ -58,6 +59,7 @@ pub struct Found {
 struct Manifest {
     assembly_id: Option<String>,
     execution_id: Option<String>,
+    account: Option<String>,
     report_name: Option<String>,
     export_arn: Option<String>,
     billing_period: Option<BillingPeriod>,
@@ -88,7 +90,7 @@ pub fn discover(paths: &[PathBuf]) -> Result<Found> {
     let mut found = Found::default();
     let mut manifests = BTreeSet::new();
     let mut data = BTreeMap::new();
-    for path in expand(paths)? {
+    for (path, named) in expand(paths)? {
         if path.is_dir() {
             for file in files::walk(&path)? {
                 if is_manifest(&file) {
@@ -97,10 +99,10 @@ pub fn discover(paths: &[PathBuf]) -> Result<Found> {
                     data.entry(files::canonical(&file)?).or_insert(Loose { path: file, named: false });
                 }
             }
-        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        } else if is_manifest(&path) || (named && has_extension(&path, "json")) {
             manifests.insert(path);
         } else {
-            data.insert(files::canonical(&path)?, Loose { path, named: true });
+            data.insert(files::canonical(&path)?, Loose { path, named });
         }
     }
     let named = take_deliveries(&manifests, &mut found)?;
@@ -109,7 +111,10 @@ pub fn discover(paths: &[PathBuf]) -> Result<Found> {
     let (beside, loose): (Vec<_>, Vec<_>) = data
         .into_iter()
         .partition(|(path, file)| !file.named && territories.iter().any(|territory| path.starts_with(territory)));
-    found.superseded = beside.iter().filter(|(path, _)| !named.contains(path) && !is_status_table(path)).count();
+    // What a manifest with a fault names is not known; nothing is said of its folder.
+    let all_read = found.failures.is_empty();
+    found.superseded =
+        beside.iter().filter(|(path, _)| all_read && !named.contains(path) && !is_status_table(path)).count();
     let loose = loose.into_iter().filter(|(path, _)| !named.contains(path)).map(|(_, file)| file).collect();
     found.loose = without_several_versions(loose, &mut found.failures);
     Ok(found)
@@ -167,12 +172,13 @@ fn is_status_table(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "cost_and_usage_data_status")
 }
 
-fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// The paths that exist, with whether each was named itself and not by a pattern.
+fn expand(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>> {
     let mut expanded = Vec::new();
     for path in paths {
         let text = path.to_string_lossy();
         if path.exists() {
-            expanded.push(path.clone());
+            expanded.push((path.clone(), true));
         } else if text.starts_with("s3://") {
             return Err(Error::input(format!("`{text}` is not on this disk"))
                 .hint(format!("copy it first: `aws s3 sync {text} bills/`, then ingest `bills/`")));
@@ -180,7 +186,7 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             let matches =
                 glob::glob(&text).map_err(|e| Error::input(format!("cannot read the pattern `{text}`")).cause(e))?;
             let before = expanded.len();
-            expanded.extend(matches.filter_map(Result::ok));
+            expanded.extend(matches.filter_map(Result::ok).map(|path| (path, false)));
             if expanded.len() == before {
                 return Err(Error::input(format!("nothing matches `{text}`")));
             }
@@ -190,6 +196,10 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(expanded)
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
 /// AWS ends the names in `-Manifest.json`; a bare `manifest.json` is some other vendor's.
@@ -255,10 +265,10 @@ fn read_manifest(path: &Path) -> Result<Delivery> {
         _ => manifest.execution_id.or(manifest.assembly_id),
     };
     let stem = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let export = manifest
-        .report_name
-        .or_else(|| manifest.export_arn.and_then(|arn| arn.rsplit('/').next().map(str::to_owned)))
-        .unwrap_or_else(|| stem.trim_end_matches("-Manifest.json").to_owned());
+    // Names are free to choose in each account, so the account is a part of what an export is.
+    let stem = stem.trim_end_matches("-Manifest.json");
+    let name = manifest.report_name.unwrap_or_else(|| stem.to_owned());
+    let export = manifest.export_arn.or_else(|| Some(format!("{}/{name}", manifest.account?))).unwrap_or(name);
     let period = manifest
         .billing_period
         .and_then(|period| NaiveDate::parse_from_str(period.start.get(..8)?, "%Y%m%d").ok())

@@ -11,6 +11,7 @@ pub mod sample;
 
 use std::path::{Path, PathBuf};
 
+use chrono::NaiveDate;
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -149,6 +150,16 @@ impl Bill {
             self.line_items = cur::line_items(&self.columns, self.format)?;
         }
         Ok(())
+    }
+
+    /// Takes the billing period of the manifest where the file does not say it.
+    pub fn settle_period(&mut self, period: NaiveDate) {
+        if !self.says_billing_period() {
+            let billing_period = self.line_items.expressions.iter_mut().find(|(column, _)| *column == "billing_period");
+            if let Some((_, expression)) = billing_period {
+                *expression = format!("DATE '{period}'");
+            }
+        }
     }
 
     /// Whether the file says which billing period each row is of.

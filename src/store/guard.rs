@@ -137,7 +137,6 @@ fn cast(sql_type: &str, column: &str) -> String {
     match sql_type {
         "BOOLEAN" | "DOUBLE" | "VARCHAR" => column.to_owned(),
         "FLOAT" => format!("CAST({column} AS DOUBLE)"),
-        decimal if decimal.starts_with("DECIMAL") => format!("CAST({column} AS DOUBLE)"),
         nested if is_nested(nested) => format!("CAST(to_json({column}) AS VARCHAR)"),
         _ => format!("CAST({column} AS VARCHAR)"),
     }
@@ -149,6 +148,10 @@ fn json_of(value: Value, sql_type: &str) -> Json {
         Value::Double(value) => Number::from_f64(value).map_or(Json::Null, Json::Number),
         // Integers beyond 64 bits stay text: JSON readers would round them.
         Value::Text(text) if is_integer(sql_type) => text.parse::<i64>().map_or_else(|_| text.into(), Json::from),
+        // A double has 15 exact digits; longer decimals stay text, too.
+        Value::Text(text) if sql_type.starts_with("DECIMAL") && text.len() <= 15 => {
+            text.parse().ok().and_then(Number::from_f64).map_or_else(|| text.into(), Json::Number)
+        }
         Value::Text(text) if is_nested(sql_type) => serde_json::from_str(&text).unwrap_or_else(|_| text.into()),
         Value::Text(text) => text.into(),
         _ => Json::Null,

@@ -1,8 +1,7 @@
 //! Writing bills: a billing period of a source is replaced whole, in one transaction, or not at all.
 //!
-//! What an ingestion replaces is what is the same money: of the same source, provider, payer and billing
-//! period, all that came from the same export (or from loose files), and what came from another export with
-//! an account in common. Everything is SQL over the files; no row passes through Rust.
+//! What an ingestion replaces is what is the same money; [`Store::find_former`] says what that is. Everything
+//! is SQL over the files; no row passes through Rust.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -75,16 +74,20 @@ pub struct Loaded {
     pub periods: Vec<LoadedPeriod>,
     /// Rows that the files hold but the store does not want.
     pub left_out: u64,
-    /// Former files of the same periods that were not part of this load, with their rows.
+    /// Former files of the same money that were not part of this load, with their rows.
     pub replaced: Vec<(String, u64)>,
+    /// A former file that shares some accounts with this load and has others: replacing it would lose them.
+    pub half_replaced: Option<String>,
+    /// The export that a file of this load was ingested with by its manifest, if it is not this load's.
+    pub part_of: Option<String>,
 }
 
 /// The identity of the money in a file: provider, payer and billing period.
 pub type Scope = (String, String, NaiveDate);
 
 impl Store {
-    /// The scopes of one file, read from the few columns that say it.
-    pub fn scopes(&self, file: &SourceFile) -> Result<Vec<Scope>> {
+    /// The scopes of one file, read from the few columns that say it; of all rows or of the first ones.
+    pub fn scopes(&self, file: &SourceFile, first_rows: bool) -> Result<Vec<Scope>> {
         let expression = |column: &str| {
             let found = file.expressions.iter().find(|(name, _)| *name == column);
             found.map_or("NULL", |(_, sql)| sql.as_str())
@@ -94,7 +97,7 @@ impl Store {
             expression("provider"),
             expression("payer_account_id"),
             expression("billing_period"),
-            file.from
+            if first_rows { format!("(FROM {} LIMIT 100)", file.from) } else { file.from.to_owned() }
         );
         let read = || -> duckdb::Result<Vec<Scope>> {
             let mut statement = self.connection.prepare(&sql)?;
@@ -108,7 +111,7 @@ impl Store {
     }
 
     /// Whether the database holds just what loading `load` would bring: each file whole and unchanged, and no
-    /// other file of the same export in the same periods.
+    /// other file that was loaded with them.
     pub fn is_current(&self, load: &Load) -> Result<bool> {
         let files = load.files.iter().map(|file| format!("({}, {})", quoted(file.key), quoted(file.etag)));
         let files = files.collect::<Vec<_>>().join(", ");
@@ -120,7 +123,7 @@ impl Store {
                        GROUP BY key HAVING sum(rows) = max(file_rows)) \
              SELECT (SELECT count(*) FROM whole) = (SELECT count(*) FROM mine) AND NOT EXISTS ( \
                  FROM logged WHERE key NOT IN (SELECT key FROM mine) \
-                 AND ({SCOPE}) IN (SELECT ({SCOPE}) FROM logged WHERE key IN (SELECT key FROM mine)))",
+                 AND ingestion_id IN (SELECT ingestion_id FROM logged WHERE key IN (SELECT key FROM mine)))",
             source = quoted(load.data_source),
             export = quoted(load.export),
             assembly = quoted(load.assembly_id),
@@ -176,7 +179,8 @@ impl Store {
             loaded.left_out += self.insert(id, load.data_source, file)?;
         }
         self.aggregate(id)?;
-        loaded.replaced = self.delete_former(id, load)?;
+        self.find_former(load, &mut loaded)?;
+        self.delete_former(id)?;
         self.write_summary()?;
         self.write_log(id, load)?;
         loaded.periods = self.loaded_periods(id)?;
@@ -259,50 +263,68 @@ impl Store {
         )
     }
 
-    /// Deletes what former loads brought of the same money and returns their files that are not in this load.
-    /// The scopes whose summary must be made anew are left in the table `stale`.
-    fn delete_former(&self, id: i64, load: &Load) -> Result<Vec<(String, u64)>> {
-        let mine = load.files.iter().map(|file| quoted(file.key)).collect::<Vec<_>>().join(", ");
+    /// Finds what former loads brought of the same money, into the table `former`:
+    ///
+    /// 1. the same files, and what was loaded together with them;
+    /// 2. the same export's former deliveries of the same billing periods, whatever accounts they had;
+    /// 3. of the same provider, payer and billing period, any load whose accounts are all in this one.
+    ///
+    /// A load without an account in common is other money and stays. One with some in common is neither, and
+    /// is reported in [`Loaded::half_replaced`].
+    fn find_former(&self, load: &Load, loaded: &mut Loaded) -> Result<()> {
         let doing = "cannot read the ingestion log";
+        let mine = load.files.iter().map(|file| quoted(file.key)).collect::<Vec<_>>().join(", ");
         let source = quoted(load.data_source);
         let export = quoted(load.export);
         self.run(
             &format!(
-                "CREATE OR REPLACE TEMP TABLE former AS FROM ingestion_log WHERE data_source = {source} AND (key IN ({mine}) OR \
-                 (export = {export} AND (({SCOPE}) IN (SELECT ({SCOPE}) FROM loaded) OR \
-                 ({export} <> '' AND billing_period IN (SELECT billing_period FROM loaded)))))"
+                "CREATE OR REPLACE TEMP TABLE former AS FROM ingestion_log WHERE data_source = {source} AND (ingestion_id IN \
+                 (SELECT ingestion_id FROM ingestion_log WHERE data_source = {source} AND key IN ({mine})) \
+                 OR ({export} <> '' AND export = {export} AND billing_period IN (SELECT billing_period FROM loaded)))"
             ),
             doing,
         )?;
-        // Another export's rows are the same money when they have an account in common.
-        let others: Option<String> = self
-            .connection
-            .query_row(
-                &format!(
-                    "SELECT string_agg(DISTINCT ingestion_id::VARCHAR, ', ') FROM ingestion_log WHERE data_source = {source} \
-                     AND export <> {export} AND ({SCOPE}) IN (SELECT ({SCOPE}) FROM loaded)"
-                ),
-                [],
-                |row| row.get(0),
-            )
-            .map_err(|e| self.error(doing, &e))?;
+        let text = |sql: &str| -> Result<Option<String>> {
+            self.connection.query_row(sql, [], |row| row.get(0)).map_err(|e| self.error(doing, &e))
+        };
+        let others = text(&format!(
+            "SELECT string_agg(DISTINCT ingestion_id::VARCHAR, ', ') FROM ingestion_log WHERE data_source = {source} \
+             AND ({SCOPE}) IN (SELECT ({SCOPE}) FROM loaded) AND ingestion_id NOT IN (SELECT ingestion_id FROM former)"
+        ))?;
         if let Some(others) = others {
             self.run(
                 &format!(
-                    "INSERT INTO former FROM ingestion_log WHERE (ingestion_id, {SCOPE}) IN ( \
-                     SELECT DISTINCT (c.ingestion_id, {SCOPE}) FROM cost_line_items c \
-                     SEMI JOIN loaded n USING ({SCOPE}, usage_account_id) WHERE c.ingestion_id IN ({others}))"
+                    "CREATE OR REPLACE TEMP TABLE other AS SELECT ingestion_id, {SCOPE}, bool_or(known) AS shares, \
+                     bool_and(known) AS covered FROM (SELECT DISTINCT c.ingestion_id, {SCOPE}, c.usage_account_id, \
+                     ({SCOPE}, c.usage_account_id) IN (SELECT ({SCOPE}, usage_account_id) FROM loaded) AS known \
+                     FROM cost_line_items c WHERE c.ingestion_id IN ({others}) \
+                     AND ({SCOPE}) IN (SELECT ({SCOPE}) FROM loaded)) GROUP BY ALL; \
+                     INSERT INTO former FROM ingestion_log WHERE (ingestion_id, {SCOPE}) IN \
+                     (SELECT (ingestion_id, {SCOPE}) FROM other WHERE shares)"
                 ),
                 doing,
             )?;
+            loaded.half_replaced = text(&format!(
+                "SELECT min(key) FROM ingestion_log WHERE (ingestion_id, {SCOPE}) IN \
+                 (SELECT (ingestion_id, {SCOPE}) FROM other WHERE shares AND NOT covered)"
+            ))?;
         }
+        loaded.part_of =
+            text(&format!("SELECT min(export) FROM former WHERE key IN ({mine}) AND export NOT IN ('', {export})"))?;
         let sql =
             format!("SELECT key, sum(rows)::BIGINT FROM former WHERE key NOT IN ({mine}) GROUP BY key ORDER BY key");
         let mut statement = self.connection.prepare(&sql).map_err(|e| self.error(doing, &e))?;
-        let replaced: Vec<(String, u64)> = statement
+        loaded.replaced = statement
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
             .and_then(Iterator::collect)
             .map_err(|e| self.error(doing, &e))?;
+        Ok(())
+    }
+
+    /// Deletes what is in the table `former`. The scopes whose summary must be made anew are left in the
+    /// table `stale`.
+    fn delete_former(&self, id: i64) -> Result<()> {
+        let doing = "cannot replace the former data";
         self.run(
             &format!("CREATE OR REPLACE TEMP TABLE stale AS SELECT DISTINCT {SCOPE} FROM former"),
             "cannot replace the former data",
@@ -322,10 +344,10 @@ impl Store {
                 ),
                 format!("DELETE FROM daily_cost_summary WHERE ({SCOPE}) IN (SELECT ({SCOPE}) FROM stale)"),
             ] {
-                self.run(&sql, "cannot replace the former data")?;
+                self.run(&sql, doing)?;
             }
         }
-        Ok(replaced)
+        Ok(())
     }
 
     /// The summary of the new line items, and again of all that is left of stale scopes.
@@ -363,6 +385,17 @@ impl Store {
                  GROUP BY l.data_source, l.provider, l.payer_account_id, l.billing_period, l.currency, f.key, f.size, f.etag",
                 export = quoted(load.export),
                 assembly = quoted(load.assembly_id),
+                files = files.join(", ")
+            ),
+            "cannot write the ingestion log",
+        )?;
+        // A file without a row of its own is a part of the bill all the same.
+        self.run(
+            &format!(
+                "INSERT INTO ingestion_log SELECT {id}, data_source, export, provider, payer_account_id, billing_period, currency, \
+                 assembly_id, mapping_version, f.key, f.size, f.etag, 0, 0, first_day, last_day, 0, 0, 0, 0, 0, 0, 0, estimated, \
+                 ingested_at FROM (FROM ingestion_log WHERE ingestion_id = {id} ORDER BY billing_period, key LIMIT 1) l, \
+                 (VALUES {files}) f(key, size, etag) WHERE f.key NOT IN (SELECT source_file FROM loaded)",
                 files = files.join(", ")
             ),
             "cannot write the ingestion log",

@@ -188,8 +188,8 @@ fn scores_have_a_row_for_every_series_and_day() {
     ];
     insta::assert_snapshot!(sandbox.run(&arguments), @"
     date,account,service,cost,expected,score,direction,flagged,kind
-    2026-03-28,x,Moved,100,100,0,up,false,drift
-    2026-03-28,x,Steady,50,50,0,up,false,drift
+    2026-03-28,x,Moved,100,100,0,up,false,point
+    2026-03-28,x,Steady,50,50,0,up,false,point
     2026-03-29,x,Moved,180,100,53.96,up,true,point
     2026-03-29,x,Steady,48,50,-1.349,down,false,point
     --- exit code 0
@@ -222,6 +222,35 @@ fn scores_of_a_day_do_not_depend_on_later_days() {
     let early = scores("2026-03-19");
     assert_eq!(early.len(), 30);
     assert_eq!(early, scores("2026-03-29"));
+}
+
+#[test]
+fn scores_of_a_day_do_not_depend_on_the_range_asked_for() {
+    let sandbox = Sandbox::new();
+    let mut text = String::from("date,cost,service\n2026-01-05,40,rare\n2026-03-29,40,rare\n");
+    for day in chrono::NaiveDate::from_ymd_opt(2026, 1, 1).expect("a date").iter_days().take(90) {
+        text += &format!("{day},{},steady\n", 10 + day.to_string().len());
+    }
+    sandbox.write("a.csv", text);
+    sandbox.ok(&["ingest", "a.csv", "--quiet"]);
+    let score = |from: &str| {
+        let arguments = [
+            "anomalies",
+            "--scores",
+            "--as-of",
+            "2026-04-10",
+            "--to",
+            "2026-03-29",
+            "--format",
+            "csv",
+            "--quiet",
+            "--from",
+        ];
+        let run = sandbox.ok(&[&arguments[..], &[from]].concat());
+        run.stdout.lines().find(|line| line.starts_with("2026-03-29,rare")).expect("a row").to_owned()
+    };
+    assert_eq!(score("2026-03-29"), score("2026-01-10"));
+    assert!(score("2026-03-29").ends_with("up,true,point"));
 }
 
 #[test]

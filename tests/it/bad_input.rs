@@ -250,7 +250,6 @@ fn a_manifest_newer_than_its_files() {
         sandbox.run(&["ingest", "report", "--quiet"])
     });
     insta::assert_snapshot!(run, @"
-    1 older files that no manifest names were left out
     --- stderr
     error: the manifest `report/20260301-20260401/report-Manifest.json` is newer than its file `report/20260301-20260401/report-1.csv`
       caused by: the file is from an earlier delivery of the same period

@@ -110,16 +110,50 @@ fn a_csv_with_blank_net_columns_keeps_its_discounts() {
 
 #[test]
 fn net_columns_that_are_all_null_do_not_swallow_discounts() {
+    let query = "SELECT '1' AS line_item_usage_account_id, TIMESTAMP '2026-03-05' AS line_item_usage_start_date, \
+                 'AmazonEC2' AS line_item_product_code, kind AS line_item_line_item_type, cost AS line_item_unblended_cost, \
+                 NULL::DOUBLE AS line_item_net_unblended_cost, MAP {'a': 'b'} AS resource_tags \
+                 FROM (VALUES ('Usage', 10.0::DOUBLE), ('EdpDiscount', -1.0::DOUBLE)) t(kind, cost)";
     let sandbox = Sandbox::new();
-    sandbox.parquet(
-        "bill.parquet",
-        "SELECT '1' AS line_item_usage_account_id, TIMESTAMP '2026-03-05' AS line_item_usage_start_date, \
-         'AmazonEC2' AS line_item_product_code, kind AS line_item_line_item_type, cost AS line_item_unblended_cost, \
-         NULL::DOUBLE AS line_item_net_unblended_cost, MAP {'a': 'b'} AS resource_tags \
-         FROM (VALUES ('Usage', 10.0::DOUBLE), ('EdpDiscount', -1.0::DOUBLE)) t(kind, cost)",
-    );
+    sandbox.parquet("bill.parquet", query);
     let run = sandbox.ok(&["ingest", "bill.parquet", "--quiet"]);
     assert!(run.stdout.contains("no values in net columns: net amortized = amortized"), "{run}");
+    assert_eq!(sandbox.number("SELECT sum(net_amortized_cost) FROM cost_line_items"), 9.0);
+}
+
+#[test]
+fn parquet_without_statistics_is_asked_for_its_net_costs() {
+    let sandbox = Sandbox::new();
+    let fields = |name: &str, data_type| arrow::datatypes::Field::new(name, data_type, true);
+    use arrow::{array, datatypes::DataType};
+    let schema = std::sync::Arc::new(arrow::datatypes::Schema::new(vec![
+        fields("line_item_usage_account_id", DataType::Utf8),
+        fields("line_item_usage_start_date", DataType::Utf8),
+        fields("line_item_product_code", DataType::Utf8),
+        fields("line_item_line_item_type", DataType::Utf8),
+        fields("line_item_unblended_cost", DataType::Float64),
+        fields("line_item_net_unblended_cost", DataType::Float64),
+    ]));
+    let text = |values: [&str; 2]| std::sync::Arc::new(array::StringArray::from(values.to_vec())) as array::ArrayRef;
+    let batch = arrow::record_batch::RecordBatch::try_new(
+        std::sync::Arc::clone(&schema),
+        vec![
+            text(["1", "1"]),
+            text(["2026-03-05", "2026-03-05"]),
+            text(["AmazonEC2", "AmazonEC2"]),
+            text(["Usage", "EdpDiscount"]),
+            std::sync::Arc::new(array::Float64Array::from(vec![10.0, -1.0])),
+            std::sync::Arc::new(array::Float64Array::from(vec![None, None])),
+        ],
+    );
+    let properties = parquet::file::properties::WriterProperties::builder()
+        .set_statistics_enabled(parquet::file::properties::EnabledStatistics::None)
+        .build();
+    let file = std::fs::File::create(sandbox.path("bill.parquet")).expect("create");
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, schema, Some(properties)).expect("a writer");
+    writer.write(&batch.expect("a batch")).expect("write");
+    writer.close().expect("close");
+    sandbox.ok(&["ingest", "bill.parquet", "--quiet"]);
     assert_eq!(sandbox.number("SELECT sum(net_amortized_cost) FROM cost_line_items"), 9.0);
 }
 

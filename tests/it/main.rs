@@ -11,6 +11,7 @@ mod ingest;
 mod layouts;
 mod properties;
 mod real_bills;
+mod replacement;
 mod sql;
 mod tidy;
 mod trends;

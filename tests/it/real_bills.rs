@@ -131,7 +131,12 @@ fn commitment_scenarios_of_the_focus_specification() {
 #[test]
 fn manifests_without_their_files_are_refused_by_name() {
     let Some(folder) = shared("manifests") else { return };
-    let run = Sandbox::new().run(&["ingest", &format!("{folder}/*.json"), "--quiet"]);
+    let run = Sandbox::new().run(&[
+        "ingest",
+        &format!("{folder}/cur1_manifest.json"),
+        &format!("{folder}/cur2_manifest.json"),
+        "--quiet",
+    ]);
     assert_eq!(run.code, 1);
     assert!(run.stderr.contains("20240101-20240131/MockTestReport-00001.csv.zip"), "{run}");
     assert!(run.stderr.contains("BILLING_PERIOD=2024-09/MockTestReportV2-00001.csv.gz"), "{run}");
