@@ -7,7 +7,7 @@ import time
 import duckdb
 
 files, database, memory_limit = sys.argv[1:]
-# The 37 columns of cost_line_items, each as it stands in the file, without any of the program's rules.
+# The 35 columns of cost_line_items, each as it stands in the file, without any of the program's rules.
 columns = """
     1::BIGINT AS ingestion_id, line_item_usage_start_date AS usage_start, line_item_usage_end_date AS usage_end,
     CAST(line_item_usage_start_date AS DATE) AS usage_date, CAST(bill_billing_period_start_date AS DATE) AS billing_period,

@@ -14,6 +14,11 @@ mod report;
 mod sources;
 mod store;
 
+/// For Rust's allocations and, under its plain names, for DuckDB's.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Parses the command line, runs the command and turns its outcome into an exit code.
 pub fn main() -> std::process::ExitCode {
     cli::main()
