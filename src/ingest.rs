@@ -14,7 +14,7 @@ use crate::{
     sources::{self, Bill, Format, Opened, columns::Missing, files, manifest},
     store::{
         Progress, Store,
-        load::{Load, Loaded, LoadedPeriod, SourceFile},
+        load::{Load, Loaded, LoadedPeriod, Replaced, SourceFile},
     },
 };
 
@@ -49,6 +49,8 @@ pub struct Outcome {
     pub unchanged: Vec<Unchanged>,
     /// Older versions of the same periods that no manifest names.
     pub superseded_files: usize,
+    /// What former files had brought of periods that are in none of the files any more.
+    pub vanished: Vec<Replaced>,
     /// Files in the folders named that are no bills.
     pub passed_over: Vec<String>,
     #[serde(serialize_with = "error_texts")]
@@ -66,19 +68,13 @@ pub struct IngestedPeriod {
     /// Rows of the group that count nothing, and what they are.
     pub left_out: Option<LeftOut>,
     /// Files that held the period before and are not part of it any more, with their rows.
-    pub replaced: Vec<ReplacedFile>,
+    pub replaced: Vec<Replaced>,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct LeftOut {
     pub rows: u64,
     pub what: &'static str,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct ReplacedFile {
-    pub key: String,
-    pub rows: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -296,20 +292,21 @@ fn load(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outc
     let missing: Vec<Missing> = missing.into_values().cloned().collect();
     let what = unit.bills.iter().find_map(|bill| bill.line_items.left_out.as_ref()).map(|(_, what)| *what);
     let left_out = what.filter(|_| loaded.left_out > 0).map(|what| LeftOut { rows: loaded.left_out, what });
-    let replaced: Vec<ReplacedFile> =
-        loaded.replaced.into_iter().map(|(key, rows)| ReplacedFile { key, rows }).collect();
     let format = unit.bills.first().map(|bill| match bill.version {
         Some(version) => format!("{} {version}", bill.format.data_source()),
         None => bill.format.data_source().to_owned(),
     });
+    let mut replaced = loaded.replaced;
     outcome.periods.extend(loaded.periods.into_iter().map(|period| IngestedPeriod {
         format: format.clone().unwrap_or_default(),
         export: unit.export.clone(),
-        loaded: period,
         missing_columns: missing.clone(),
         left_out: left_out.clone(),
-        replaced: replaced.clone(),
+        replaced: replaced.extract_if(.., |former| former.billing_period == period.billing_period).collect(),
+        loaded: period,
     }));
+    // Of a month that is in no file any more there is no period to say it with.
+    outcome.vanished.extend(replaced);
     Ok(())
 }
 
@@ -352,8 +349,8 @@ fn may_replace(unit: &Unit, request: &Request, done: &Done, loaded: &Loaded) -> 
         return Err(Error::input("a file beside it could not be read and may be a part of the same period")
             .hint("mend or remove that file, or name the good ones one by one; the period is kept as it was"));
     }
-    let Some((key, _)) = loaded.replaced.first() else { return Ok(()) };
-    if let Some((key, _)) = loaded.replaced.iter().find(|(key, _)| done.keys.contains(key)) {
+    let Some(Replaced { key, .. }) = loaded.replaced.first() else { return Ok(()) };
+    if let Some(Replaced { key, .. }) = loaded.replaced.iter().find(|former| done.keys.contains(&former.key)) {
         return Err(Error::input(format!("it holds the same period of the same accounts as `{key}` of this command"))
             .cause("that would count the same money twice")
             .hint("ingest one of the two"));

@@ -41,6 +41,14 @@ fn text(outcome: &Outcome, render: impl Fn(&Table) -> String) -> String {
         let files = if unchanged.files == 1 { "1 file".into() } else { format!("{} files", unchanged.files) };
         text += &format!("unchanged: {} ({files}, nothing to do)\n", unchanged.label);
     }
+    for former in &outcome.vanished {
+        text += &format!(
+            "{}: {} rows of `{}` are gone, no file has them any more\n",
+            former.billing_period.format("%Y-%m"),
+            count(former.rows),
+            former.key
+        );
+    }
     for path in &outcome.passed_over {
         text += &format!("passed over, not a bill: {path}\n");
     }

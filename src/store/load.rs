@@ -74,12 +74,20 @@ pub struct Loaded {
     pub periods: Vec<LoadedPeriod>,
     /// Rows that the files hold but the store does not want.
     pub left_out: u64,
-    /// Former files of the same money that were not part of this load, with their rows.
-    pub replaced: Vec<(String, u64)>,
+    /// Former files of the same money that are not part of this load.
+    pub replaced: Vec<Replaced>,
     /// A former file that shares some accounts with this load and has others: replacing it would lose them.
     pub half_replaced: Option<String>,
     /// The export that a file of this load was ingested with by its manifest, if it is not this load's.
     pub part_of: Option<String>,
+}
+
+/// What a former file had brought of one billing period.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Replaced {
+    pub key: String,
+    pub billing_period: NaiveDate,
+    pub rows: u64,
 }
 
 /// The identity of the money in a file: provider, payer and billing period.
@@ -311,11 +319,12 @@ impl Store {
         }
         loaded.part_of =
             text(&format!("SELECT min(export) FROM former WHERE key IN ({mine}) AND export NOT IN ('', {export})"))?;
-        let sql =
-            format!("SELECT key, sum(rows)::BIGINT FROM former WHERE key NOT IN ({mine}) GROUP BY key ORDER BY key");
+        let sql = format!(
+            "SELECT key, billing_period, sum(rows)::BIGINT FROM former WHERE key NOT IN ({mine}) GROUP BY ALL ORDER BY ALL"
+        );
         let mut statement = self.connection.prepare(&sql).map_err(|e| self.error(doing, &e))?;
         loaded.replaced = statement
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_map([], |row| Ok(Replaced { key: row.get(0)?, billing_period: row.get(1)?, rows: row.get(2)? }))
             .and_then(Iterator::collect)
             .map_err(|e| self.error(doing, &e))?;
         Ok(())
