@@ -6,6 +6,7 @@ use super::{
     Format, Style, csv, group_names, json, plain,
     table::{Column, Table},
     units::{change, money, percent},
+    wrapped,
 };
 use crate::{
     analysis::detect::{Direction, Severity},
@@ -17,8 +18,8 @@ pub fn render(anomalies: &Anomalies, format: Format, style: Style) -> Result<Str
     match format {
         Format::Json => json(anomalies),
         Format::Csv => findings_csv(anomalies),
-        Format::Table => Ok(text(anomalies, |table| table.render(style))),
-        Format::Markdown => Ok(text(anomalies, Table::markdown)),
+        Format::Table => Ok(text(anomalies, |table| table.render(style), |prose| wrapped(prose, style))),
+        Format::Markdown => Ok(text(anomalies, Table::markdown, str::to_owned)),
     }
 }
 
@@ -47,7 +48,7 @@ pub fn render_scores(scores: &Scores, format: Format) -> Result<String> {
     csv(&header, rows)
 }
 
-fn text(anomalies: &Anomalies, render: impl Fn(&Table) -> String) -> String {
+fn text(anomalies: &Anomalies, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
     let judged = if anomalies.judged.days() == 1 {
         format!("on {}", anomalies.judged.end)
     } else {
@@ -61,15 +62,16 @@ fn text(anomalies: &Anomalies, render: impl Fn(&Table) -> String) -> String {
         anomalies.window_days
     );
     if anomalies.findings.is_empty() {
-        return format!("No anomalies {judged} ({basis})\n");
+        return prose(&format!("No anomalies {judged} ({basis})\n"));
     }
     let count = anomalies.findings.len();
-    let mut text = format!("{count} {} {judged} ({basis})\n\n", if count == 1 { "anomaly" } else { "anomalies" });
+    let mut text = prose(&format!("{count} {} {judged} ({basis})\n", if count == 1 { "anomaly" } else { "anomalies" }));
+    text.push('\n');
     text += &render(&table(anomalies));
     text += "\nwhy\n\n";
     for finding in &anomalies.findings {
         let names: Vec<String> = group_names(&finding.group, finding.account_name.as_deref());
-        text += &format!("- {} {}: {}\n", finding.id, names.join(" / "), finding.reasons.join("; "));
+        text += &prose(&format!("- {} {}: {}\n", finding.id, names.join(" / "), finding.reasons.join("; ")));
     }
     text
 }

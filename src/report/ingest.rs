@@ -1,9 +1,12 @@
 //! What an ingestion did, as text.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
     Format, Style, csv, json,
     table::{Column, Table},
     units::{count, money},
+    wrapped,
 };
 use crate::{
     error::Result,
@@ -24,19 +27,19 @@ pub fn render(outcome: &Outcome, format: Format, style: Style) -> Result<String>
             json(&Answer { schema_version: SCHEMA_VERSION, command: "ingest", outcome })
         }
         Format::Csv => periods_csv(outcome),
-        Format::Table => Ok(text(outcome, |table| table.render(style))),
-        Format::Markdown => Ok(text(outcome, Table::markdown)),
+        Format::Table => Ok(text(outcome, |table| table.render(style), |prose| wrapped(prose, style))),
+        Format::Markdown => Ok(text(outcome, Table::markdown, str::to_owned)),
     }
 }
 
-fn text(outcome: &Outcome, render: impl Fn(&Table) -> String) -> String {
+fn text(outcome: &Outcome, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
     let mut text = String::new();
     if !outcome.periods.is_empty() {
         text += &render(&periods(outcome));
         let rows: u64 = outcome.periods.iter().map(|period| period.loaded.rows).sum();
         text += &format!("\n{} {} ingested\n", count(rows), if rows == 1 { "row" } else { "rows" });
     }
-    text += &notes(outcome);
+    text += &prose(&notes(outcome));
     for unchanged in &outcome.unchanged {
         let files = if unchanged.files == 1 { "1 file".into() } else { format!("{} files", unchanged.files) };
         text += &format!("unchanged: {} ({files}, nothing to do)\n", unchanged.label);
@@ -123,29 +126,35 @@ fn notes(outcome: &Outcome) -> String {
                 count(replaced.rows)
             ));
         }
-        let credits = period.loaded.credits;
-        let spend = period.loaded.unblended_cost - credits;
-        if credits <= -0.01 && -credits >= HIDING_SHARE * spend {
-            say(format!(
-                "credits and refunds of {} are in the unblended sum: without them {}",
-                money(credits, &period.loaded.currency),
-                money(spend, &period.loaded.currency)
-            ));
-        }
     }
-    let all = outcome
-        .periods
-        .iter()
-        .map(|period| period.loaded.billing_period)
-        .collect::<std::collections::BTreeSet<_>>()
-        .len();
+    let all = outcome.periods.iter().map(|period| period.loaded.billing_period).collect::<BTreeSet<_>>().len();
     said.into_iter()
         .map(
             |(note, periods)| {
                 if periods.len() == all { format!("{note}\n") } else { format!("{}: {note}\n", periods.join(", ")) }
             },
         )
+        .chain(credits(outcome))
         .collect()
+}
+
+/// What credits and refunds take off the unblended sums, by currency, where it is much.
+fn credits(outcome: &Outcome) -> impl Iterator<Item = String> {
+    let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    for period in &outcome.periods {
+        let (credits, spend) = sums.entry(&period.loaded.currency).or_default();
+        *credits += period.loaded.credits;
+        *spend += period.loaded.unblended_cost - period.loaded.credits;
+    }
+    let much = |(credits, spend): &(f64, f64)| *credits <= -0.01 && -credits >= HIDING_SHARE * spend;
+    let note = |(currency, (credits, spend)): (&str, (f64, f64))| {
+        format!(
+            "credits and refunds of {} are in the unblended sums: without them {}\n",
+            money(credits, currency),
+            money(spend, currency)
+        )
+    };
+    sums.into_iter().filter(move |(_, sums)| much(sums)).map(note).collect::<Vec<_>>().into_iter()
 }
 
 fn periods_csv(outcome: &Outcome) -> Result<String> {

@@ -54,6 +54,18 @@ fn csv(header: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> Result
     String::from_utf8(bytes).map_err(|e| Error::bug("a result has no CSV").cause(e))
 }
 
+/// Prose broken between words where it does not fit the screen; lines that fit stay as they are.
+fn wrapped(text: &str, style: Style) -> String {
+    let Some(width) = style.width else { return text.to_owned() };
+    // Dates and ids have hyphens; they are not places to break at.
+    let options = textwrap::Options::new(width)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false)
+        .subsequent_indent("  ");
+    let lines = text.split_inclusive('\n').map(|line| textwrap::fill(line.trim_end_matches('\n'), &options));
+    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
+}
+
 /// The values of a group, an account with its name.
 fn group_names(group: &serde_json::Map<String, serde_json::Value>, account_name: Option<&str>) -> Vec<String> {
     let named = |(dimension, value): (&String, &serde_json::Value)| match account_name {

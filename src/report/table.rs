@@ -160,6 +160,13 @@ fn shortened(text: &str, width: usize) -> String {
     if length <= width {
         return text.to_owned();
     }
+    // An id with its name in brackets says most by the whole id.
+    if let Some((id, name)) = text.split_once(" (")
+        && name.ends_with(')')
+        && id.chars().count() <= width
+    {
+        return id.to_owned();
+    }
     let tail = (width - 1) / 2;
     let head = width - 1 - tail;
     let start: String = text.chars().take(head).collect();
@@ -203,6 +210,12 @@ mod tests {
             assert!(plain(width).contains("$1,234.00"), "{}", plain(width));
         }
         assert!(!plain(24).contains("share"));
+    }
+
+    #[test]
+    fn an_id_stays_whole_before_its_name() {
+        assert_eq!(shortened("222222222222 (acme-production)", 20), "222222222222");
+        assert_eq!(shortened("arn:aws:s3:::a-long-bucket-name", 12), "arn:aw…-name");
     }
 
     #[test]

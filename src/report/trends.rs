@@ -4,6 +4,7 @@ use super::{
     Format, Style, csv, group_names, json, plain,
     table::{Column, Table},
     units::{change, money, percent, sparkline},
+    wrapped,
 };
 use crate::{
     error::Result,
@@ -19,27 +20,28 @@ pub fn render(trends: &Trends, format: Format, style: Style) -> Result<String> {
     match format {
         Format::Json => json(trends),
         Format::Csv => rows_csv(trends),
-        Format::Table => Ok(text(trends, |table| table.render(style))),
-        Format::Markdown => Ok(text(trends, Table::markdown)),
+        Format::Table => Ok(text(trends, |table| table.render(style), |prose| wrapped(prose, style))),
+        Format::Markdown => Ok(text(trends, Table::markdown, str::to_owned)),
     }
 }
 
-fn text(trends: &Trends, render: impl Fn(&Table) -> String) -> String {
+fn text(trends: &Trends, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
     let dimensions: Vec<String> = trends.group_by.0.iter().map(ToString::to_string).collect();
     let range = match (trends.periods.first(), trends.periods.last()) {
         (Some(first), Some(last)) => format!("{} to {}", first.start, last.end),
         _ => String::new(),
     };
-    let mut text = format!(
-        "{} cost by {}, {range}, from {}\n\n",
+    let mut text = prose(&format!(
+        "{} cost by {}, {range}, from {}\n",
         capitalised(&trends.metric.name().replace('_', " ")),
         dimensions.join(" and "),
         trends.source
-    );
+    ));
+    text.push('\n');
     text += &render(&groups(trends, &dimensions));
     text.push('\n');
     text += &render(&periods(trends));
-    text += &footer(trends);
+    text += &prose(&footer(trends));
     text
 }
 

@@ -51,7 +51,8 @@ fn a_spike_on_the_newest_settled_day() {
 
     why
 
-    - cad770d8f3ec Moved: 180.00 against a median of 100.00 over the days before it; modified z-score 54.0, threshold 2.5, window 14 days
+    - cad770d8f3ec Moved: 180.00 against a median of 100.00 over the days before it; modified z-score 54.0, threshold 2.5,
+      window 14 days
     --- stderr
     note: only 37 days of data before 2026-03-29: 45 and more give better findings
     --- exit code 0
@@ -120,7 +121,8 @@ fn a_range_is_judged_day_by_day_and_runs_are_merged() {
 
     why
 
-    - 1c69c92a8e0b Moved: 185.00 against a median of 100.00 over the days before it; modified z-score 57.3, threshold 2.5, window 14 days; 2 days in a row
+    - 1c69c92a8e0b Moved: 185.00 against a median of 100.00 over the days before it; modified z-score 57.3, threshold 2.5,
+      window 14 days; 2 days in a row
     --- exit code 0
     ");
 }

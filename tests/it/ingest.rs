@@ -18,9 +18,7 @@ fn a_bill_is_summed_up_by_period() {
 
     60,896 rows ingested
     no values in net columns: net amortized = amortized
-    2026-01: credits and refunds of -$122.54 are in the unblended sum: without them $9,758.27
-    2026-02: credits and refunds of -$202.23 are in the unblended sum: without them $17,971.31
-    2026-03: credits and refunds of -$105.05 are in the unblended sum: without them $9,415.63
+    credits and refunds of -$429.82 are in the unblended sums: without them $37,145.21
     passed over, not a bill: bills/events.csv
     --- stderr
     ingested 2026-01 of acme-cur2: 17,544 rows

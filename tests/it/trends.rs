@@ -94,7 +94,8 @@ fn a_narrow_terminal_keeps_names_and_numbers_whole() {
     command.env("COLUMNS", "50");
     let run = sandbox.finish(command);
     insta::assert_snapshot!(run, @"
-    Net amortized cost by service, 2026-03-11 to 2026-03-15, from cur2
+    Net amortized cost by service, 2026-03-11 to
+      2026-03-15, from cur2
 
     service              total  change 2026-03-14
     AmazonEC2        $1,519.41            -$26.83
@@ -111,13 +112,17 @@ fn a_narrow_terminal_keeps_names_and_numbers_whole() {
     2026-03-14  $645.24   -$21.33
     2026-03-15  $267.91  -$377.33  provisional
 
-    average $660.02, minimum $645.24 (2026-03-14), maximum $669.94 (2026-03-11) of what is settled
-    provisional: days after 2026-03-14 may still change
+    average $660.02, minimum $645.24 (2026-03-14),
+      maximum $669.94 (2026-03-11) of what is settled
+    provisional: days after 2026-03-14 may still
+      change
     not in the total: Credit -$32.78 (`--include`)
-    credits and refunds take $32.78 off $2,907.97 of spend: $2,875.18 remain
+    credits and refunds take $32.78 off $2,907.97 of
+      spend: $2,875.18 remain
     --- exit code 0
     ");
     let table = run.stdout.lines().filter(|line| line.starts_with("Amazon") || line.starts_with("2026"));
+    assert!(run.stdout.lines().all(|line| line.chars().count() <= 50), "{run}");
     assert!(table.clone().count() > 5 && table.clone().all(|line| line.chars().count() <= 50), "{run}");
 }
 
