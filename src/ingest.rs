@@ -103,6 +103,10 @@ struct Unit {
 struct Done {
     /// Files that are loaded, or were there already.
     keys: BTreeSet<String>,
+    /// Loose files that the command is about.
+    named: BTreeSet<String>,
+    /// Loose files that could not be read, or have no rows.
+    failed: BTreeSet<String>,
     /// Folders with loose files that could not be read, of no one knows which period.
     broken: BTreeSet<PathBuf>,
 }
@@ -152,10 +156,17 @@ pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Re
     let mut loose = Vec::new();
     let mut strangers = Vec::new();
     for file in &found.loose {
+        let key = files::canonical(&file.path)?.to_string_lossy().into_owned();
+        done.named.insert(key.clone());
         match open(&file.path, None) {
             Ok(Opened::Bill(bill)) => loose.push(*bill),
-            Ok(Opened::NotABill(error)) => strangers.push((file, error.context(cannot_ingest(&file.path)))),
+            Ok(Opened::NotABill(error)) => {
+                // What was a bill when it was ingested is not to be forgotten with the file.
+                done.failed.insert(key);
+                strangers.push((file, error.context(cannot_ingest(&file.path))));
+            }
             Err(error) => {
+                done.failed.insert(key);
                 done.broken.extend(file.path.parent().map(Path::to_owned));
                 outcome.failures.push(error);
             }
@@ -223,9 +234,13 @@ fn group(store: &Store, bills: Vec<Bill>, request: &Request, failures: &mut Vec<
             Err(error) => {
                 failures.push(error.context(cannot_ingest(&bill.path)));
                 done.broken.extend(bill.path.parent().map(Path::to_owned));
+                done.failed.insert(bill.key);
                 continue;
             }
         };
+        if several && scopes.is_empty() {
+            done.failed.insert(bill.key.clone());
+        }
         let mut scopes: BTreeSet<_> = scopes.into_iter().map(|scope| (source.clone(), scope)).collect();
         let mut members = vec![bill];
         let (same, others): (Vec<_>, Vec<_>) =
@@ -276,14 +291,17 @@ fn load(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outc
         assembly_id: &unit.assembly_id,
         files: unit.bills.iter().map(source_file).collect(),
     };
-    if !request.full_refresh && store.is_current(&load)? {
+    let stored = store.stored(&load)?;
+    // Files that were loaded with these and are still there belong to them; a delivery has just its own.
+    let complete = stored.siblings.iter().all(|key| unit.period.is_none() && Path::new(key).exists());
+    if !request.full_refresh && stored.whole && complete {
         outcome.unchanged.push(Unchanged { label: unit.label.clone(), files: unit.bills.len() });
         return Ok(());
     }
     let loaded = store.replace(&load, |loaded| {
         unit.bills.iter().try_for_each(unchanged_since_opened)?;
         is_of_its_period(unit, loaded)?;
-        may_replace(unit, request, done, loaded)
+        may_replace(unit, request, done, &stored.siblings, loaded)
     })?;
     let mut missing: BTreeMap<&str, &Missing> = BTreeMap::new();
     for bill in &unit.bills {
@@ -337,7 +355,7 @@ fn is_of_its_period(unit: &Unit, loaded: &Loaded) -> Result<()> {
 
 /// Refuses to replace what is not an earlier version of the same. `--full-refresh` replaces by force what
 /// only half of the accounts are in.
-fn may_replace(unit: &Unit, request: &Request, done: &Done, loaded: &Loaded) -> Result<()> {
+fn may_replace(unit: &Unit, request: &Request, done: &Done, siblings: &[String], loaded: &Loaded) -> Result<()> {
     if let Some(export) = &loaded.part_of {
         return Err(Error::input(format!("it is a part of the export `{export}`, which was ingested by its manifest"))
             .hint("ingest the folder of the export, with its manifest"));
@@ -350,6 +368,19 @@ fn may_replace(unit: &Unit, request: &Request, done: &Done, loaded: &Loaded) -> 
             .hint("mend or remove that file, or name the good ones one by one; the period is kept as it was"));
     }
     let Some(Replaced { key, .. }) = loaded.replaced.first() else { return Ok(()) };
+    if let Some(Replaced { key, .. }) = loaded.replaced.iter().find(|former| done.failed.contains(&former.key)) {
+        return Err(Error::input(format!("`{key}` is a part of the same period and could not be read"))
+            .hint("mend or remove it; the period is kept as it was"));
+    }
+    let left_behind = |former: &&Replaced| {
+        siblings.contains(&former.key) && !done.named.contains(&former.key) && Path::new(&former.key).exists()
+    };
+    if let Some(Replaced { key, .. }) =
+        loaded.replaced.iter().find(left_behind).filter(|_| unit.period.is_none() && !request.full_refresh)
+    {
+        return Err(Error::input(format!("`{key}` was ingested together with it and has rows of the same period"))
+            .hint("ingest them in one command again; `--full-refresh` replaces all by what is named"));
+    }
     if let Some(Replaced { key, .. }) = loaded.replaced.iter().find(|former| done.keys.contains(&former.key)) {
         return Err(Error::input(format!("it holds the same period of the same accounts as `{key}` of this command"))
             .cause("that would count the same money twice")

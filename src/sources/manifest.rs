@@ -181,7 +181,7 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>> {
             expanded.push((path.clone(), true));
         } else if text.starts_with("s3://") {
             return Err(Error::input(format!("`{text}` is not on this disk"))
-                .hint(format!("copy it first: `aws s3 sync {text} bills/`, then ingest `bills/`")));
+                .hint("copy it first, with `aws s3 sync` or `aws s3 cp`, then ingest the copy"));
         } else if text.contains(['*', '?', '[']) {
             let matches =
                 glob::glob(&text).map_err(|e| Error::input(format!("cannot read the pattern `{text}`")).cause(e))?;

@@ -128,6 +128,12 @@ fn is_integer(sql_type: &str) -> bool {
     )
 }
 
+/// Whether a decimal type fits a double, which has 15 exact digits; the longer ones stay text, too.
+fn is_short_decimal(sql_type: &str) -> bool {
+    let width = sql_type.strip_prefix("DECIMAL(").and_then(|rest| rest.split_once(','));
+    width.and_then(|(width, _)| width.parse().ok()).is_some_and(|width: u32| width <= 15)
+}
+
 fn is_nested(sql_type: &str) -> bool {
     sql_type.ends_with(']')
         || ["STRUCT", "MAP", "JSON", "UNION", "VARIANT"].iter().any(|start| sql_type.starts_with(start))
@@ -148,8 +154,7 @@ fn json_of(value: Value, sql_type: &str) -> Json {
         Value::Double(value) => Number::from_f64(value).map_or(Json::Null, Json::Number),
         // Integers beyond 64 bits stay text: JSON readers would round them.
         Value::Text(text) if is_integer(sql_type) => text.parse::<i64>().map_or_else(|_| text.into(), Json::from),
-        // A double has 15 exact digits; longer decimals stay text, too.
-        Value::Text(text) if sql_type.starts_with("DECIMAL") && text.len() <= 15 => {
+        Value::Text(text) if is_short_decimal(sql_type) => {
             text.parse().ok().and_then(Number::from_f64).map_or_else(|| text.into(), Json::Number)
         }
         Value::Text(text) if is_nested(sql_type) => serde_json::from_str(&text).unwrap_or_else(|_| text.into()),

@@ -68,6 +68,15 @@ pub struct LoadedPeriod {
     pub estimated: bool,
 }
 
+/// What the database has of the files of a load.
+#[derive(Debug, PartialEq)]
+pub struct Stored {
+    /// Each is there whole and unchanged.
+    pub whole: bool,
+    /// Other files that were loaded together with them and share a period.
+    pub siblings: Vec<String>,
+}
+
 /// The outcome of one load.
 #[derive(Debug, Default)]
 pub struct Loaded {
@@ -118,27 +127,32 @@ impl Store {
         read().map_err(|e| self.error(&format!("cannot read `{}`", file.key), &e))
     }
 
-    /// Whether the database holds just what loading `load` would bring: each file whole and unchanged, and no
-    /// other file that was loaded with them.
-    pub fn is_current(&self, load: &Load) -> Result<bool> {
+    /// Whether each file of `load` is stored whole and unchanged, and the other files that were loaded with
+    /// them and share a period.
+    pub fn stored(&self, load: &Load) -> Result<Stored> {
+        let doing = "cannot read the ingestion log";
         let files = load.files.iter().map(|file| format!("({}, {})", quoted(file.key), quoted(file.etag)));
         let files = files.collect::<Vec<_>>().join(", ");
-        let sql = format!(
+        let logged = format!(
             "WITH mine AS (FROM (VALUES {files}) f(key, etag)), \
-             logged AS (FROM ingestion_log WHERE data_source = {source} AND export = {export}), \
-             whole AS (SELECT key FROM logged JOIN mine USING (key, etag) \
-                       WHERE assembly_id = {assembly} AND mapping_version = {MAPPING_VERSION} \
-                       GROUP BY key HAVING sum(rows) = max(file_rows)) \
-             SELECT (SELECT count(*) FROM whole) = (SELECT count(*) FROM mine) AND NOT EXISTS ( \
-                 FROM logged WHERE key NOT IN (SELECT key FROM mine) \
-                 AND ingestion_id IN (SELECT ingestion_id FROM logged WHERE key IN (SELECT key FROM mine)))",
-            source = quoted(load.data_source),
-            export = quoted(load.export),
-            assembly = quoted(load.assembly_id),
+             logged AS (FROM ingestion_log WHERE data_source = {} AND export = {})",
+            quoted(load.data_source),
+            quoted(load.export)
         );
-        self.connection
-            .query_row(&sql, [], |row| row.get(0))
-            .map_err(|e| self.error("cannot read the ingestion log", &e))
+        let whole = format!(
+            "{logged} SELECT (SELECT count(*) FROM mine) = (SELECT count(*) FROM (SELECT key FROM logged \
+             JOIN mine USING (key, etag) WHERE assembly_id = {} AND mapping_version = {MAPPING_VERSION} \
+             GROUP BY key HAVING sum(rows) = max(file_rows)))",
+            quoted(load.assembly_id)
+        );
+        let whole = self.connection.query_row(&whole, [], |row| row.get(0)).map_err(|e| self.error(doing, &e))?;
+        let siblings = format!(
+            "{logged} SELECT DISTINCT key FROM logged WHERE key NOT IN (SELECT key FROM mine) AND (ingestion_id, {SCOPE}) IN \
+             (SELECT (ingestion_id, {SCOPE}) FROM logged WHERE key IN (SELECT key FROM mine)) ORDER BY key"
+        );
+        let mut statement = self.connection.prepare(&siblings).map_err(|e| self.error(doing, &e))?;
+        let siblings = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect);
+        Ok(Stored { whole, siblings: siblings.map_err(|e| self.error(doing, &e))? })
     }
 
     /// Whether any row of a file has a value in an expression.
@@ -273,7 +287,7 @@ impl Store {
 
     /// Finds what former loads brought of the same money, into the table `former`:
     ///
-    /// 1. the same files, and what was loaded together with them;
+    /// 1. the same files, and of the same periods what was loaded together with them;
     /// 2. the same export's former deliveries of the same billing periods, whatever accounts they had;
     /// 3. of the same provider, payer and billing period, any load whose accounts are all in this one.
     ///
@@ -286,8 +300,9 @@ impl Store {
         let export = quoted(load.export);
         self.run(
             &format!(
-                "CREATE OR REPLACE TEMP TABLE former AS FROM ingestion_log WHERE data_source = {source} AND (ingestion_id IN \
-                 (SELECT ingestion_id FROM ingestion_log WHERE data_source = {source} AND key IN ({mine})) \
+                "CREATE OR REPLACE TEMP TABLE former AS FROM ingestion_log WHERE data_source = {source} AND (key IN ({mine}) \
+                 OR (({SCOPE}) IN (SELECT ({SCOPE}) FROM loaded) AND ingestion_id IN \
+                 (SELECT ingestion_id FROM ingestion_log WHERE data_source = {source} AND key IN ({mine}))) \
                  OR ({export} <> '' AND export = {export} AND billing_period IN (SELECT billing_period FROM loaded)))"
             ),
             doing,
@@ -317,8 +332,9 @@ impl Store {
                  (SELECT (ingestion_id, {SCOPE}) FROM other WHERE shares AND NOT covered)"
             ))?;
         }
-        loaded.part_of =
-            text(&format!("SELECT min(export) FROM former WHERE key IN ({mine}) AND export NOT IN ('', {export})"))?;
+        if load.export.is_empty() {
+            loaded.part_of = text(&format!("SELECT min(export) FROM former WHERE key IN ({mine}) AND export <> ''"))?;
+        }
         let sql = format!(
             "SELECT key, billing_period, sum(rows)::BIGINT FROM former WHERE key NOT IN ({mine}) GROUP BY ALL ORDER BY ALL"
         );

@@ -138,6 +138,48 @@ fn a_part_without_rows_does_not_make_a_bill_new_each_time() {
     assert_eq!(total(&sandbox), 100.0);
 }
 
+#[test]
+fn broken_and_empty_parts_in_other_folders_keep_what_they_had() {
+    for broken in ["", "lineItem/UsageAccountId\n", CUR] {
+        let sandbox = Sandbox::new();
+        sandbox.write("f/one/a.csv", cur(&[("1", 10.0)]));
+        sandbox.write("f/two/b.csv", cur(&[("2", 20.0)]));
+        sandbox.ok(&["ingest", "f"]);
+        sandbox.write("f/one/a.csv", cur(&[("1", 11.0)]));
+        sandbox.write("f/two/b.csv", broken);
+        let run = sandbox.run(&["ingest", "f", "--quiet"]);
+        assert_eq!((run.code, total(&sandbox)), (1, 30.0), "{broken:?}: {run}");
+    }
+}
+
+#[test]
+fn one_file_of_several_is_not_all_of_them() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", cur(&[("1", 10.0)]));
+    sandbox.write("b.csv", cur(&[("2", 20.0)]));
+    sandbox.ok(&["ingest", "a.csv", "b.csv"]);
+    let again = sandbox.json(&["ingest", "a.csv", "--quiet"]);
+    assert_eq!(again["unchanged"].as_array().map(Vec::len), Some(1), "{again}");
+    sandbox.write("a.csv", cur(&[("1", 11.0)]));
+    refused(&sandbox, "a.csv", "b.csv` was ingested together with it");
+    sandbox.ok(&["ingest", "a.csv", "b.csv"]);
+    assert_eq!(total(&sandbox), 31.0);
+}
+
+#[test]
+fn a_restated_month_leaves_the_months_before_it_alone() {
+    let sandbox = Sandbox::new();
+    let header = "date,cost\n";
+    sandbox.write("jan.csv", format!("{header}2026-01-05,1\n"));
+    sandbox.write("janfeb.csv", format!("{header}2026-01-06,2\n2026-02-05,3\n"));
+    sandbox.write("feb.csv", format!("{header}2026-02-06,4\n"));
+    let ingest = |files: &[&str]| sandbox.run(&[&["ingest", "--data-source", "v", "--quiet"], files].concat());
+    assert_eq!(ingest(&["jan.csv", "janfeb.csv", "feb.csv"]).code, 0);
+    sandbox.write("feb.csv", format!("{header}2026-02-06,5\n"));
+    assert_eq!((ingest(&["feb.csv"]).code, total(&sandbox)), (1, 10.0));
+    assert_eq!((ingest(&["jan.csv", "janfeb.csv", "feb.csv"]).code, total(&sandbox)), (0, 11.0));
+}
+
 /// One step of a random history: a vendor's file of a name, for some months, accounts and costs.
 #[derive(Clone, Debug)]
 struct Step {
