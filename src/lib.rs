@@ -17,7 +17,7 @@ mod store;
 /// For Rust's allocations and, under its plain names, for DuckDB's.
 #[cfg(target_os = "linux")]
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Parses the command line, runs the command and turns its outcome into an exit code.
 pub fn main() -> std::process::ExitCode {
