@@ -12,6 +12,7 @@ use serde_yaml::Value;
 use crate::{
     analysis::detect,
     error::{Error, Result, nearest},
+    sources::{aws, cost_explorer, s3},
     store,
 };
 
@@ -32,28 +33,14 @@ const ENVIRONMENT: [(&str, &str); 6] = [
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub aws_profile: String,
-    pub s3: S3,
-    pub cost_explorer: CostExplorer,
+    pub aws: aws::Settings,
+    pub s3: s3::Settings,
+    pub cost_explorer: cost_explorer::Settings,
+    /// Names of accounts by id, which win over all others.
+    pub accounts: BTreeMap<String, String>,
     pub bedrock: Bedrock,
     pub database: store::Settings,
     pub anomaly: detect::Settings,
-}
-
-/// Where AWS delivers bills.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct S3 {
-    pub bucket: String,
-    pub prefix: String,
-    pub report_name: String,
-    pub region: String,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct CostExplorer {
-    pub region: String,
-    pub lookback_days: u32,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -148,6 +135,7 @@ fn merged(
             .hint("`aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key")
     })?;
     check(&config.anomaly)?;
+    check_aws(&config)?;
     Ok(Loaded { config, entries, file })
 }
 
@@ -167,6 +155,22 @@ fn merge(
     origins: &mut BTreeMap<String, String>,
 ) -> Result<()> {
     match (base, new) {
+        // The one section whose keys are the user's own: account ids, which YAML may take for numbers.
+        (Value::Mapping(base), Value::Mapping(new)) if prefix == "accounts" => {
+            for (id, name) in new {
+                let text = |value: &Value| match value {
+                    Value::String(text) => Some(text.clone()),
+                    Value::Number(number) => Some(format!("{:0>12}", number.to_string())),
+                    _ => None,
+                };
+                let Some((id, name)) = text(&id).zip(name.as_str()) else {
+                    return Err(Error::input("`accounts` is a map from account id to name"));
+                };
+                origins.insert(format!("accounts.{id}"), origin.to_owned());
+                base.insert(Value::String(id), Value::String(name.to_owned()));
+            }
+            Ok(())
+        }
         (Value::Mapping(base), Value::Mapping(new)) => {
             for (key, value) in new {
                 let name = key.as_str().unwrap_or_default().to_owned();
@@ -225,6 +229,7 @@ fn flatten(value: &Value, prefix: &str, origins: &BTreeMap<String, String>, entr
     }
     let text = match value {
         Value::String(text) => text.clone(),
+        Value::Sequence(_) => serde_json::to_string(value).unwrap_or_default(),
         other => serde_yaml::to_string(other).unwrap_or_default().trim().to_owned(),
     };
     entries.push(Entry {
@@ -256,6 +261,24 @@ fn check(anomaly: &detect::Settings) -> Result<()> {
     }
     if anomaly.settle_days > 60 {
         return refuse("settle_days", "at most 60");
+    }
+    Ok(())
+}
+
+fn check_aws(config: &Config) -> Result<()> {
+    let within = |key: &str, value: u64, least: u64, most: u64| {
+        if (least..=most).contains(&value) {
+            return Ok(());
+        }
+        Err(Error::input(format!("`{key}` must be from {least} to {most}")))
+    };
+    within("aws.max_attempts", u64::from(config.aws.max_attempts), 1, 20)?;
+    within("aws.timeout_seconds", config.aws.timeout_seconds, 1, 3600)?;
+    within("cost_explorer.lookback_days", u64::from(config.cost_explorer.lookback_days), 1, 400)?;
+    within("cost_explorer.max_requests", u64::from(config.cost_explorer.max_requests), 1, 100_000)?;
+    let endpoint = &config.aws.endpoint_url;
+    if !endpoint.is_empty() && !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
+        return Err(Error::input("`aws.endpoint_url` must begin with https:// or http://"));
     }
     Ok(())
 }

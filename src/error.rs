@@ -11,6 +11,8 @@ pub enum ExitCode {
     Failed = 1,
     /// The command line was at fault.
     Usage = 2,
+    /// A remote service failed or refused.
+    Remote = 3,
     /// Findings were reported, and the caller asked to be told by exit code.
     Findings = 10,
     /// The program is at fault.
@@ -24,6 +26,8 @@ pub enum Kind {
     Input,
     /// The command line.
     Usage,
+    /// A service on the network.
+    Remote,
     /// This program.
     Bug,
 }
@@ -50,6 +54,11 @@ impl Error {
     /// An error of the command line.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, message)
+    }
+
+    /// An error of a service on the network.
+    pub fn remote(message: impl Into<String>) -> Self {
+        Self::new(Kind::Remote, message)
     }
 
     /// A state that the program's own logic rules out.
@@ -85,10 +94,22 @@ impl Error {
         if self.kind == Kind::Bug { "bug" } else { "error" }
     }
 
+    /// The message and its causes on one line.
+    pub fn summary(&self) -> String {
+        let parts = [self.message.as_str()].into_iter().chain(self.causes.iter().map(String::as_str));
+        parts.collect::<Vec<_>>().join(": ").replace('\n', " ")
+    }
+
+    /// The next steps.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
     pub fn exit_code(&self) -> ExitCode {
         match self.kind {
             Kind::Input => ExitCode::Failed,
             Kind::Usage => ExitCode::Usage,
+            Kind::Remote => ExitCode::Remote,
             Kind::Bug => ExitCode::Bug,
         }
     }

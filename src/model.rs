@@ -166,6 +166,10 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// The metrics that Cost Explorer and CUR both have.
+    pub const COSTS: [Metric; 5] =
+        [Metric::Unblended, Metric::Blended, Metric::Amortized, Metric::NetUnblended, Metric::NetAmortized];
+
     /// The column of `cost_line_items` and `daily_cost_summary`.
     pub fn column(self) -> &'static str {
         match self {

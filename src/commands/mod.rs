@@ -1,11 +1,15 @@
 //! One file for each subcommand: its arguments, whose comments are the help, and `run`.
 
+mod accounts;
 mod anomalies;
+mod cache;
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod ingest;
 mod man;
+mod reconcile;
 mod sample_data;
 mod selection;
 mod sql;
@@ -20,6 +24,7 @@ use crate::{
     config::Loaded,
     error::{Error, ExitCode, Result},
     report::Style,
+    sources::aws::Aws,
     store::{Settings, Store},
 };
 
@@ -28,9 +33,13 @@ pub enum Command {
     Ingest(ingest::IngestArgs),
     Trends(trends::TrendsArgs),
     Anomalies(anomalies::AnomaliesArgs),
+    Reconcile(reconcile::ReconcileArgs),
+    Accounts(accounts::AccountsArgs),
     Sql(sql::SqlArgs),
     Demo(demo::DemoArgs),
     SampleData(sample_data::SampleDataArgs),
+    Doctor(doctor::DoctorArgs),
+    Cache(cache::CacheArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -59,9 +68,13 @@ impl Command {
             Command::Ingest(args) => ingest::run(args, context),
             Command::Trends(args) => trends::run(args, context),
             Command::Anomalies(args) => anomalies::run(args, context),
+            Command::Reconcile(args) => reconcile::run(args, context),
+            Command::Accounts(args) => accounts::run(args, context),
             Command::Sql(args) => sql::run(args, context),
             Command::Demo(args) => demo::run(args, context),
             Command::SampleData(args) => sample_data::run(args, context),
+            Command::Doctor(args) => doctor::run(args, context),
+            Command::Cache(args) => cache::run(args, context),
             Command::Config(args) => config::run(args, context),
             Command::Completions(args) => completions::run(args),
             Command::Man(args) => man::run(args),
@@ -72,7 +85,12 @@ impl Command {
 impl Context {
     /// The database, read-only.
     fn store(&self) -> Result<Store> {
-        Store::open_read_only(self.database())
+        Ok(Store::open_read_only(self.database())?.with_account_names(self.loaded.config.accounts.clone()))
+    }
+
+    /// A way to AWS with the credentials for costs.
+    fn aws(&self) -> Result<Aws> {
+        Aws::connect(&self.loaded.config.aws, &self.loaded.config.aws_profile)
     }
 
     fn database(&self) -> &Settings {

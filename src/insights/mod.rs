@@ -2,6 +2,8 @@
 //! `analysis`. It never reads the clock or the environment; today arrives as an argument.
 
 pub mod anomalies;
+pub mod health;
+pub mod reconcile;
 pub mod trends;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +20,8 @@ use crate::{
         queries::{Segment, Selection},
     },
 };
+
+pub use crate::store::queries::Account;
 
 /// The version of every JSON answer. Fields are only ever added to it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -123,6 +127,12 @@ impl Frame {
         }
         let used: BTreeSet<&str> = segments.iter().map(|segment| segment.data_source.as_str()).collect();
         let others: Vec<&str> = self.days.keys().map(String::as_str).filter(|name| !used.contains(name)).collect();
+        if used.len() > 1 {
+            let parts = segments
+                .iter()
+                .map(|segment| format!("{} of {}..{}", segment.data_source, segment.period.start, segment.period.end));
+            notes.push(format!("from {}; the same money is never added twice", parts.collect::<Vec<_>>().join(", ")));
+        }
         if !others.is_empty() && !used.is_empty() {
             let used: Vec<&str> = used.into_iter().collect();
             notes.push(format!(

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    ingest::Outcome,
+    ingest::{Discovered, Outcome, cost_explorer, s3},
     insights::{SCHEMA_VERSION, trends::HIDING_SHARE},
 };
 
@@ -58,7 +58,190 @@ fn text(outcome: &Outcome, render: impl Fn(&Table) -> String, prose: impl Fn(&st
     if outcome.superseded_files > 0 {
         text += &format!("{} older files that no manifest names were left out\n", outcome.superseded_files);
     }
+    for note in &outcome.notes {
+        text += &prose(&format!("{note}\n"));
+    }
+    if let Some(bytes) = outcome.fetched_bytes {
+        text += &format!("{} fetched\n", size(bytes));
+    }
+    if let Some(cost) = outcome.api_cost {
+        text += &format!(
+            "{} {}, ${:.2}; this month {}, ${:.2}\n",
+            count(cost.requests),
+            if cost.requests == 1 { "request" } else { "requests" },
+            cost.cost_usd,
+            count(cost.month_requests),
+            cost.month_cost_usd
+        );
+    }
     text
+}
+
+/// What Cost Explorer would be asked.
+pub fn cost_explorer_plan(plan: &cost_explorer::Plan, format: Format, style: Style) -> Result<String> {
+    if format == Format::Json {
+        #[derive(serde::Serialize)]
+        struct Answer<'a> {
+            schema_version: u32,
+            command: &'static str,
+            dry_run: bool,
+            cost_explorer: &'a cost_explorer::Plan,
+        }
+        return json(&Answer { schema_version: SCHEMA_VERSION, command: "ingest", dry_run: true, cost_explorer: plan });
+    }
+    let mut text = format!("{} to {} from Cost Explorer, nothing asked yet\n", plan.start, plan.end);
+    let each = match plan.queries_per_month {
+        1 => String::new(),
+        queries => format!(" of {queries} queries"),
+    };
+    text += &format!("{} {}{each}", plan.months, if plan.months == 1 { "month" } else { "months" });
+    if let Some(regions) = plan.regions {
+        text += &format!(", and 1 for the list of regions, reckoned at {regions}");
+    }
+    text += &format!(
+        ": {} {}, ${:.2}; each further page of an answer is one more\n",
+        count(plan.requests as u64),
+        if plan.requests == 1 { "request" } else { "requests" },
+        plan.cost_usd
+    );
+    if plan.requests > plan.max_requests as usize {
+        text += &format!("more than `cost_explorer.max_requests`, {}: it would be refused\n", plan.max_requests);
+    }
+    for note in &plan.notes {
+        text += &format!("{note}\n");
+    }
+    Ok(wrapped(&text, style))
+}
+
+/// What would be fetched from S3.
+pub fn s3_plan(periods: &[s3::Planned], format: Format, style: Style) -> Result<String> {
+    let header = ["period", "export", "format", "files", "bytes", "to fetch", "state"];
+    let state = |period: &s3::Planned| match (period.current, period.fetch_bytes) {
+        (true, _) => "current",
+        (false, 0) => "to load",
+        (false, _) => "to fetch",
+    };
+    let total: u64 = periods.iter().filter(|period| !period.current).map(|period| period.fetch_bytes).sum();
+    match format {
+        Format::Json => {
+            #[derive(serde::Serialize)]
+            struct Answer<'a> {
+                schema_version: u32,
+                command: &'static str,
+                dry_run: bool,
+                fetch_bytes: u64,
+                periods: &'a [s3::Planned],
+            }
+            json(&Answer {
+                schema_version: SCHEMA_VERSION,
+                command: "ingest",
+                dry_run: true,
+                fetch_bytes: total,
+                periods,
+            })
+        }
+        Format::Csv => csv(
+            &["period", "export", "format", "files", "bytes", "fetch_bytes", "state"].map(str::to_owned),
+            periods.iter().map(|period| {
+                vec![
+                    period.period.to_string(),
+                    period.export.clone(),
+                    period.format.to_owned(),
+                    period.files.to_string(),
+                    period.bytes.to_string(),
+                    if period.current { 0 } else { period.fetch_bytes }.to_string(),
+                    state(period).to_owned(),
+                ]
+            }),
+        ),
+        Format::Table | Format::Markdown => {
+            let columns = header.into_iter().enumerate().map(|(index, name)| match index {
+                1 => Column::name(name).rank(1),
+                3..=5 => Column::number(name).rank(2),
+                _ => Column::name(name),
+            });
+            let mut table = Table::new(columns.collect());
+            for period in periods {
+                // Of what is current not even the sizes are asked for older months.
+                let bytes = if period.current && period.bytes == 0 { "-".to_owned() } else { size(period.bytes) };
+                table.row(vec![
+                    period.period.format("%Y-%m").to_string(),
+                    period.export.clone(),
+                    period.format.to_owned(),
+                    period.files.to_string(),
+                    bytes,
+                    size(if period.current { 0 } else { period.fetch_bytes }),
+                    state(period).to_owned(),
+                ]);
+            }
+            let shown = if format == Format::Markdown { table.markdown() } else { table.render(style) };
+            Ok(format!("{shown}\n{} to fetch, nothing fetched yet\n", size(total)))
+        }
+    }
+}
+
+/// The reports and exports of an account, as the lines of a configuration.
+pub fn discovered(found: &[Discovered], format: Format) -> Result<String> {
+    if format == Format::Json {
+        #[derive(serde::Serialize)]
+        struct Answer<'a> {
+            schema_version: u32,
+            command: &'static str,
+            exports: &'a [Discovered],
+        }
+        return json(&Answer { schema_version: SCHEMA_VERSION, command: "ingest", exports: found });
+    }
+    let mut text = String::new();
+    if found.iter().any(|export| export.unfit.is_none()) {
+        text += "s3:\n  exports:\n";
+    }
+    for export in found {
+        let Discovered { name, kind, export, unfit } = export;
+        text += &match unfit {
+            Some(why) => format!("# not for ingestion: {name}: {why}\n"),
+            None => format!(
+                "    # {kind}\n    - {{ bucket: {}, prefix: {}, report_name: {}, region: {} }}\n",
+                yaml(&export.bucket),
+                yaml(&export.prefix),
+                yaml(&export.report_name),
+                yaml(&export.region)
+            ),
+        };
+    }
+    Ok(text)
+}
+
+/// What pruning the cache did.
+pub fn pruned(pruned: &s3::Pruned, format: Format) -> Result<String> {
+    if format == Format::Json {
+        #[derive(serde::Serialize)]
+        struct Answer<'a> {
+            schema_version: u32,
+            command: &'static str,
+            #[serde(flatten)]
+            pruned: &'a s3::Pruned,
+        }
+        return json(&Answer { schema_version: SCHEMA_VERSION, command: "cache prune", pruned });
+    }
+    let files = |count: usize| if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+    let s3::Pruned { removed_files, removed_bytes, kept_files, kept_bytes } = *pruned;
+    let (removed, kept) = (files(removed_files), files(kept_files));
+    Ok(format!("{removed} removed ({}), {kept} kept ({})\n", size(removed_bytes), size(kept_bytes)))
+}
+
+/// A text as YAML takes it in any place: a JSON string is one.
+fn yaml(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Bytes as a person reads them, in powers of 1000.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
 }
 
 fn periods(outcome: &Outcome) -> Table {

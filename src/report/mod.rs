@@ -1,9 +1,12 @@
 //! Results made readable: tables for people, JSON, CSV and markdown for programs. It returns text and
 //! never prints.
 
+pub mod accounts;
 pub mod anomalies;
 pub mod config;
+pub mod doctor;
 pub mod ingest;
+pub mod reconcile;
 pub mod sql;
 mod table;
 pub mod trends;

@@ -179,9 +179,6 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>> {
         let text = path.to_string_lossy();
         if path.exists() {
             expanded.push((path.clone(), true));
-        } else if text.starts_with("s3://") {
-            return Err(Error::input(format!("`{text}` is not on this disk"))
-                .hint("copy it first, with `aws s3 sync` or `aws s3 cp`, then ingest the copy"));
         } else if text.contains(['*', '?', '[']) {
             let matches =
                 glob::glob(&text).map_err(|e| Error::input(format!("cannot read the pattern `{text}`")).cause(e))?;
@@ -245,41 +242,60 @@ fn modified(path: &Path) -> SystemTime {
     fs::metadata(path).and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Reads a manifest and finds its files.
-fn read_manifest(path: &Path) -> Result<Delivery> {
-    let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|e| Error::input(format!("cannot read `{shown}`")).cause(e))?;
-    let manifest: Manifest = serde_json::from_str(&text)
-        .map_err(|e| Error::input(format!("`{shown}` is not a manifest of a bill")).cause(e))?;
+/// What a manifest says.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    pub format: Format,
+    pub export: String,
+    pub period: NaiveDate,
+    pub assembly_id: String,
+    /// The files: keys of the bucket, or `s3://bucket/key`.
+    pub keys: Vec<String>,
+}
+
+/// Reads the text of a manifest that lies at `path`, on disk or in a bucket.
+///
+/// # Errors
+/// When it is no manifest of a bill, names no files, or does not say its period.
+pub fn parse(text: &str, path: &str) -> Result<Parsed> {
+    let manifest: Manifest = serde_json::from_str(text)
+        .map_err(|e| Error::input(format!("`{path}` is not a manifest of a bill")).cause(e))?;
     let (keys, format) = if !manifest.report_keys.is_empty() {
-        (&manifest.report_keys, Format::Cur1)
+        (manifest.report_keys, Format::Cur1)
     } else if !manifest.data_files.is_empty() {
         let focus = manifest.columns.iter().any(|column| column.name.eq_ignore_ascii_case("BilledCost"));
-        (&manifest.data_files, if focus { Format::Focus } else { Format::Cur2 })
+        (manifest.data_files, if focus { Format::Focus } else { Format::Cur2 })
     } else {
-        return Err(Error::input(format!("`{shown}` names no files"))
+        return Err(Error::input(format!("`{path}` names no files"))
             .cause("it has neither `reportKeys` (CUR) nor `dataFiles` (Data Exports)"));
     };
     let assembly_id = match format {
         Format::Cur1 => manifest.assembly_id,
         _ => manifest.execution_id.or(manifest.assembly_id),
     };
-    let stem = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     // Names are free to choose in each account, so the account is a part of what an export is.
-    let stem = stem.trim_end_matches("-Manifest.json");
+    let stem = path.rsplit(['/', '\\']).next().unwrap_or(path).trim_end_matches("-Manifest.json");
     let name = manifest.report_name.unwrap_or_else(|| stem.to_owned());
     let export = manifest.export_arn.or_else(|| Some(format!("{}/{name}", manifest.account?))).unwrap_or(name);
     let period = manifest
         .billing_period
         .and_then(|period| NaiveDate::parse_from_str(period.start.get(..8)?, "%Y%m%d").ok())
         .or_else(|| keys.iter().find_map(|key| period_in(key)))
-        .or_else(|| period_in(&path.to_string_lossy()))
+        .or_else(|| period_in(path))
         .ok_or_else(|| {
-            Error::input(format!("`{shown}` does not say which billing period it is of"))
+            Error::input(format!("`{path}` does not say which billing period it is of"))
                 .hint("keep the folders as AWS names them: `BILLING_PERIOD=YYYY-MM` or `YYYYMMDD-YYYYMMDD`")
         })?;
+    Ok(Parsed { format, export, period, assembly_id: assembly_id.unwrap_or_default(), keys })
+}
+
+/// Reads a manifest and finds its files.
+fn read_manifest(path: &Path) -> Result<Delivery> {
+    let shown = path.display();
+    let text = fs::read_to_string(path).map_err(|e| Error::input(format!("cannot read `{shown}`")).cause(e))?;
+    let Parsed { format, export, period, assembly_id, keys } = parse(&text, &path.to_string_lossy())?;
     let mut found = Vec::with_capacity(keys.len());
-    for key in keys {
+    for key in &keys {
         let file = locate(key, path).ok_or_else(|| {
             Error::input(format!("a file that a manifest names is missing: `{key}`"))
                 .cause(format!("named by `{shown}`"))
@@ -292,7 +308,19 @@ fn read_manifest(path: &Path) -> Result<Delivery> {
         }
         found.push(file);
     }
-    Ok(Delivery { format, export, period, assembly_id: assembly_id.unwrap_or_default(), files: found })
+    Ok(Delivery { format, export, period, assembly_id, files: found })
+}
+
+/// The billing period that a folder of AWS's is named for: `20261001-20261101`, `BILLING_PERIOD=2026-10`.
+pub fn period_of_folder(name: &str) -> Option<NaiveDate> {
+    if let Some((start, end)) = name.split_once('-')
+        && start.len() == 8
+        && end.len() == 8
+        && NaiveDate::parse_from_str(end, "%Y%m%d").is_ok()
+    {
+        return NaiveDate::parse_from_str(start, "%Y%m%d").ok();
+    }
+    period_in(name)
 }
 
 /// The month in `…BILLING_PERIOD=2026-04/…`, whatever the case.

@@ -1,12 +1,17 @@
 //! Where bills come from. Each source ends in the same line items: as SQL over a file, never as rows.
 //! This module reads file names, headers and manifests; it never touches the database.
 
+pub mod accounts;
+pub mod aws;
 pub mod columns;
+pub mod cost_explorer;
 pub mod cur;
+pub mod discover;
 pub mod files;
 pub mod focus;
 pub mod manifest;
 pub mod plain;
+pub mod s3;
 pub mod sample;
 
 use std::path::{Path, PathBuf};
@@ -56,6 +61,8 @@ pub struct Bill {
     pub size: u64,
     /// Changes when the file does: size and modification time.
     pub stamp: String,
+    /// What tells its versions apart in the database: the stamp, or the ETag in a bucket.
+    pub etag: String,
     pub format: Format,
     /// The version, where the format has several: `1.2`.
     pub version: Option<&'static str>,
@@ -116,6 +123,7 @@ pub fn open_bill(path: &Path, hint: Option<Format>, data_source: Option<&str>, u
         from: file.as_from_item(null_texts),
         key: files::canonical(path)?.to_string_lossy().into_owned(),
         size: stamp.size,
+        etag: stamp.text.clone(),
         stamp: stamp.text,
         format,
         version,

@@ -6,18 +6,18 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::{Store, quoted};
+use super::{Store, api::insert_names, exact_sum, quoted};
 use crate::error::{Error, Result};
 
 /// The measures of the summary and the log, in the order of their columns.
-const COSTS: [&str; 6] =
+pub(super) const COSTS: [&str; 6] =
     ["unblended_cost", "blended_cost", "amortized_cost", "net_unblended_cost", "net_amortized_cost", "list_cost"];
 
 /// Counts up whenever a bill's columns are understood in another way, so that former loads are not current.
-const MAPPING_VERSION: u32 = 1;
+pub(super) const MAPPING_VERSION: u32 = 1;
 
 /// What is the same money, as far as columns say it.
-const SCOPE: &str = "data_source, provider, payer_account_id, billing_period";
+pub(super) const SCOPE: &str = "data_source, provider, payer_account_id, billing_period";
 
 /// Files that belong together: all that there is of the periods in them.
 pub struct Load<'a> {
@@ -102,6 +102,12 @@ pub struct Replaced {
 /// The identity of the money in a file: provider, payer and billing period.
 pub type Scope = (String, String, NaiveDate);
 
+/// The sum of credits in the rows of `loaded`, whose columns have `prefix`.
+pub(super) fn exact_credits(prefix: &str) -> String {
+    let credits = format!("CASE WHEN {prefix}charge_category = 'Credit' THEN {prefix}unblended_cost ELSE 0 END");
+    exact_sum(&credits)
+}
+
 impl Store {
     /// The scopes of one file, read from the few columns that say it; of all rows or of the first ones.
     pub fn scopes(&self, file: &SourceFile, first_rows: bool) -> Result<Vec<Scope>> {
@@ -175,27 +181,19 @@ impl Store {
     /// When a file cannot be read as its columns promise, holds no rows or costs that are no numbers, or
     /// the database cannot be written.
     pub fn replace(&mut self, load: &Load, before_commit: impl FnOnce(&Loaded) -> Result<()>) -> Result<Loaded> {
-        self.run("BEGIN", "cannot start the transaction")?;
-        let loaded = self.replace_in_transaction(load).and_then(|loaded| {
+        self.in_transaction(|store| {
+            let loaded = store.replace_in_transaction(load)?;
             before_commit(&loaded)?;
-            self.run("COMMIT", "cannot commit").map(|()| loaded)
-        });
-        if loaded.is_err() {
-            // Fails only when DuckDB has rolled back already.
-            let _ = self.connection.execute_batch("ROLLBACK");
-        }
-        loaded
+            Ok(loaded)
+        })
     }
 
-    fn run(&self, sql: &str, doing: &str) -> Result<()> {
+    pub(super) fn run(&self, sql: &str, doing: &str) -> Result<()> {
         self.connection.execute_batch(sql).map_err(|e| self.error(doing, &e))
     }
 
     fn replace_in_transaction(&self, load: &Load) -> Result<Loaded> {
-        let id: i64 = self
-            .connection
-            .query_row("SELECT COALESCE(max(ingestion_id), 0) + 1 FROM ingestion_log", [], |row| row.get(0))
-            .map_err(|e| self.error("cannot read the ingestion log", &e))?;
+        let id = self.next_ingestion_id()?;
         let mut loaded = Loaded::default();
         for file in &load.files {
             loaded.left_out += self.insert(id, load.data_source, file)?;
@@ -209,12 +207,11 @@ impl Store {
         if loaded.periods.is_empty() {
             return Err(Error::input("there are no rows").cause("the files have a header and nothing below it"));
         }
-        self.check_sums(&loaded.periods)?;
         Ok(loaded)
     }
 
     /// Appends the line items of one file; returns the number of rows left out.
-    fn insert(&self, id: i64, data_source: &str, file: &SourceFile) -> Result<u64> {
+    pub(super) fn insert(&self, id: i64, data_source: &str, file: &SourceFile) -> Result<u64> {
         let doing = format!("cannot read `{}`", file.key);
         let columns: Vec<&str> = file.expressions.iter().map(|(column, _)| *column).collect();
         let expressions: Vec<&str> = file.expressions.iter().map(|(_, sql)| sql.as_str()).collect();
@@ -271,15 +268,16 @@ impl Store {
     }
 
     /// One pass over the new line items; the summary, the log and the account names come from it.
-    fn aggregate(&self, id: i64) -> Result<()> {
-        let sums: Vec<String> = COSTS.iter().map(|cost| format!("sum({cost}) AS {cost}")).collect();
+    pub(super) fn aggregate(&self, id: i64) -> Result<()> {
+        let sums: Vec<String> = COSTS.iter().map(|cost| format!("{} AS {cost}", exact_sum(cost))).collect();
         self.run(
             &format!(
                 "CREATE OR REPLACE TEMP TABLE loaded AS SELECT source_file, usage_date, billing_period, provider, data_source, \
                  payer_account_id, usage_account_id, usage_account_name, product_code, region, charge_category, currency, \
-                 {}, sum(usage_amount) AS usage_amount, count(*) AS line_item_count, bool_or(invoice_id IS NULL) AS estimated \
+                 {}, {} AS usage_amount, count(*) AS line_item_count, bool_or(COALESCE(estimated, invoice_id IS NULL)) AS estimated \
                  FROM cost_line_items WHERE ingestion_id = {id} GROUP BY ALL",
-                sums.join(", ")
+                sums.join(", "),
+                exact_sum("usage_amount")
             ),
             "cannot sum up the new line items",
         )
@@ -376,12 +374,13 @@ impl Store {
     }
 
     /// The summary of the new line items, and again of all that is left of stale scopes.
-    fn write_summary(&self) -> Result<()> {
-        let sums = COSTS.map(|cost| format!("sum({cost}) AS {cost}")).join(", ");
+    pub(super) fn write_summary(&self) -> Result<()> {
+        let sums = COSTS.map(|cost| format!("{} AS {cost}", exact_sum(cost))).join(", ");
+        let usage_amount = exact_sum("usage_amount");
         let summary = |lines: &str, from: &str| {
             format!(
                 "INSERT INTO daily_cost_summary BY NAME SELECT usage_date, billing_period, provider, data_source, payer_account_id, \
-                 usage_account_id, product_code, region, charge_category, currency, {sums}, sum(usage_amount) AS usage_amount, \
+                 usage_account_id, product_code, region, charge_category, currency, {sums}, {usage_amount} AS usage_amount, \
                  {lines}::BIGINT AS line_item_count FROM {from} GROUP BY ALL ORDER BY usage_date, usage_account_id, product_code"
             )
         };
@@ -392,7 +391,7 @@ impl Store {
     }
 
     fn write_log(&self, id: i64, load: &Load) -> Result<()> {
-        let sums = COSTS.map(|cost| format!("sum(l.{cost})")).join(", ");
+        let sums = COSTS.map(|cost| exact_sum(&format!("l.{cost}"))).join(", ");
         let files: Vec<String> = load
             .files
             .iter()
@@ -403,11 +402,12 @@ impl Store {
                 "INSERT INTO ingestion_log SELECT {id}, l.data_source, {export}, l.provider, l.payer_account_id, l.billing_period, \
                  l.currency, {assembly}, {MAPPING_VERSION}, f.key, f.size, f.etag, any_value(t.file_rows), sum(l.line_item_count)::BIGINT, \
                  min(l.usage_date), max(l.usage_date), {sums}, \
-                 COALESCE(sum(l.unblended_cost) FILTER (l.charge_category = 'Credit'), 0), bool_or(l.estimated), \
+                 {credits}, bool_or(l.estimated), \
                  CAST(now() AS TIMESTAMP) \
                  FROM loaded l JOIN (VALUES {files}) f(key, size, etag) ON l.source_file = f.key \
                  JOIN (SELECT source_file, sum(line_item_count)::BIGINT AS file_rows FROM loaded GROUP BY 1) t USING (source_file) \
                  GROUP BY l.data_source, l.provider, l.payer_account_id, l.billing_period, l.currency, f.key, f.size, f.etag",
+                credits = exact_credits("l."),
                 export = quoted(load.export),
                 assembly = quoted(load.assembly_id),
                 files = files.join(", ")
@@ -425,20 +425,24 @@ impl Store {
             ),
             "cannot write the ingestion log",
         )?;
-        self.run(
-            "INSERT OR REPLACE INTO accounts SELECT usage_account_id, arg_max(usage_account_name, usage_date), 'bill' FROM loaded \
-             WHERE usage_account_name IS NOT NULL GROUP BY 1",
-            "cannot write the account names",
-        )
+        self.write_names_of_loaded()
     }
 
-    fn loaded_periods(&self, id: i64) -> Result<Vec<LoadedPeriod>> {
-        let sums = COSTS.map(|cost| format!("sum({cost})")).join(", ");
+    pub(super) fn write_names_of_loaded(&self) -> Result<()> {
+        let names = "SELECT usage_account_id, arg_max(usage_account_name, usage_date), \
+                     CASE any_value(data_source) WHEN 'cost-explorer' THEN 'cost-explorer' ELSE 'bill' END FROM loaded \
+                     WHERE usage_account_name IS NOT NULL GROUP BY 1";
+        self.run(&insert_names(names), "cannot write the account names")
+    }
+
+    pub(super) fn loaded_periods(&self, id: i64) -> Result<Vec<LoadedPeriod>> {
+        let sums = COSTS.map(exact_sum).join(", ");
         let sql = format!(
             "SELECT data_source, provider, payer_account_id, billing_period, currency, count(DISTINCT source_file), \
              sum(line_item_count)::BIGINT, min(usage_date), max(usage_date), count(DISTINCT usage_date), {sums}, \
-             COALESCE(sum(unblended_cost) FILTER (charge_category = 'Credit'), 0), bool_or(estimated) \
-             FROM loaded GROUP BY ALL ORDER BY billing_period, provider, payer_account_id, currency"
+             {credits}, bool_or(estimated) \
+             FROM loaded GROUP BY ALL ORDER BY billing_period, provider, payer_account_id, currency",
+            credits = exact_credits("")
         );
         let doing = format!("cannot read back ingestion {id}");
         let read = || -> duckdb::Result<Vec<LoadedPeriod>> {
@@ -468,21 +472,5 @@ impl Store {
             rows.collect()
         };
         read().map_err(|e| self.error(&doing, &e))
-    }
-
-    /// Text such as `NaN` casts to a number that would poison every sum.
-    fn check_sums(&self, periods: &[LoadedPeriod]) -> Result<()> {
-        let broken = periods.iter().find(|period| {
-            let sums =
-                [period.unblended_cost, period.amortized_cost, period.net_unblended_cost, period.net_amortized_cost];
-            !sums.iter().chain(period.list_cost.iter()).chain(period.blended_cost.iter()).all(|sum| sum.is_finite())
-        });
-        match broken {
-            None => Ok(()),
-            Some(period) => {
-                Err(Error::input(format!("a cost in {} is not a number", period.billing_period.format("%Y-%m")))
-                    .cause("a cost column holds NaN or infinity"))
-            }
-        }
     }
 }

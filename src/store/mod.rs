@@ -1,12 +1,14 @@
 //! The one DuckDB file. Nothing else in the program speaks SQL to it.
 //! It is blind to where bills come from and to what is made of them.
 
+pub mod api;
 pub mod guard;
 pub mod load;
 pub mod queries;
 mod schema;
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
@@ -28,6 +30,8 @@ pub struct Settings {
     pub path: PathBuf,
     /// Where fetched bills are kept.
     pub cache_dir: PathBuf,
+    /// Gigabytes of them to keep.
+    pub cache_limit_gb: f64,
     /// Memory that DuckDB may take before it spills to disk, such as `2GB`.
     pub memory_limit: String,
     /// Threads that DuckDB may use; 0 is one for each core.
@@ -38,6 +42,8 @@ pub struct Settings {
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    /// The user's own names of accounts, which win over those stored.
+    own_names: BTreeMap<String, String>,
 }
 
 impl Store {
@@ -104,7 +110,13 @@ impl Store {
         let connection = Connection::open_with_flags(path, config).map_err(|e| cannot_open(path, &e))?;
         // Days are UTC. Without DuckDB's ICU extension there is no other zone, and no setting to refuse it.
         let _ = connection.execute_batch("SET TimeZone = 'UTC'");
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self { connection, path: path.to_owned(), own_names: BTreeMap::new() })
+    }
+
+    /// Puts the user's own names of accounts over those stored.
+    pub fn with_account_names(mut self, names: BTreeMap<String, String>) -> Self {
+        self.own_names = names;
+        self
     }
 
     pub fn path(&self) -> &Path {
@@ -182,6 +194,11 @@ fn translate(doing: &str, error: &duckdb::Error, path: &Path) -> Error {
         translated.hint(format!("make `{}` and its folder writable, or name another file with `--db`", path.display()))
     } else if lower.contains("out of memory") || lower.contains("could not allocate") {
         translated.hint("allow more with `--memory-limit`, or fewer `--threads`")
+    } else if lower.contains("to decimal(38,12)") {
+        // Text such as `NaN` casts to a number that would poison every sum.
+        Error::input(doing)
+            .cause("a cost is not a number, or has more than 26 digits")
+            .hint("mend the bill, or fetch it again")
     } else if lower.contains("newer version of duckdb") {
         translated.hint("use a newer release of this program, or another file with `--db`")
     } else {
@@ -198,6 +215,12 @@ fn tidy(error: &duckdb::Error) -> String {
         .min()
         .unwrap_or(text.len());
     text[..end].trim().to_owned()
+}
+
+/// The SQL of a sum that does not depend on the order of the rows: threads hand them over as they come, and
+/// sums of floating-point numbers differ by it. Exact to 12 decimals, for sums below 10^26.
+fn exact_sum(expression: &str) -> String {
+    format!("CAST(sum(CAST({expression} AS DECIMAL(38, 12))) AS DOUBLE)")
 }
 
 /// The SQL literal of a text.

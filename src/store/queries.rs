@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveDateTime};
+use serde::Serialize;
 
-use super::{Store, quoted};
+use super::{Store, exact_sum, quoted};
 use crate::{
     error::{Error, Result, nearest},
     model::{Dimension, Filter, Metric, Period},
@@ -39,6 +40,56 @@ pub struct Cell {
     pub cost: f64,
 }
 
+/// An account, and who says its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Account {
+    pub id: String,
+    pub name: Option<String>,
+    /// `configuration`, `organizations`, `cost-explorer` or `bill`.
+    pub source: Option<String>,
+    /// The newest day with a charge.
+    pub last_day: Option<NaiveDate>,
+}
+
+/// A month of a data source, all payers together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivered {
+    pub data_source: String,
+    /// Its first day.
+    pub month: NaiveDate,
+    pub first_day: NaiveDate,
+    pub last_day: NaiveDate,
+    pub estimated: bool,
+    /// When it was ingested last, UTC.
+    pub ingested_at: NaiveDateTime,
+}
+
+/// What a month may be narrowed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MonthColumn {
+    Payer,
+    UsageAccount,
+}
+
+impl MonthColumn {
+    fn name(self) -> &'static str {
+        match self {
+            MonthColumn::Payer => "payer_account_id",
+            MonthColumn::UsageAccount => "usage_account_id",
+        }
+    }
+}
+
+/// What a product cost in a month, by charge category.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MonthCost {
+    pub product_code: String,
+    pub charge_category: String,
+    pub currency: String,
+    /// In the order of [`Metric::COSTS`]; `None` where the source does not have the metric.
+    pub costs: Vec<Option<f64>>,
+}
+
 /// A day that a data source has charges of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceDay {
@@ -56,6 +107,69 @@ impl Store {
         self.rows(sql, "cannot read what the database covers", |row| {
             Ok(SourceDay { data_source: row.get(0)?, day: row.get(1)?, has_usage: row.get(2)? })
         })
+    }
+
+    /// The months that there are of each source.
+    pub fn delivered_months(&self) -> Result<Vec<Delivered>> {
+        let sql = "SELECT data_source, billing_period, min(first_day), max(last_day), bool_or(estimated), max(ingested_at) \
+                   FROM ingestion_log GROUP BY ALL ORDER BY ALL";
+        self.rows(sql, "cannot read the ingestion log", |row| {
+            Ok(Delivered {
+                data_source: row.get(0)?,
+                month: row.get(1)?,
+                first_day: row.get(2)?,
+                last_day: row.get(3)?,
+                estimated: row.get(4)?,
+                ingested_at: row.get(5)?,
+            })
+        })
+    }
+
+    /// The values of a column of the summary in a source's billing period: payers, accounts.
+    pub fn month_values(&self, data_source: &str, month: NaiveDate, column: MonthColumn) -> Result<Vec<String>> {
+        let sql = format!(
+            "SELECT DISTINCT {} FROM daily_cost_summary WHERE data_source = {} AND billing_period = DATE '{month}' ORDER BY 1",
+            column.name(),
+            quoted(data_source)
+        );
+        self.rows(&sql, "cannot read the month", |row| row.get(0))
+    }
+
+    /// The costs of a source's billing period, of the values of one column only.
+    pub fn month_costs(
+        &self,
+        data_source: &str,
+        month: NaiveDate,
+        only: Option<(MonthColumn, &[String])>,
+    ) -> Result<Vec<MonthCost>> {
+        let sums = Metric::COSTS.map(|metric| exact_sum(metric.column())).join(", ");
+        let only = only.map_or(String::new(), |(column, values)| {
+            let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+            format!(" AND {} IN ({})", column.name(), if values.is_empty() { "NULL".into() } else { values.join(", ") })
+        });
+        let sql = format!(
+            "SELECT product_code, charge_category, currency, {sums} FROM daily_cost_summary \
+             WHERE data_source = {} AND billing_period = DATE '{month}'{only} GROUP BY ALL ORDER BY 1, 2, 3",
+            quoted(data_source)
+        );
+        self.rows(&sql, "cannot sum up the month", |row| {
+            Ok(MonthCost {
+                product_code: row.get(0)?,
+                charge_category: row.get(1)?,
+                currency: row.get(2)?,
+                costs: (3..3 + Metric::COSTS.len()).map(|index| row.get(index)).collect::<duckdb::Result<_>>()?,
+            })
+        })
+    }
+
+    /// Whether the database holds together: rows of the summary and the log against the line items.
+    pub fn line_counts(&self) -> Result<(u64, u64, u64)> {
+        let sql = "SELECT (SELECT count(*) FROM cost_line_items), \
+                   (SELECT COALESCE(sum(line_item_count), 0)::BIGINT FROM daily_cost_summary), \
+                   (SELECT COALESCE(sum(rows), 0)::BIGINT FROM ingestion_log)";
+        self.connection
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .map_err(|e| self.error("cannot count the line items", &e))
     }
 
     /// The exports that bills came from, blank for loose files.
@@ -85,8 +199,9 @@ impl Store {
         let group = columns.iter().map(|column| format!("COALESCE({column}, '{NONE}'), ")).collect::<String>();
         let metric = selection.metric.column();
         let sql = format!(
-            "SELECT {group}usage_date, charge_category, sum({metric}), count({metric}) FROM {table} WHERE {condition} \
-             GROUP BY ALL ORDER BY ALL"
+            "SELECT {group}usage_date, charge_category, {}, count({metric}) FROM {table} WHERE {condition} \
+             GROUP BY ALL ORDER BY ALL",
+            exact_sum(metric)
         );
         let width = columns.len();
         let mut known = false;
@@ -110,16 +225,30 @@ impl Store {
 
     /// Account names by id.
     pub fn account_names(&self) -> Result<BTreeMap<String, String>> {
-        let names = self.rows("SELECT id, name FROM accounts", "cannot read the account names", |row| {
-            Ok((row.get(0)?, row.get(1)?))
+        Ok(self.accounts()?.into_iter().filter_map(|account| Some((account.id, account.name?))).collect())
+    }
+
+    /// Every account that has costs or a name.
+    pub fn accounts(&self) -> Result<Vec<Account>> {
+        let sql = "SELECT id, any_value(name), any_value(source), max(last_day) FROM (\
+                   SELECT id, name, source, NULL::DATE AS last_day FROM accounts UNION ALL BY NAME \
+                   SELECT usage_account_id AS id, max(usage_date) AS last_day FROM daily_cost_summary GROUP BY 1) \
+                   WHERE id <> '' GROUP BY id ORDER BY id";
+        let mut accounts = self.rows(sql, "cannot read the account names", |row| {
+            Ok(Account { id: row.get(0)?, name: row.get(1)?, source: row.get(2)?, last_day: row.get(3)? })
         })?;
-        Ok(names.into_iter().collect())
+        for account in &mut accounts {
+            if let Some(own) = self.own_names.get(&account.id) {
+                account.name = Some(own.clone());
+                account.source = Some("configuration".into());
+            }
+        }
+        Ok(accounts)
     }
 
     /// The ids of the accounts of a name.
     pub fn accounts_named(&self, name: &str) -> Result<Vec<String>> {
-        let sql = format!("SELECT id FROM accounts WHERE name = {} ORDER BY id", quoted(name));
-        self.rows(&sql, "cannot read the account names", |row| row.get(0))
+        Ok(self.account_names()?.into_iter().filter(|(_, known)| known == name).map(|(id, _)| id).collect())
     }
 
     /// The values of `dimension` in what is selected, the costliest first, for a hint.
@@ -206,7 +335,7 @@ impl Store {
     }
 
     /// All rows of a query.
-    fn rows<T>(
+    pub(super) fn rows<T>(
         &self,
         sql: &str,
         doing: &str,

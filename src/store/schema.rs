@@ -3,7 +3,7 @@
 use super::Store;
 use crate::error::{Error, Result};
 
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_api.sql")];
 
 /// Brings the tables up to date.
 pub fn migrate(store: &mut Store) -> Result<()> {

@@ -155,8 +155,9 @@ fn a_cost_that_is_no_number() {
     insta::assert_snapshot!(ingest("nan.csv", format!("{HEADER}2026-03-01,NaN,x,y\n")), @"
     --- stderr
     error: cannot ingest `nan.csv`
-      caused by: a cost in 2026-03 is not a number
-      caused by: a cost column holds NaN or infinity
+      caused by: cannot sum up the new line items
+      caused by: a cost is not a number, or has more than 26 digits
+    hint: mend the bill, or fetch it again
     --- exit code 1
     ");
 }
@@ -353,14 +354,14 @@ fn a_database_of_a_newer_program() {
     insta::assert_snapshot!(sandbox.run(&["ingest", "good.csv"]), @"
     --- stderr
     error: the database `./data/costs.duckdb` was written by a newer version of this program
-      caused by: its schema is 99, this program knows 1
+      caused by: its schema is 99, this program knows 2
     hint: use the newer program, or another file with `--db`
     --- exit code 1
     ");
     insta::assert_snapshot!(sandbox.run(&["trends"]), @"
     --- stderr
     error: the database `./data/costs.duckdb` was written by a newer version of this program
-      caused by: its schema is 99, this program knows 1
+      caused by: its schema is 99, this program knows 2
     hint: use the newer program, or another file with `--db`
     --- exit code 1
     ");

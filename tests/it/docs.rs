@@ -13,14 +13,19 @@ fn reference(sandbox: &Sandbox) -> String {
     let mut text = String::from(
         "# Command line\n\nGenerated from `--help`: `UPDATE_DOCS=1 cargo test --release docs`. Do not edit.\n",
     );
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["ingest"],
         &["trends"],
         &["anomalies"],
+        &["reconcile"],
+        &["accounts"],
         &["sql"],
         &["demo"],
         &["sample-data"],
+        &["doctor"],
+        &["cache"],
+        &["cache", "prune"],
         &["config"],
         &["config", "show"],
         &["config", "init"],
@@ -102,6 +107,7 @@ fn links_between_documents_lead_somewhere() {
         "docs/ANOMALIES.md",
         "docs/DATA.md",
         "docs/CONFIG.md",
+        "docs/IAM.md",
         "docs/BENCHMARKS.md",
     ] {
         let text = read(file);
@@ -111,6 +117,44 @@ fn links_between_documents_lead_somewhere() {
             if !path.is_empty() && !path.contains("://") {
                 assert!(folder.join(path).exists(), "{file} links to {path}");
             }
+        }
+    }
+}
+
+#[test]
+fn the_policies_parse_and_name_what_the_table_names() {
+    let text = read("docs/IAM.md");
+    let (table, _) = text.split_once("## Cost Explorer").expect("a table");
+    let blocks: Vec<&str> = text.split("```json").skip(1).filter_map(|block| block.split("```").next()).collect();
+    let mut allowed = std::collections::BTreeSet::new();
+    for block in blocks {
+        let policy: serde_json::Value = serde_json::from_str(block).unwrap_or_else(|e| panic!("{e}: {block}"));
+        assert_eq!(policy["Version"], "2012-10-17");
+        for statement in policy["Statement"].as_array().expect("statements") {
+            assert_eq!(statement["Effect"], "Allow");
+            assert!(statement["Resource"].is_string(), "{statement}");
+            match &statement["Action"] {
+                serde_json::Value::Array(actions) => {
+                    allowed.extend(actions.iter().filter_map(|action| action.as_str().map(str::to_owned)));
+                }
+                action => drop(allowed.insert(action.as_str().expect("an action").to_owned())),
+            }
+        }
+    }
+    assert!(allowed.len() >= 9, "{allowed:?}");
+    for action in &allowed {
+        assert!(table.contains(&format!("`{action}`")), "{action} is in a policy and not in the table");
+    }
+    // Every action that the program's errors name is documented.
+    for file in ["aws.rs", "accounts.rs", "cost_explorer.rs", "discover.rs", "s3.rs"] {
+        let source = read(&format!("src/sources/{file}"));
+        for part in source.split('"').filter(|part| {
+            part.split_once(':').is_some_and(|(service, action)| {
+                ["s3", "ce", "cur", "bcm-data-exports", "organizations"].contains(&service)
+                    && action.starts_with(|c: char| c.is_ascii_uppercase())
+            })
+        }) {
+            assert!(allowed.contains(part), "{part} of {file} is in no policy");
         }
     }
 }

@@ -23,13 +23,21 @@ const MAY_USE: [(&str, &[&str]); 12] = [
 ];
 
 /// Where a crate may appear.
-const CRATES: [(&str, &[&str]); 6] = [
+const CRATES: [(&str, &[&str]); 14] = [
     ("duckdb", &["store"]),
     ("parquet", &["sources"]),
     ("arrow", &["sources"]),
     ("comfy_table", &["report"]),
     ("serde_yaml", &["config"]),
     ("indicatif", &["commands"]),
+    ("tokio", &["sources"]),
+    ("aws_config", &["sources"]),
+    ("aws_sdk_bcmdataexports", &["sources"]),
+    ("aws_sdk_costandusagereport", &["sources"]),
+    ("aws_sdk_costexplorer", &["sources"]),
+    ("aws_sdk_organizations", &["sources"]),
+    ("aws_sdk_s3", &["sources"]),
+    ("aws_sdk_sts", &["sources"]),
 ];
 
 /// Modules that never read the clock, the environment or the network.

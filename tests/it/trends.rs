@@ -151,12 +151,12 @@ fn markdown_and_csv() {
     ");
     insta::assert_snapshot!(sandbox.run(&[&arguments[..], &["csv"]].concat()), @"
     start,end,provisional,service,cost,change,change_pct,currency
-    2026-03-02,2026-03-08,false,AmazonEC2,2429.6550977787692,,,USD
-    2026-03-02,2026-03-08,false,AmazonRDS,537.1394886207968,,,USD
-    2026-03-02,2026-03-08,false,other,1348.3375858255383,,,USD
-    2026-03-09,2026-03-15,true,AmazonEC2,2236.844443893526,-192.81065388524303,-7.935721167235371,USD
-    2026-03-09,2026-03-15,true,AmazonRDS,601.0541804821481,63.91469186135134,11.899086404066834,USD
-    2026-03-09,2026-03-15,true,other,1412.55040010549,64.21281427995177,4.7623692282253325,USD
+    2026-03-02,2026-03-08,false,AmazonEC2,2429.655097778788,,,USD
+    2026-03-02,2026-03-08,false,AmazonRDS,537.139488620795,,,USD
+    2026-03-02,2026-03-08,false,other,1348.3375858255552,,,USD
+    2026-03-09,2026-03-15,true,AmazonEC2,2236.844443893516,-192.81065388527168,-7.935721167236489,USD
+    2026-03-09,2026-03-15,true,AmazonRDS,601.054180482143,63.91469186134805,11.89908640406626,USD
+    2026-03-09,2026-03-15,true,other,1412.550400105494,64.21281427993881,4.762369228224312,USD
     --- exit code 0
     ");
 }
@@ -199,7 +199,7 @@ fn json_has_the_promised_fields() {
           "start": "2026-03-14",
           "end": "2026-03-14",
           "provisional": false,
-          "total": 37.96658731633536,
+          "total": 37.966587316331,
           "change": null,
           "change_pct": null,
           "credits": 0.0,
@@ -208,7 +208,7 @@ fn json_has_the_promised_fields() {
               "group": {
                 "service": "AmazonS3"
               },
-              "cost": 37.96658731633536,
+              "cost": 37.966587316331,
               "change": null,
               "change_pct": null
             }
@@ -218,18 +218,18 @@ fn json_has_the_promised_fields() {
           "start": "2026-03-15",
           "end": "2026-03-15",
           "provisional": true,
-          "total": 15.696581451914968,
-          "change": -22.27000586442039,
-          "change_pct": -58.6568544569677,
+          "total": 15.696581451912,
+          "change": -22.270005864419,
+          "change_pct": -58.65685445697078,
           "credits": 0.0,
           "groups": [
             {
               "group": {
                 "service": "AmazonS3"
               },
-              "cost": 15.696581451914968,
-              "change": -22.27000586442039,
-              "change_pct": -58.6568544569677
+              "cost": 15.696581451912,
+              "change": -22.270005864419,
+              "change_pct": -58.65685445697078
             }
           ]
         }
@@ -241,14 +241,14 @@ fn json_has_the_promised_fields() {
           },
           "account_name": null,
           "other": false,
-          "cost": 53.66316876825032,
+          "cost": 53.663168768243,
           "share_pct": 100.0,
-          "average": 26.83158438412516,
-          "minimum": 15.696581451914968,
-          "maximum": 37.96658731633536,
+          "average": 26.8315843841215,
+          "minimum": 15.696581451912,
+          "maximum": 37.966587316331,
           "costs": [
-            37.96658731633536,
-            15.696581451914968
+            37.966587316331,
+            15.696581451912
           ]
         }
       ],

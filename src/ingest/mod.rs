@@ -1,9 +1,13 @@
 //! From paths to the store: find the bills, group what belongs together, load each group whole, sum up.
 //! The only place where sources meet the store.
 
+pub mod cost_explorer;
+pub mod s3;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicU64},
 };
 
 use chrono::NaiveDate;
@@ -18,8 +22,10 @@ use crate::{
     },
 };
 
+pub use crate::sources::discover::Discovered;
+
 /// What to ingest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
     pub paths: Vec<PathBuf>,
     /// Takes every file for this format, whatever its columns.
@@ -38,6 +44,10 @@ pub trait Watcher {
     fn loading(&self, _label: &str, _bytes: u64, _progress: Progress) {}
     /// The group is done, well or not, with `rows` loaded.
     fn loaded(&self, _bytes: u64, _rows: u64) {}
+    /// Bytes come over the network from now on: `bytes` in all, counted in `done`.
+    fn fetching(&self, _bytes: u64, _done: Arc<AtomicU64>) {}
+    /// Something was fetched, in words.
+    fn fetched(&self, _what: &str) {}
 }
 
 /// What became of an ingestion.
@@ -53,8 +63,43 @@ pub struct Outcome {
     pub vanished: Vec<Replaced>,
     /// Files in the folders named that are no bills.
     pub passed_over: Vec<String>,
+    /// What was fetched over the network, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched_bytes: Option<u64>,
+    /// What the requests to a priced API cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_cost: Option<ApiCost>,
+    /// What a reader should know of the data.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     #[serde(serialize_with = "error_texts")]
     pub failures: Vec<Error>,
+}
+
+impl Outcome {
+    /// Adds what became of another export.
+    pub fn add(&mut self, other: Outcome) {
+        self.periods.extend(other.periods);
+        self.unchanged.extend(other.unchanged);
+        self.superseded_files += other.superseded_files;
+        self.vanished.extend(other.vanished);
+        self.passed_over.extend(other.passed_over);
+        self.notes.extend(other.notes);
+        self.failures.extend(other.failures);
+        self.fetched_bytes = match (self.fetched_bytes, other.fetched_bytes) {
+            (None, None) => None,
+            (ours, theirs) => Some(ours.unwrap_or(0) + theirs.unwrap_or(0)),
+        };
+    }
+}
+
+/// Requests to a priced API and their price in US dollars: of this run, and of the month so far, this run included.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ApiCost {
+    pub requests: u64,
+    pub cost_usd: f64,
+    pub month_requests: u64,
+    pub month_cost_usd: f64,
 }
 
 /// One period of one payer as loaded.
@@ -100,7 +145,7 @@ struct Unit {
 
 /// What a run has done so far, as far as later groups of files must know.
 #[derive(Default)]
-struct Done {
+pub struct Done {
     /// Files that are loaded, or were there already.
     keys: BTreeSet<String>,
     /// Loose files that the command is about.
@@ -117,10 +162,7 @@ struct Done {
 /// When the paths name nothing, or the folder for unpacked archives cannot be made. What is wrong with
 /// one period goes to [`Outcome::failures`]; the others are loaded.
 pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Result<Outcome> {
-    let unpack_to = tempfile::Builder::new()
-        .prefix(".unpacked-")
-        .tempdir_in(store.path().parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref()))
-        .map_err(|e| Error::input("cannot make a folder for unpacked archives").cause(e))?;
+    let unpack_to = folder_beside(store)?;
     let found = manifest::discover(&request.paths)?;
     if found.deliveries.is_empty() && found.loose.is_empty() && found.failures.is_empty() {
         return Err(Error::input("there are no bills under the paths given")
@@ -183,28 +225,61 @@ pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Re
     }
     units.extend(group(store, loose, request, &mut outcome.failures, &mut done));
 
-    let bytes = |unit: &Unit| unit.bills.iter().map(|bill| bill.size).sum::<u64>();
     watcher.planned(units.iter().map(|unit| unit.bills.len()).sum(), units.iter().map(bytes).sum());
     for unit in &mut units {
-        watcher.loading(&unit.label, bytes(unit), store.progress());
-        let before = outcome.periods.len();
-        if let Err(error) = load(store, unit, request, &done, &mut outcome) {
+        if !load_watched(store, unit, request, &mut done, watcher, &mut outcome) {
+            break;
+        }
+    }
+    outcome.periods.sort_by_key(|period| (period.loaded.billing_period, period.loaded.provider.clone()));
+    Ok(outcome)
+}
+
+/// Loads a unit; what is wrong with it goes to the outcome. Says whether the database still answers.
+fn load_watched(
+    store: &mut Store,
+    unit: &mut Unit,
+    request: &Request,
+    done: &mut Done,
+    watcher: &dyn Watcher,
+    outcome: &mut Outcome,
+) -> bool {
+    let bytes = bytes(unit);
+    watcher.loading(&unit.label, bytes, store.progress());
+    let before = outcome.periods.len();
+    let result = load(store, unit, request, done, outcome);
+    let alive = match result {
+        Ok(()) => {
+            done.keys.extend(unit.bills.iter().map(|bill| bill.key.clone()));
+            true
+        }
+        Err(error) => {
             outcome.failures.push(error.context(format!("cannot ingest {}", unit.label)));
-            if !store.is_alive() {
+            let alive = store.is_alive();
+            if !alive {
                 outcome.failures.push(
                     Error::input("the database does not answer any more; what was left was not tried")
                         .hint("mend what the error above names, then ingest again"),
                 );
-                break;
             }
-        } else {
-            done.keys.extend(unit.bills.iter().map(|bill| bill.key.clone()));
+            alive
         }
-        let rows = outcome.periods[before..].iter().map(|period| period.loaded.rows).sum();
-        watcher.loaded(bytes(unit), rows);
-    }
-    outcome.periods.sort_by_key(|period| (period.loaded.billing_period, period.loaded.provider.clone()));
-    Ok(outcome)
+    };
+    let rows = outcome.periods[before..].iter().map(|period| period.loaded.rows).sum();
+    watcher.loaded(bytes, rows);
+    alive
+}
+
+fn bytes(unit: &Unit) -> u64 {
+    unit.bills.iter().map(|bill| bill.size).sum()
+}
+
+/// A folder beside the database for what is needed until the command ends.
+fn folder_beside(store: &Store) -> Result<tempfile::TempDir> {
+    tempfile::Builder::new()
+        .prefix(".unpacked-")
+        .tempdir_in(store.path().parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref()))
+        .map_err(|e| Error::input("cannot make a folder beside the database").cause(e))
 }
 
 fn cannot_ingest(path: &Path) -> String {
@@ -271,7 +346,7 @@ fn source_file(bill: &Bill) -> SourceFile<'_> {
     SourceFile {
         key: &bill.key,
         size: bill.size,
-        etag: &bill.stamp,
+        etag: &bill.etag,
         from: &bill.from,
         expressions: &bill.line_items.expressions,
         left_out: bill.line_items.left_out.as_ref().map(|(condition, _)| condition.as_str()),

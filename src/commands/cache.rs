@@ -1,0 +1,43 @@
+use clap::{Args, Subcommand};
+
+use super::{Context, print};
+use crate::{
+    error::{ExitCode, Result},
+    ingest::s3,
+    report::{self, Format},
+    store::Store,
+};
+
+/// Look after the bills fetched from S3
+#[derive(Debug, Args)]
+pub struct CacheArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Remove fetched files that the database is not made of, then the oldest beyond database.cache_limit_gb
+    Prune {
+        /// Remove all of them; what is needed is fetched again
+        #[arg(long)]
+        all: bool,
+
+        /// How to write what was removed
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+    },
+}
+
+pub fn run(args: &CacheArgs, context: &Context) -> Result<ExitCode> {
+    let Action::Prune { all, format } = &args.action;
+    let database = context.database();
+    let pruned = s3::prune(&Store::open(database)?, &database.cache_dir, if *all { 0 } else { limit(context) })?;
+    print(&report::ingest::pruned(&pruned, *format)?)?;
+    Ok(ExitCode::Done)
+}
+
+/// The size that the cache may have, in bytes.
+pub fn limit(context: &Context) -> u64 {
+    (context.database().cache_limit_gb.max(0.0) * 1e9) as u64
+}

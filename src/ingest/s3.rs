@@ -1,0 +1,283 @@
+//! Bills from S3: which periods changed, fetched while the ones before are loaded.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::{Instant, SystemTime},
+};
+
+use chrono::{Months, NaiveDate};
+use serde::Serialize;
+
+use super::{Done, Outcome, Request, Unit, Watcher, folder_beside, load_watched};
+use crate::{
+    error::{Error, Result},
+    model::{Period, first_of_month},
+    sources::{
+        self, Opened,
+        aws::Aws,
+        s3::{Bucket, ManifestObject, Object, RemoteDelivery, cache_path},
+    },
+    store::Store,
+};
+
+/// Which periods of which exports.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Billing periods by their first day; all when there are none.
+    pub months: Vec<NaiveDate>,
+    /// Only billing periods that overlap these days.
+    pub period: Option<Period>,
+    /// Loads even what is current.
+    pub full_refresh: bool,
+    pub today: NaiveDate,
+}
+
+/// A billing period of an export, and what is to be done about it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Planned {
+    pub export: String,
+    pub period: NaiveDate,
+    pub format: &'static str,
+    pub files: usize,
+    pub bytes: u64,
+    /// Bytes that are not in the cache yet.
+    pub fetch_bytes: u64,
+    /// Whether the database has it as it is in the bucket.
+    pub current: bool,
+    #[serde(skip)]
+    delivery: RemoteDelivery,
+    #[serde(skip)]
+    objects: Vec<Object>,
+}
+
+/// What there is in one bucket.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub periods: Vec<Planned>,
+    pub failures: Vec<Error>,
+}
+
+/// Looks what of an export changed. The current month and the one before are compared file by file; older ones
+/// are left alone while their manifest names the assembly or execution that is loaded.
+///
+/// # Errors
+/// When the bucket cannot be read at all. What is wrong with one period goes to [`Plan::failures`].
+pub fn plan(store: &Store, bucket: &Bucket, wanted: &Wanted) -> Result<Plan> {
+    let mut plan = Plan::default();
+    let overlaps = |month: NaiveDate| {
+        let end = month + Months::new(1);
+        wanted.period.is_none_or(|period| month <= period.end && end > period.start)
+    };
+    let is_wanted = |month: NaiveDate| (wanted.months.is_empty() || wanted.months.contains(&month)) && overlaps(month);
+    let manifests = bucket.manifests(&is_wanted, &mut plan.failures)?;
+    for missing in wanted.months.iter().filter(|month| !manifests.iter().any(|manifest| manifest.period == **month)) {
+        let place = bucket.export().address();
+        plan.failures.push(
+            Error::input(format!("there is no billing period {} in `{place}`", missing.format("%Y-%m")))
+                .hint("`--dry-run` lists the periods that there are"),
+        );
+    }
+    let checked_from = first_of_month(wanted.today) - Months::new(1);
+    for manifest in manifests {
+        let check_files = wanted.full_refresh || manifest.period >= checked_from;
+        match bucket.delivery(&manifest).and_then(|delivery| planned(store, bucket, &manifest, &delivery, check_files))
+        {
+            Ok(planned) => {
+                let current = planned.current && !wanted.full_refresh;
+                plan.periods.push(Planned { current, ..planned });
+            }
+            Err(error) => plan.failures.push(error.context(format!(
+                "cannot fetch {} of `{}`",
+                manifest.period.format("%Y-%m"),
+                bucket.export().address()
+            ))),
+        }
+    }
+    if plan.periods.is_empty() && plan.failures.is_empty() {
+        plan.failures.push(
+            Error::input(format!("no billing period in `{}` is one of those asked for", bucket.export().address()))
+                .hint("`--dry-run` without `--date`, `--from` and `--to` lists the periods that there are"),
+        );
+    }
+    plan.periods.sort_by(|a, b| (a.period, &a.export).cmp(&(b.period, &b.export)));
+    Ok(plan)
+}
+
+fn planned(
+    store: &Store,
+    bucket: &Bucket,
+    manifest: &ManifestObject,
+    delivery: &RemoteDelivery,
+    check_files: bool,
+) -> Result<Planned> {
+    let stored = store.delivered(delivery.format.data_source(), &delivery.export, &delivery.assembly_id)?;
+    let addresses = delivery.addresses();
+    let all_there = addresses.iter().all(|address| stored.contains_key(address));
+    let looks_current = all_there && stored.len() == addresses.len();
+    let objects = if looks_current && !check_files { Vec::new() } else { bucket.objects(manifest, delivery)? };
+    let current = looks_current && objects.iter().all(|object| stored.get(&object.address()) == Some(&object.etag));
+    Ok(Planned {
+        export: delivery.export.clone(),
+        period: delivery.period,
+        format: delivery.format.data_source(),
+        files: addresses.len(),
+        bytes: objects.iter().map(|object| object.size).sum(),
+        fetch_bytes: objects.iter().filter(|object| !object.is_cached()).map(|object| object.size).sum(),
+        current,
+        delivery: delivery.clone(),
+        objects,
+    })
+}
+
+/// Fetches and loads what is not current, a period at a time, each in one transaction.
+///
+/// # Errors
+/// When the folder for unpacked archives cannot be made. What is wrong with one period goes to
+/// [`Outcome::failures`].
+pub fn ingest(
+    store: &mut Store,
+    aws: &Aws,
+    bucket: &Bucket,
+    plan: Plan,
+    wanted: &Wanted,
+    done: &mut Done,
+    watcher: &dyn Watcher,
+) -> Result<Outcome> {
+    let unpack_to = folder_beside(store)?;
+    let mut outcome = Outcome { failures: plan.failures, ..Outcome::default() };
+    let mut periods = Vec::new();
+    for planned in plan.periods {
+        if planned.current {
+            // Another export of this command must not replace it.
+            done.keys.extend(planned.delivery.addresses());
+            outcome.unchanged.push(super::Unchanged { label: label(&planned), files: planned.files });
+        } else {
+            periods.push(planned);
+        }
+    }
+    let objects: Vec<Vec<Object>> = periods.iter().map(|period| period.objects.clone()).collect();
+    let to_fetch = objects.iter().flatten().filter(|object| !object.is_cached()).map(|object| object.size).sum();
+    watcher.planned(objects.iter().map(Vec::len).sum(), objects.iter().flatten().map(|object| object.size).sum());
+    let mut fetching = bucket.fetch(&objects);
+    let fetched = fetching.bytes();
+    watcher.fetching(to_fetch, std::sync::Arc::clone(&fetched));
+    let request = Request { full_refresh: wanted.full_refresh, ..Request::default() };
+    let begun = Instant::now();
+    for (index, period) in periods.iter().enumerate() {
+        let label = label(period);
+        let unit = fetching.wait(aws, index).and_then(|paths| {
+            if period.fetch_bytes > 0 {
+                watcher.fetched(&rate(&label, period, fetched.load(std::sync::atomic::Ordering::Relaxed), begun));
+            }
+            unit(period, &label, &paths, unpack_to.path())
+        });
+        match unit {
+            Ok(mut unit) => {
+                if !load_watched(store, &mut unit, &request, done, watcher, &mut outcome) {
+                    break;
+                }
+            }
+            Err(error) => outcome.failures.push(error.context(format!("cannot ingest {label}"))),
+        }
+    }
+    outcome.fetched_bytes = Some(fetched.load(std::sync::atomic::Ordering::Relaxed));
+    Ok(outcome)
+}
+
+fn label(planned: &Planned) -> String {
+    let name = planned.export.rsplit('/').next().unwrap_or(&planned.export);
+    format!("{} of {name}", planned.period.format("%Y-%m"))
+}
+
+fn rate(label: &str, period: &Planned, fetched: u64, begun: Instant) -> String {
+    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    let seconds = begun.elapsed().as_secs_f64().max(0.001);
+    let files = if period.files == 1 { "1 file".to_owned() } else { format!("{} files", period.files) };
+    format!("{label}: {files}, {:.1} MB at {:.0} MB/s", megabytes(period.fetch_bytes), megabytes(fetched) / seconds)
+}
+
+fn unit(period: &Planned, label: &str, paths: &[PathBuf], unpack_to: &Path) -> Result<Unit> {
+    let mut bills = Vec::with_capacity(paths.len());
+    for (object, path) in period.objects.iter().zip(paths) {
+        let context = || format!("cannot read `{}`", object.address());
+        let opened = sources::open_bill(path, Some(period.delivery.format), None, unpack_to);
+        let mut bill = match opened.map_err(|e| e.context(context()))? {
+            Opened::Bill(bill) => *bill,
+            Opened::NotABill(error) => return Err(error.context(context())),
+        };
+        bill.key = object.address();
+        bill.etag.clone_from(&object.etag);
+        bills.push(bill);
+    }
+    Ok(Unit {
+        label: label.to_owned(),
+        data_source: period.delivery.format.data_source().to_owned(),
+        export: period.delivery.export.clone(),
+        assembly_id: period.delivery.assembly_id.clone(),
+        period: Some(period.period),
+        bills,
+    })
+}
+
+/// What pruning the cache removed, and what is left.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Pruned {
+    pub removed_files: usize,
+    pub removed_bytes: u64,
+    pub kept_files: usize,
+    pub kept_bytes: u64,
+}
+
+/// Removes from the cache what the database is not made of, then the oldest files until the rest is within
+/// `limit` bytes. Everything in it can be fetched again.
+///
+/// # Errors
+/// When a file cannot be removed, or the log not be read.
+pub fn prune(store: &Store, cache: &Path, limit: u64) -> Result<Pruned> {
+    let wanted: BTreeSet<PathBuf> = store
+        .source_files()?
+        .into_iter()
+        .filter_map(|(address, etag)| {
+            let (bucket, key) = address.strip_prefix("s3://")?.split_once('/')?;
+            Some(cache_path(cache, bucket, key, &etag))
+        })
+        .collect();
+    let root = cache.join("s3");
+    let mut pruned = Pruned::default();
+    let mut kept: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+    let files = if root.is_dir() { sources::files::walk(&root)? } else { Vec::new() };
+    let remove = |path: &Path, bytes: u64, pruned: &mut Pruned| {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::input(format!("cannot remove `{}`", path.display())).cause(e));
+            }
+            _ => {}
+        }
+        pruned.removed_files += 1;
+        pruned.removed_bytes += bytes;
+        Ok::<(), Error>(())
+    };
+    for path in files {
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        // Manifests are small, and their ETag saves a request for each older month.
+        if wanted.contains(&path) || path.to_string_lossy().to_lowercase().ends_with("-manifest.json") {
+            kept.push((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len(), path));
+        } else {
+            remove(&path, metadata.len(), &mut pruned)?;
+        }
+    }
+    kept.sort();
+    let mut total: u64 = kept.iter().map(|(_, bytes, _)| bytes).sum();
+    for (_, bytes, path) in kept {
+        if total > limit {
+            remove(&path, bytes, &mut pruned)?;
+            total -= bytes;
+        } else {
+            pruned.kept_files += 1;
+            pruned.kept_bytes += bytes;
+        }
+    }
+    Ok(pruned)
+}

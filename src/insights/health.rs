@@ -1,0 +1,100 @@
+//! Whether the data can be trusted: the database holds together, is fresh, and has no holes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use crate::{error::Result, model::Period, store::Store};
+
+/// Days after which data is called old: bills are delivered at least daily.
+const STALE_DAYS: i64 = 3;
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Ok,
+    /// Works, but something is worth knowing.
+    Warn,
+    Fail,
+    /// Not checked, and why.
+    Skip,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Check {
+    pub check: String,
+    pub status: Status,
+    /// What was found.
+    pub found: String,
+    /// What to do about it.
+    pub fix: Option<String>,
+}
+
+impl Check {
+    pub fn new(check: impl Into<String>, status: Status, found: impl Into<String>) -> Self {
+        Self { check: check.into(), status, found: found.into(), fix: None }
+    }
+
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+}
+
+/// Checks the database: that its tables agree, how old each source is, which days it lacks, which accounts have
+/// no name.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn checks(store: &Store, today: NaiveDate) -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    let (lines, summary, log) = store.line_counts()?;
+    checks.push(if lines == summary && lines == log {
+        Check::new("tables", Status::Ok, format!("{lines} line items, the same in summary and log"))
+    } else {
+        Check::new("tables", Status::Fail, format!("{lines} line items, {summary} in the summary, {log} in the log"))
+            .fix("somebody wrote to the tables: ingest again with `--full-refresh`")
+    });
+    let mut days: BTreeMap<String, BTreeSet<NaiveDate>> = BTreeMap::new();
+    for day in store.days()? {
+        if day.has_usage {
+            days.entry(day.data_source).or_default().insert(day.day);
+        }
+    }
+    for (source, days) in &days {
+        let (Some(first), Some(last)) = (days.first(), days.last()) else { continue };
+        let age = (today - *last).num_days();
+        let found = format!("{first}..{last}, newest {age} days old");
+        checks.push(if age > STALE_DAYS {
+            Check::new(format!("freshness of {source}"), Status::Warn, found)
+                .fix("ingest again; cron should do it daily")
+        } else {
+            Check::new(format!("freshness of {source}"), Status::Ok, found)
+        });
+        let missing: Vec<NaiveDate> =
+            Period { start: *first, end: *last }.iter().filter(|day| !days.contains(day)).collect();
+        checks.push(if missing.is_empty() {
+            Check::new(format!("gaps in {source}"), Status::Ok, format!("none in {} days", days.len()))
+        } else {
+            let shown: Vec<String> = missing.iter().take(5).map(ToString::to_string).collect();
+            let more = if missing.len() > 5 { format!(" and {} more", missing.len() - 5) } else { String::new() };
+            Check::new(
+                format!("gaps in {source}"),
+                Status::Warn,
+                format!("no usage on {} days: {}{more}", missing.len(), shown.join(", ")),
+            )
+            .fix("ingest the billing periods of these days")
+        });
+    }
+    let unnamed = store.accounts()?.into_iter().filter(|account| account.name.is_none()).count();
+    checks.push(if unnamed == 0 {
+        Check::new("account names", Status::Ok, "every account has one")
+    } else {
+        Check::new("account names", Status::Warn, format!("{unnamed} accounts have none"))
+            .fix("`accounts --refresh` asks the organization; `accounts` in the configuration names them by hand")
+    });
+    Ok(checks)
+}

@@ -1,0 +1,76 @@
+//! What `doctor` found, as text.
+
+use super::{
+    Format, Style, csv, json,
+    table::{Column, Table},
+    wrapped,
+};
+use crate::{
+    error::Result,
+    insights::{
+        SCHEMA_VERSION,
+        health::{Check, Status},
+    },
+};
+
+pub fn render(checks: &[Check], format: Format, style: Style) -> Result<String> {
+    let word = |status: Status| match status {
+        Status::Ok => "ok",
+        Status::Warn => "warn",
+        Status::Fail => "FAIL",
+        Status::Skip => "skip",
+    };
+    match format {
+        Format::Json => {
+            #[derive(serde::Serialize)]
+            struct Answer<'a> {
+                schema_version: u32,
+                command: &'static str,
+                healthy: bool,
+                checks: &'a [Check],
+            }
+            let healthy = checks.iter().all(|check| check.status != Status::Fail);
+            json(&Answer { schema_version: SCHEMA_VERSION, command: "doctor", healthy, checks })
+        }
+        Format::Csv => csv(
+            &["check", "status", "found", "fix"].map(str::to_owned),
+            checks.iter().map(|check| {
+                let fix = check.fix.clone().unwrap_or_default();
+                vec![check.check.clone(), word(check.status).to_lowercase(), check.found.clone(), fix]
+            }),
+        ),
+        Format::Markdown => {
+            let mut table = Table::new(["check", "status", "found", "fix"].map(Column::name).into());
+            for check in checks {
+                let fix = check.fix.clone().unwrap_or_default();
+                table.row(vec![check.check.clone(), word(check.status).into(), check.found.clone(), fix]);
+            }
+            Ok(table.markdown())
+        }
+        Format::Table => {
+            // Sentences are wrapped below each other; in columns they would be cut.
+            let mut text = String::new();
+            let width = checks.iter().map(|check| check.check.len()).max().unwrap_or(0);
+            for check in checks {
+                let status = colored(word(check.status), check.status, style);
+                text += &wrapped(&format!("{status}  {:width$}  {}\n", check.check, check.found), style);
+                if let Some(fix) = check.fix.as_ref() {
+                    text += &wrapped(&format!("      fix: {fix}\n"), style);
+                }
+            }
+            let count = |status: Status| checks.iter().filter(|check| check.status == status).count();
+            text += &format!("{} failed, {} to look at\n", count(Status::Fail), count(Status::Warn));
+            Ok(text)
+        }
+    }
+}
+
+fn colored(word: &str, status: Status, style: Style) -> String {
+    let code = match status {
+        Status::Ok => 32,
+        Status::Warn => 33,
+        Status::Fail => 31,
+        Status::Skip => 90,
+    };
+    if style.color { format!("\u{1b}[{code}m{word:<4}\u{1b}[0m") } else { format!("{word:<4}") }
+}

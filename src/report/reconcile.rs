@@ -1,0 +1,155 @@
+//! Two sources side by side, as text.
+
+use super::{
+    Format, Style, csv, json,
+    table::{Column, Table},
+    units::{change, money},
+    wrapped,
+};
+use crate::{
+    error::Result,
+    insights::{
+        SCHEMA_VERSION,
+        reconcile::{Difference, Reconciliation},
+    },
+};
+
+pub fn render(answer: &Reconciliation, format: Format, style: Style) -> Result<String> {
+    match format {
+        Format::Json => {
+            #[derive(serde::Serialize)]
+            struct Answer<'a> {
+                schema_version: u32,
+                command: &'static str,
+                #[serde(flatten)]
+                answer: &'a Reconciliation,
+            }
+            json(&Answer { schema_version: SCHEMA_VERSION, command: "reconcile", answer })
+        }
+        Format::Csv => {
+            let header = ["month", "metric", "service", "charge_category", "detailed", "other", "difference", "reason"];
+            let all = answer.totals.iter().chain(&answer.rows).chain(&answer.invoice);
+            csv(
+                &header.map(str::to_owned),
+                all.map(|row| {
+                    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+                    vec![
+                        answer.month.to_string(),
+                        row.metric.to_owned(),
+                        text(&row.service),
+                        text(&row.charge_category),
+                        row.detailed.to_string(),
+                        row.other.to_string(),
+                        row.difference.to_string(),
+                        text(&row.reason),
+                    ]
+                }),
+            )
+        }
+        Format::Table => Ok(text(answer, |table| table.render(style), |prose| wrapped(prose, style))),
+        Format::Markdown => Ok(text(answer, Table::markdown, str::to_owned)),
+    }
+}
+
+fn text(answer: &Reconciliation, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
+    let ours = answer.detailed.source.as_str();
+    let money = |amount: f64| money(amount, &answer.currency);
+    let change = |amount: f64| change(amount, &answer.currency);
+    let mut text = String::new();
+    let month = answer.month.format("%Y-%m");
+    if let Some(explorer) = &answer.cost_explorer {
+        text += &prose(&format!(
+            "{month}: {ours} (read {}) beside Cost Explorer (read {})\n",
+            day(&answer.detailed.ingested_at),
+            day(&explorer.ingested_at)
+        ));
+        let mut totals = Table::new(vec![
+            Column::name("metric"),
+            Column::number(ours),
+            Column::number("Cost Explorer"),
+            Column::number("difference"),
+        ]);
+        for row in &answer.totals {
+            let name = row.metric.replace('_', " ");
+            totals.row(vec![name, money(row.detailed), money(row.other), change(row.difference)]);
+        }
+        text += &format!("\n{}\n", render(&totals));
+        text += &services(answer, &render, &prose, &money, &change);
+    }
+    if let Some(invoice) = &answer.invoice {
+        let why = invoice.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+        text += &prose(&format!(
+            "invoice {} beside {} unblended in {ours}: {}{why}\n",
+            money(invoice.other),
+            money(invoice.detailed),
+            if why.is_empty() { "agrees".to_owned() } else { change(invoice.difference) }
+        ));
+    }
+    for note in &answer.notes {
+        text += &prose(&format!("{note}\n"));
+    }
+    text
+}
+
+/// The services that differ, with the metrics of the same difference in one row.
+fn services(
+    answer: &Reconciliation,
+    render: &impl Fn(&Table) -> String,
+    prose: &impl Fn(&str) -> String,
+    money: &impl Fn(f64) -> String,
+    change: &impl Fn(f64) -> String,
+) -> String {
+    let mut rows: Vec<(&Difference, Vec<&str>)> = Vec::new();
+    for row in answer.rows.iter().filter(|row| row.reason.is_some()) {
+        let same = |other: &Difference| {
+            other.service == row.service
+                && other.charge_category == row.charge_category
+                && other.reason == row.reason
+                && (other.difference - row.difference).abs() < 0.005
+                && (other.detailed - row.detailed).abs() < 0.005
+        };
+        match rows.iter_mut().find(|(other, _)| same(other)) {
+            Some((_, metrics)) => metrics.push(row.metric),
+            None => rows.push((row, vec![row.metric])),
+        }
+    }
+    if rows.is_empty() {
+        return format!("every service agrees within {}\n", money(answer.tolerance));
+    }
+    rows.sort_by(|a, b| b.0.difference.abs().total_cmp(&a.0.difference.abs()));
+    let mut table = Table::new(vec![
+        Column::name("service"),
+        Column::name("category").rank(3),
+        Column::name("metric").rank(4),
+        Column::number(&answer.detailed.source).rank(1),
+        Column::number("Cost Explorer").rank(2),
+        Column::number("difference"),
+    ]);
+    let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
+    for (row, metrics) in &rows {
+        let service = row.service.clone().unwrap_or_default();
+        let all = metrics.len() == answer.totals.len();
+        let metrics = if all { "all".to_owned() } else { metrics.join(", ").replace('_', " ") };
+        let category = row.charge_category.clone().unwrap_or_else(|| "all but tax".into());
+        table.row(vec![
+            service.clone(),
+            category,
+            metrics,
+            money(row.detailed),
+            money(row.other),
+            change(row.difference),
+        ]);
+        let reason = row.reason.clone().unwrap_or_default();
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, services)) if services.contains(&service) => {}
+            Some((_, services)) => services.push(service),
+            None => reasons.push((reason, vec![service])),
+        }
+    }
+    let lines = reasons.into_iter().map(|(reason, services)| format!("  {reason}: {}\n", services.join(", ")));
+    format!("{}\nlikely because\n{}", render(&table), prose(&lines.collect::<String>()))
+}
+
+fn day(time: &str) -> &str {
+    time.get(..10).unwrap_or(time)
+}

@@ -1,0 +1,673 @@
+//! Bills in S3 buckets: finding the deliveries, and fetching what changed into the cache.
+//!
+//! Folders are walked with a delimiter as far as their names tell the layout; what to fetch is said by the
+//! manifests alone. A cached file's name holds the ETag, so an object that is overwritten is never served stale.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use aws_sdk_s3::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::list_objects_v2::ListObjectsV2Output,
+    types::RequestPayer,
+};
+use chrono::NaiveDate;
+use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    fs::OpenOptions,
+    io::AsyncWriteExt,
+    sync::{Mutex, Semaphore},
+    task::JoinHandle,
+};
+
+use super::{
+    Format,
+    aws::{Asked, Aws, OwnedWhom},
+    manifest,
+};
+use crate::error::{Error, Result};
+
+/// Folders between the prefix and a report: more are some other data.
+const MAX_DEPTH: usize = 5;
+
+/// How much newer than its manifest a file may be. AWS writes the manifest last, and the next delivery hours later;
+/// copies of a bucket may be written in any order.
+const MAX_LAG_SECONDS: i64 = 3600;
+
+/// Objects that are fetched at the same time.
+const PARALLEL: usize = 8;
+
+/// Attempts at the body of one object; each goes on where the one before broke off.
+const ATTEMPTS: u32 = 5;
+
+/// The `s3` section of the configuration: one export in its own keys, more of them in `exports`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub bucket: String,
+    pub prefix: String,
+    pub report_name: String,
+    pub region: String,
+    pub requester_pays: bool,
+    pub exports: Vec<Export>,
+}
+
+/// Where AWS delivers a report or export.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    pub bucket: String,
+    #[serde(default)]
+    pub prefix: String,
+    /// Only the report or export of this name; blank for all below the prefix.
+    #[serde(default)]
+    pub report_name: String,
+    #[serde(default = "default_region")]
+    pub region: String,
+    /// Whether requests are paid by who makes them.
+    #[serde(default)]
+    pub requester_pays: bool,
+}
+
+fn default_region() -> String {
+    "us-east-1".into()
+}
+
+impl Settings {
+    /// Every export that is configured.
+    pub fn all(&self) -> Vec<Export> {
+        let own = Export {
+            bucket: self.bucket.clone(),
+            prefix: self.prefix.clone(),
+            report_name: self.report_name.clone(),
+            region: self.region.clone(),
+            requester_pays: self.requester_pays,
+        };
+        [own].into_iter().chain(self.exports.iter().cloned()).filter(|export| !export.bucket.is_empty()).collect()
+    }
+}
+
+impl Export {
+    /// The place that an address such as `s3://bucket/prefix` names.
+    pub fn of_address(address: &str, settings: &Settings) -> Option<Self> {
+        let (bucket, prefix) = match address.strip_prefix("s3://")? {
+            "" => return None,
+            rest => rest.split_once('/').unwrap_or((rest, "")),
+        };
+        Some(Self {
+            bucket: bucket.to_owned(),
+            prefix: prefix.trim_end_matches('/').to_owned(),
+            report_name: String::new(),
+            region: settings.region.clone(),
+            requester_pays: settings.requester_pays,
+        })
+    }
+
+    /// `s3://bucket/prefix`.
+    pub fn address(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.prefix)
+    }
+}
+
+/// The newest manifest of a billing period.
+#[derive(Clone, Debug)]
+pub struct ManifestObject {
+    pub period: NaiveDate,
+    key: String,
+    etag: String,
+    /// Seconds since 1970.
+    written: i64,
+}
+
+/// What a manifest says of a period, with its objects.
+#[derive(Clone, Debug)]
+pub struct RemoteDelivery {
+    pub format: Format,
+    pub export: String,
+    pub period: NaiveDate,
+    pub assembly_id: String,
+    /// `(bucket, key)` of each file.
+    places: Vec<(String, String)>,
+}
+
+/// An object to fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    pub bucket: String,
+    pub key: String,
+    pub etag: String,
+    pub size: u64,
+    /// Where it is, or will be, in the cache.
+    pub path: PathBuf,
+}
+
+impl Object {
+    /// The name of the file in the database: `s3://bucket/key`.
+    pub fn address(&self) -> String {
+        address(&self.bucket, &self.key)
+    }
+
+    /// Whether the cache has it whole.
+    pub fn is_cached(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == self.size)
+    }
+}
+
+impl RemoteDelivery {
+    /// The names of the files in the database.
+    pub fn addresses(&self) -> Vec<String> {
+        self.places.iter().map(|(bucket, key)| address(bucket, key)).collect()
+    }
+}
+
+fn address(bucket: &str, key: &str) -> String {
+    format!("s3://{bucket}/{key}")
+}
+
+/// One export's bucket, and the cache.
+pub struct Bucket<'a> {
+    aws: &'a Aws,
+    client: Client,
+    export: Export,
+    cache: PathBuf,
+}
+
+/// Fetches under way, in the order of the deliveries.
+pub struct Fetching {
+    handles: Vec<Vec<JoinHandle<Result<PathBuf>>>>,
+    done: Arc<AtomicU64>,
+}
+
+impl<'a> Bucket<'a> {
+    /// `cache` is the folder for what is fetched.
+    pub fn new(aws: &'a Aws, export: &Export, cache: &Path) -> Self {
+        let config = aws_sdk_s3::config::Builder::from(&aws.in_region(&export.region));
+        // An endpoint of one's own has no host name for each bucket.
+        let own_endpoint = aws.has_own_endpoint();
+        let client = Client::from_conf(config.force_path_style(own_endpoint).build());
+        Self { aws, client, export: export.clone(), cache: cache.to_owned() }
+    }
+
+    pub fn export(&self) -> &Export {
+        &self.export
+    }
+
+    /// The newest manifest of each billing period for which `wanted` holds, in order.
+    ///
+    /// # Errors
+    /// When AWS refuses, or there is no report below the prefix. A period without a manifest goes to `failures`.
+    pub fn manifests(
+        &self,
+        wanted: &dyn Fn(NaiveDate) -> bool,
+        failures: &mut Vec<Error>,
+    ) -> Result<Vec<ManifestObject>> {
+        let mut manifests = Vec::new();
+        for (folder, period) in self.period_folders()?.into_iter().filter(|(_, period)| wanted(*period)) {
+            let listing = self.list(&folder)?;
+            let of_period: Vec<_> = listing.objects.iter().filter(|object| is_manifest(&object.key)).collect();
+            if of_period.is_empty() {
+                failures.push(
+                    Error::input(format!("there is no manifest in `{}`", address(&self.export.bucket, &folder)))
+                        .cause("AWS writes it last, once all files of the period are there")
+                        .hint("if the report is new, run the command again in some hours; else have AWS deliver the period again"),
+                );
+            }
+            manifests.extend(of_period.into_iter().map(|object| ManifestObject {
+                period,
+                key: object.key.clone(),
+                etag: object.etag.clone(),
+                written: object.written,
+            }));
+        }
+        manifests.sort_by(|a, b| (a.period, &a.key).cmp(&(b.period, &b.key)));
+        Ok(manifests)
+    }
+
+    /// Reads a manifest, from the cache when it has not changed.
+    ///
+    /// # Errors
+    /// When AWS refuses, or it is no manifest.
+    pub fn delivery(&self, manifest: &ManifestObject) -> Result<RemoteDelivery> {
+        let place = address(&self.export.bucket, &manifest.key);
+        let cached = cache_path(&self.cache, &self.export.bucket, &manifest.key, &manifest.etag);
+        let text = match fs::read_to_string(&cached) {
+            Ok(text) => text,
+            Err(_) => {
+                let request = self.client.get_object().bucket(&self.export.bucket).key(&manifest.key);
+                let request = request.set_request_payer(self.payer());
+                let read = async {
+                    let answer = request.send().await.map_err(|e| self.explain("s3:GetObject", &place, &e))?;
+                    let body = answer.body.collect().await;
+                    body.map_err(|e| Error::remote(format!("cannot read `{place}`")).cause(e))
+                };
+                let bytes = self.aws.block_on(read)?.to_vec();
+                write_whole(&cached, &bytes)?;
+                String::from_utf8(bytes).map_err(|e| Error::input(format!("`{place}` is not text")).cause(e))?
+            }
+        };
+        let parsed = manifest::parse(&text, &place).inspect_err(|_| {
+            // What is no manifest is not kept; the next run asks again.
+            let _ = fs::remove_file(&cached);
+        })?;
+        let split = |key: &String| match key.strip_prefix("s3://").and_then(|rest| rest.split_once('/')) {
+            Some((bucket, key)) => (bucket.to_owned(), key.to_owned()),
+            None => (self.export.bucket.clone(), key.clone()),
+        };
+        Ok(RemoteDelivery {
+            format: parsed.format,
+            export: parsed.export,
+            period: parsed.period,
+            assembly_id: parsed.assembly_id,
+            places: parsed.keys.iter().map(split).collect(),
+        })
+    }
+
+    /// The objects of a delivery with size and ETag, by listing the folders that they are in.
+    ///
+    /// # Errors
+    /// When AWS refuses, an object is missing, or is of a newer delivery than the manifest.
+    pub fn objects(&self, manifest: &ManifestObject, delivery: &RemoteDelivery) -> Result<Vec<Object>> {
+        let mut listings: BTreeMap<(String, String), BTreeMap<String, Listed>> = BTreeMap::new();
+        let mut objects = Vec::with_capacity(delivery.places.len());
+        for (bucket, key) in &delivery.places {
+            let folder = key.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+            let slot = (bucket.clone(), folder.clone());
+            if !listings.contains_key(&slot) {
+                let listed = self.list_bucket(bucket, &folder)?.objects;
+                listings.insert(slot.clone(), listed.into_iter().map(|object| (object.key.clone(), object)).collect());
+            }
+            let place = address(bucket, key);
+            let listed = listings.get(&slot).and_then(|listing| listing.get(key)).ok_or_else(|| {
+                Error::input(format!("a file that the manifest names is not in the bucket: `{place}`"))
+                    .hint("run the command again in some minutes; if it stays so, have AWS deliver the period again")
+            })?;
+            if listed.written > manifest.written + MAX_LAG_SECONDS {
+                return Err(Error::remote(format!("`{place}` is newer than its manifest"))
+                    .cause("AWS is writing the next delivery over this one, and its manifest comes last")
+                    .hint("run the command again in some minutes; the period is kept as it was"));
+            }
+            let path = cache_path(&self.cache, bucket, key, &listed.etag);
+            objects.push(Object {
+                bucket: bucket.clone(),
+                key: key.clone(),
+                etag: listed.etag.clone(),
+                size: listed.size,
+                path,
+            });
+        }
+        Ok(objects)
+    }
+
+    /// Reads a byte of an object, past the cache.
+    ///
+    /// # Errors
+    /// When AWS refuses.
+    pub fn probe(&self, object: &Object) -> Result<()> {
+        let request = self.client.get_object().bucket(&object.bucket).key(&object.key).range("bytes=0-0");
+        let answer = self.aws.block_on(request.set_request_payer(self.payer()).send());
+        answer.map(drop).map_err(|e| self.explain("s3:GetObject", &object.address(), &e))
+    }
+
+    /// The folders of the billing periods, with their periods.
+    fn period_folders(&self) -> Result<Vec<(String, NaiveDate)>> {
+        let start = match self.export.prefix.trim_end_matches('/') {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        };
+        let mut folders = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut undescribed: Vec<(String, NaiveDate)> = Vec::new();
+        let mut queue = vec![(start.clone(), 0)];
+        while let Some((folder, depth)) = queue.pop() {
+            let children = self.list(&folder)?.folders;
+            let periods: Vec<(String, NaiveDate)> = children
+                .iter()
+                .filter_map(|child| Some((child.clone(), manifest::period_of_folder(last(child))?)))
+                .collect();
+            let name = last(&folder);
+            if !periods.is_empty() {
+                // Data Exports keep their manifests in `metadata`; the same folders in `data` hold the files.
+                let report = if name == "metadata" { last(parent(&folder)) } else { name };
+                seen.insert(report.to_owned());
+                if self.export.report_name.is_empty() || report == self.export.report_name {
+                    let more = undescribed.extract_if(.., |(path, _)| path.starts_with(&folder));
+                    let more: Vec<_> = more.filter(|more| !periods.contains(more)).collect();
+                    folders.extend(periods);
+                    folders.extend(more);
+                }
+                continue;
+            }
+            if let Some(metadata) = children.iter().find(|child| last(child) == "metadata") {
+                queue.push((metadata.clone(), depth + 1));
+                // A period that has files and no manifest yet is looked for, to say so.
+                if let Some(data) = children.iter().find(|child| last(child) == "data") {
+                    let delivered = self.list(data)?.folders;
+                    undescribed.extend(delivered.iter().filter_map(|folder| {
+                        Some((format!("{metadata}{}/", last(folder)), manifest::period_of_folder(last(folder))?))
+                    }));
+                }
+            } else if depth < MAX_DEPTH {
+                let named = children.iter().find(|child| !name.is_empty() && last(child) == self.export.report_name);
+                let next: Vec<&String> = match named {
+                    Some(child) => vec![child],
+                    None => children.iter().filter(|child| !last(child).contains('=')).collect(),
+                };
+                queue.extend(next.into_iter().map(|child| (child.clone(), depth + 1)));
+            }
+        }
+        if folders.is_empty() {
+            return Err(self.nothing_found(&start, &seen));
+        }
+        folders.sort();
+        Ok(folders)
+    }
+
+    fn nothing_found(&self, start: &str, seen: &BTreeSet<String>) -> Error {
+        let place = address(&self.export.bucket, start);
+        let error = match self.export.report_name.as_str() {
+            "" => Error::input(format!("there is no report or export below `{place}`"))
+                .cause("no folder is named for a billing period: `YYYYMMDD-YYYYMMDD` (CUR), `metadata/BILLING_PERIOD=…` (Data Exports)"),
+            name => Error::input(format!("there is no report `{name}` below `{place}`")),
+        };
+        if seen.is_empty() {
+            error.hint(
+                "check `s3.prefix`; `aws-cost-anomalies ingest --discover` writes the lines of each report and export",
+            )
+        } else {
+            error.hint(format!("there are: {}", seen.iter().cloned().collect::<Vec<_>>().join(", ")))
+        }
+    }
+
+    fn list(&self, prefix: &str) -> Result<Listing> {
+        self.list_bucket(&self.export.bucket, prefix)
+    }
+
+    /// All objects and folders directly below `prefix`, over all pages.
+    fn list_bucket(&self, bucket: &str, prefix: &str) -> Result<Listing> {
+        let mut listing = Listing::default();
+        let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix).delimiter("/");
+        let mut pages = request.set_request_payer(self.payer()).into_paginator().send();
+        let place = address(bucket, prefix);
+        while let Some(page) = self.aws.block_on(pages.next()) {
+            listing.take(&page.map_err(|e| self.explain("s3:ListBucket", &place, &e))?);
+        }
+        Ok(listing)
+    }
+
+    fn payer(&self) -> Option<RequestPayer> {
+        self.export.requester_pays.then_some(RequestPayer::Requester)
+    }
+
+    fn explain<E, R>(&self, action: &str, about: &str, error: &SdkError<E, R>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug,
+    {
+        self.aws.explain(&Asked { service: "S3", action, about: &format!("`{about}`") }, error)
+    }
+
+    /// Starts to fetch the objects of each delivery, in order, some at the same time. What is cached is done.
+    pub fn fetch(&self, deliveries: &[Vec<Object>]) -> Fetching {
+        let done = Arc::new(AtomicU64::new(0));
+        let permits = Arc::new(Semaphore::new(PARALLEL));
+        // Two deliveries may name the same object; it is fetched once.
+        let mut locks: BTreeMap<PathBuf, Arc<Mutex<()>>> = BTreeMap::new();
+        let mut spawn = |object: &Object| {
+            let fetch = ObjectFetch {
+                client: self.client.clone(),
+                object: object.clone(),
+                payer: self.payer(),
+                whom: self.aws.whom(),
+                done: Arc::clone(&done),
+                kms: AtomicBool::new(false),
+            };
+            let permits = Arc::clone(&permits);
+            let lock = Arc::clone(locks.entry(object.path.clone()).or_default());
+            self.aws.handle().spawn(async move {
+                let _permit = permits.acquire().await;
+                let _lock = lock.lock().await;
+                fetch.run().await
+            })
+        };
+        let handles = deliveries.iter().map(|objects| objects.iter().map(&mut spawn).collect()).collect();
+        Fetching { handles, done }
+    }
+}
+
+impl Fetching {
+    /// Waits for the objects of the delivery `index`; those of later ones go on meanwhile.
+    ///
+    /// # Errors
+    /// The first that an object failed with.
+    pub fn wait(&mut self, aws: &Aws, index: usize) -> Result<Vec<PathBuf>> {
+        let handles = self.handles.get_mut(index).map(std::mem::take).unwrap_or_default();
+        aws.block_on(async {
+            let mut paths = Vec::with_capacity(handles.len());
+            for handle in handles {
+                let fetched = handle.await.map_err(|e| Error::bug("a fetch ended early").cause(e))?;
+                paths.push(fetched?);
+            }
+            Ok(paths)
+        })
+    }
+
+    /// Bytes fetched so far.
+    pub fn bytes(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.done)
+    }
+}
+
+/// What lies directly below a prefix.
+#[derive(Debug, Default)]
+struct Listing {
+    folders: Vec<String>,
+    objects: Vec<Listed>,
+}
+
+#[derive(Clone, Debug)]
+struct Listed {
+    key: String,
+    etag: String,
+    size: u64,
+    /// Seconds since 1970.
+    written: i64,
+}
+
+impl Listing {
+    fn take(&mut self, page: &ListObjectsV2Output) {
+        self.folders.extend(page.common_prefixes().iter().filter_map(|folder| folder.prefix()).map(str::to_owned));
+        self.objects.extend(page.contents().iter().map(|object| Listed {
+            key: object.key().unwrap_or_default().to_owned(),
+            etag: bare(object.e_tag().unwrap_or_default()),
+            size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+            written: object.last_modified().map_or(0, |time| time.secs()),
+        }));
+    }
+}
+
+/// Fetches one object.
+struct ObjectFetch {
+    client: Client,
+    object: Object,
+    payer: Option<RequestPayer>,
+    whom: OwnedWhom,
+    done: Arc<AtomicU64>,
+    /// Whether S3 said that a key of KMS encrypts it.
+    kms: AtomicBool,
+}
+
+impl ObjectFetch {
+    async fn run(&self) -> Result<PathBuf> {
+        let object = &self.object;
+        if object.is_cached() {
+            return Ok(object.path.clone());
+        }
+        let cannot_write =
+            |e: std::io::Error| Error::input(format!("cannot write to the cache `{}`", object.path.display())).cause(e);
+        if let Some(folder) = object.path.parent() {
+            fs::create_dir_all(folder).map_err(cannot_write)?;
+        }
+        let part = PathBuf::from(format!("{}.part", object.path.display()));
+        let mut broken = None;
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
+            }
+            if let Err(error) = self.append(&part).await? {
+                broken = Some(error);
+                continue;
+            }
+            if self.is_whole(&part)? {
+                fs::rename(&part, &object.path).map_err(cannot_write)?;
+                return Ok(object.path.clone());
+            }
+            // Damaged on the way: from the start again.
+            broken = Some("what arrived is not what S3 has: its size or MD5 differs from the ETag".to_owned());
+            fs::remove_file(&part).map_err(cannot_write)?;
+        }
+        Err(Error::remote(format!("cannot fetch `{}`", object.address()))
+            .cause(broken.unwrap_or_default())
+            .hint("run the command again: it goes on where it broke off"))
+    }
+
+    /// Fetches from where `part` ends. The inner error is one that another attempt may get over.
+    async fn append(&self, part: &Path) -> Result<std::result::Result<(), String>> {
+        let object = &self.object;
+        let cannot_write =
+            |e: std::io::Error| Error::input(format!("cannot write to the cache `{}`", part.display())).cause(e);
+        let mut file = OpenOptions::new().create(true).append(true).open(part).await.map_err(cannot_write)?;
+        let mut have = file.metadata().await.map_err(cannot_write)?.len();
+        // Only what an MD5 vouches for may be put together of several answers.
+        if have > object.size || (have > 0 && !self.has_md5()) {
+            file.set_len(0).await.map_err(cannot_write)?;
+            have = 0;
+        }
+        if have == object.size && object.size > 0 {
+            return Ok(Ok(()));
+        }
+        let range = (have > 0).then(|| format!("bytes={have}-"));
+        let request = self.client.get_object().bucket(&object.bucket).key(&object.key);
+        let request = request.if_match(format!("\"{}\"", object.etag)).set_range(range);
+        let answer = match request.set_request_payer(self.payer.clone()).send().await {
+            Ok(answer) => answer,
+            Err(e) => {
+                let about = format!("`{}`", object.address());
+                return Err(self.whom.explain(&Asked { service: "S3", action: "s3:GetObject", about: &about }, &e));
+            }
+        };
+        if bare(answer.e_tag().unwrap_or_default()) != object.etag {
+            return Err(Error::remote(format!("`{}` was overwritten while it was fetched", object.address()))
+                .hint("run the command again in some minutes"));
+        }
+        let encryption = answer.server_side_encryption().map_or("", |encryption| encryption.as_str());
+        self.kms.store(encryption.starts_with("aws:kms"), Ordering::Relaxed);
+        if have > 0 && !self.has_md5() {
+            file.set_len(0).await.map_err(cannot_write)?;
+            return Ok(Err("what was fetched before cannot be checked".into()));
+        }
+        // A server that ignores the range sends all.
+        if have > 0 && answer.content_range().is_none() {
+            file.set_len(0).await.map_err(cannot_write)?;
+        }
+        let mut body = answer.body;
+        loop {
+            match body.next().await {
+                None => break,
+                Some(Ok(bytes)) => {
+                    file.write_all(&bytes).await.map_err(cannot_write)?;
+                    self.done.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                }
+                Some(Err(e)) => {
+                    file.flush().await.map_err(cannot_write)?;
+                    // An error after the last byte is the SDK's, whose checksum of the whole differs.
+                    if file.metadata().await.map_err(cannot_write)?.len() >= object.size {
+                        file.set_len(0).await.map_err(cannot_write)?;
+                    }
+                    return Ok(Err(format!("the connection broke off: {e}")));
+                }
+            }
+        }
+        file.flush().await.map_err(cannot_write)?;
+        file.sync_all().await.map_err(cannot_write)?;
+        Ok(Ok(()))
+    }
+
+    /// Whether the ETag is the MD5 of the object. That of objects in parts (`…-N`), or encrypted with a key of KMS,
+    /// is none; such are fetched in one answer, whose checksum the SDK verifies where S3 has one.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>
+    fn has_md5(&self) -> bool {
+        let etag = &self.object.etag;
+        !self.kms.load(Ordering::Relaxed) && etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
+    /// Whether the file is what S3 has: its size, and its MD5 where the ETag is one.
+    fn is_whole(&self, part: &Path) -> Result<bool> {
+        let cannot_read = |e| Error::input(format!("cannot read `{}`", part.display())).cause(e);
+        let mut file = fs::File::open(part).map_err(cannot_read)?;
+        if file.metadata().map_err(cannot_read)?.len() != self.object.size {
+            return Ok(false);
+        }
+        if !self.has_md5() {
+            return Ok(true);
+        }
+        let mut digest = Md5::new();
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            match file.read(&mut buffer).map_err(cannot_read)? {
+                0 => break,
+                read => digest.update(&buffer[..read]),
+            }
+        }
+        let md5: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(md5.eq_ignore_ascii_case(&self.object.etag))
+    }
+}
+
+/// `<cache>/s3/<bucket>/<folders>/<ETag>.<name>`: the end of the name tells the format.
+pub fn cache_path(cache: &Path, bucket: &str, key: &str, etag: &str) -> PathBuf {
+    let mut path = cache.join("s3").join(bucket);
+    let parts: Vec<&str> = key.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
+    let (name, folders) = parts.split_last().map_or(("", &[][..]), |(name, folders)| (*name, folders));
+    path.extend(folders);
+    path.join(format!("{etag}.{name}"))
+}
+
+fn bare(etag: &str) -> String {
+    etag.trim_matches('"').to_owned()
+}
+
+fn is_manifest(key: &str) -> bool {
+    key.to_lowercase().ends_with("-manifest.json")
+}
+
+/// The last name of a folder's path, which ends in `/`.
+fn last(folder: &str) -> &str {
+    folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+}
+
+fn parent(folder: &str) -> &str {
+    folder.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+/// Writes a file that is either there whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let cannot_write =
+        |e: std::io::Error| Error::input(format!("cannot write to the cache `{}`", path.display())).cause(e);
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder).map_err(cannot_write)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(cannot_write)?;
+    std::io::Write::write_all(&mut file, bytes).map_err(cannot_write)?;
+    file.persist(path).map_err(|e| cannot_write(e.error))?;
+    Ok(())
+}
