@@ -150,7 +150,7 @@ def overlap_trials():
     logging.disable(logging.CRITICAL)
     work = Path(tempfile.mkdtemp())
     # 12 whole months, one file each, and no unfinished one.
-    port, client = bucket(work, 379, ["cur2"], rows=6_000_000)
+    port, client = bucket(work, 379, ["cur2"], rows=3_000_000)
     (work / "config.yaml").write_text(f's3: {{ bucket: {BUCKET}, prefix: "" }}\n')
     months = [f"2025-{month:02}" for month in range(3, 13)] + ["2026-01", "2026-02"]
     dates = [argument for month in months for argument in ("--date", month)]

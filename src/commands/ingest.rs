@@ -277,8 +277,7 @@ fn from_s3(exports: &[Export], args: &IngestArgs, context: &Context) -> Result<E
             all.failures.extend(plan.failures);
             continue;
         }
-        let outcome =
-            watched(context, |watcher| s3::ingest(&mut store, &aws, &bucket, plan, &wanted, &mut done, watcher))?;
+        let outcome = watched(context, |watcher| s3::ingest(&mut store, &bucket, plan, &wanted, &mut done, watcher))?;
         all.add(outcome);
     }
     if args.dry_run {

@@ -16,7 +16,6 @@ use crate::{
     model::{Period, first_of_month},
     sources::{
         self, Opened,
-        aws::Aws,
         s3::{Bucket, ManifestObject, Object, RemoteDelivery, cache_path},
     },
     store::Store,
@@ -138,7 +137,6 @@ fn planned(
 /// [`Outcome::failures`].
 pub fn ingest(
     store: &mut Store,
-    aws: &Aws,
     bucket: &Bucket,
     plan: Plan,
     wanted: &Wanted,
@@ -167,7 +165,7 @@ pub fn ingest(
     let begun = Instant::now();
     for (index, period) in periods.iter().enumerate() {
         let label = label(period);
-        let unit = fetching.wait(aws, index).and_then(|paths| {
+        let unit = fetching.wait(index).and_then(|paths| {
             if period.fetch_bytes > 0 {
                 watcher.fetched(&rate(&label, period, fetched.load(std::sync::atomic::Ordering::Relaxed), begun));
             }

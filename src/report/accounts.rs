@@ -1,13 +1,10 @@
 //! The list of accounts, as text.
 
 use super::{
-    Format, Style, csv, json,
+    Format, Style, answer, csv,
     table::{Column, Table},
 };
-use crate::{
-    error::Result,
-    insights::{Account, SCHEMA_VERSION},
-};
+use crate::{error::Result, insights::Account};
 
 pub fn render(accounts: &[Account], format: Format, style: Style) -> Result<String> {
     let cells = |account: &Account, none: &str| {
@@ -20,15 +17,7 @@ pub fn render(accounts: &[Account], format: Format, style: Style) -> Result<Stri
     };
     let header = ["account", "name", "name from", "last charge"];
     match format {
-        Format::Json => {
-            #[derive(serde::Serialize)]
-            struct Answer<'a> {
-                schema_version: u32,
-                command: &'static str,
-                accounts: &'a [Account],
-            }
-            json(&Answer { schema_version: SCHEMA_VERSION, command: "accounts", accounts })
-        }
+        Format::Json => answer("accounts", &serde_json::json!({ "accounts": accounts })),
         Format::Csv => csv(
             &["account", "name", "source", "last_day"].map(str::to_owned),
             accounts.iter().map(|account| cells(account, "")),

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::{
-    Format, Style, csv, json,
+    Format, Style, answer, csv,
     table::{Column, Table},
 };
-use crate::{error::Result, insights::SCHEMA_VERSION};
+use crate::error::Result;
 
 /// One value and where it came from.
 #[derive(Serialize)]
@@ -19,15 +19,7 @@ pub struct Line<'a> {
 pub fn render(lines: &[Line], format: Format, style: Style) -> Result<String> {
     let cells = |line: &Line| vec![line.key.to_owned(), line.value.to_owned(), line.origin.to_owned()];
     match format {
-        Format::Json => {
-            #[derive(Serialize)]
-            struct Answer<'a> {
-                schema_version: u32,
-                command: &'static str,
-                values: &'a [Line<'a>],
-            }
-            json(&Answer { schema_version: SCHEMA_VERSION, command: "config", values: lines })
-        }
+        Format::Json => answer("config", &serde_json::json!({ "values": lines })),
         Format::Csv => csv(&["key", "value", "origin"].map(str::to_owned), lines.iter().map(cells)),
         Format::Table | Format::Markdown => {
             let mut table = Table::new(vec![Column::name("key"), Column::name("value"), Column::name("origin")]);

@@ -1,16 +1,13 @@
 //! What `doctor` found, as text.
 
 use super::{
-    Format, Style, csv, json,
+    Format, Style, answer, csv,
     table::{Column, Table},
     wrapped,
 };
 use crate::{
     error::Result,
-    insights::{
-        SCHEMA_VERSION,
-        health::{Check, Status},
-    },
+    insights::health::{Check, Status},
 };
 
 pub fn render(checks: &[Check], format: Format, style: Style) -> Result<String> {
@@ -22,15 +19,8 @@ pub fn render(checks: &[Check], format: Format, style: Style) -> Result<String> 
     };
     match format {
         Format::Json => {
-            #[derive(serde::Serialize)]
-            struct Answer<'a> {
-                schema_version: u32,
-                command: &'static str,
-                healthy: bool,
-                checks: &'a [Check],
-            }
             let healthy = checks.iter().all(|check| check.status != Status::Fail);
-            json(&Answer { schema_version: SCHEMA_VERSION, command: "doctor", healthy, checks })
+            answer("doctor", &serde_json::json!({ "healthy": healthy, "checks": checks }))
         }
         Format::Csv => csv(
             &["check", "status", "found", "fix"].map(str::to_owned),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Format, Style, csv, json,
+    Format, Style, answer, csv,
     table::{Column, Table},
     units::{count, money},
     wrapped,
@@ -11,21 +11,12 @@ use super::{
 use crate::{
     error::Result,
     ingest::{Discovered, Outcome, cost_explorer, s3},
-    insights::{SCHEMA_VERSION, trends::HIDING_SHARE},
+    insights::trends::HIDING_SHARE,
 };
 
 pub fn render(outcome: &Outcome, format: Format, style: Style) -> Result<String> {
     match format {
-        Format::Json => {
-            #[derive(serde::Serialize)]
-            struct Answer<'a> {
-                schema_version: u32,
-                command: &'static str,
-                #[serde(flatten)]
-                outcome: &'a Outcome,
-            }
-            json(&Answer { schema_version: SCHEMA_VERSION, command: "ingest", outcome })
-        }
+        Format::Json => answer("ingest", outcome),
         Format::Csv => periods_csv(outcome),
         Format::Table => Ok(text(outcome, |table| table.render(style), |prose| wrapped(prose, style))),
         Format::Markdown => Ok(text(outcome, Table::markdown, str::to_owned)),
@@ -80,14 +71,7 @@ fn text(outcome: &Outcome, render: impl Fn(&Table) -> String, prose: impl Fn(&st
 /// What Cost Explorer would be asked.
 pub fn cost_explorer_plan(plan: &cost_explorer::Plan, format: Format, style: Style) -> Result<String> {
     if format == Format::Json {
-        #[derive(serde::Serialize)]
-        struct Answer<'a> {
-            schema_version: u32,
-            command: &'static str,
-            dry_run: bool,
-            cost_explorer: &'a cost_explorer::Plan,
-        }
-        return json(&Answer { schema_version: SCHEMA_VERSION, command: "ingest", dry_run: true, cost_explorer: plan });
+        return answer("ingest", &serde_json::json!({ "dry_run": true, "cost_explorer": plan }));
     }
     let mut text = format!("{} to {} from Cost Explorer, nothing asked yet\n", plan.start, plan.end);
     let each = match plan.queries_per_month {
@@ -124,21 +108,7 @@ pub fn s3_plan(periods: &[s3::Planned], format: Format, style: Style) -> Result<
     let total: u64 = periods.iter().filter(|period| !period.current).map(|period| period.fetch_bytes).sum();
     match format {
         Format::Json => {
-            #[derive(serde::Serialize)]
-            struct Answer<'a> {
-                schema_version: u32,
-                command: &'static str,
-                dry_run: bool,
-                fetch_bytes: u64,
-                periods: &'a [s3::Planned],
-            }
-            json(&Answer {
-                schema_version: SCHEMA_VERSION,
-                command: "ingest",
-                dry_run: true,
-                fetch_bytes: total,
-                periods,
-            })
+            answer("ingest", &serde_json::json!({ "dry_run": true, "fetch_bytes": total, "periods": periods }))
         }
         Format::Csv => csv(
             &["period", "export", "format", "files", "bytes", "fetch_bytes", "state"].map(str::to_owned),
@@ -183,13 +153,7 @@ pub fn s3_plan(periods: &[s3::Planned], format: Format, style: Style) -> Result<
 /// The reports and exports of an account, as the lines of a configuration.
 pub fn discovered(found: &[Discovered], format: Format) -> Result<String> {
     if format == Format::Json {
-        #[derive(serde::Serialize)]
-        struct Answer<'a> {
-            schema_version: u32,
-            command: &'static str,
-            exports: &'a [Discovered],
-        }
-        return json(&Answer { schema_version: SCHEMA_VERSION, command: "ingest", exports: found });
+        return answer("ingest", &serde_json::json!({ "exports": found }));
     }
     let mut text = String::new();
     if found.iter().any(|export| export.unfit.is_none()) {
@@ -214,14 +178,7 @@ pub fn discovered(found: &[Discovered], format: Format) -> Result<String> {
 /// What pruning the cache did.
 pub fn pruned(pruned: &s3::Pruned, format: Format) -> Result<String> {
     if format == Format::Json {
-        #[derive(serde::Serialize)]
-        struct Answer<'a> {
-            schema_version: u32,
-            command: &'static str,
-            #[serde(flatten)]
-            pruned: &'a s3::Pruned,
-        }
-        return json(&Answer { schema_version: SCHEMA_VERSION, command: "cache prune", pruned });
+        return answer("cache prune", pruned);
     }
     let files = |count: usize| if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
     let s3::Pruned { removed_files, removed_bytes, kept_files, kept_bytes } = *pruned;

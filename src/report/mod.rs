@@ -15,7 +15,10 @@ pub mod units;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    insights::SCHEMA_VERSION,
+};
 
 /// How a result is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,6 +46,18 @@ pub fn json(value: &impl Serialize) -> Result<String> {
     let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::bug("a result has no JSON").cause(e))?;
     text.push('\n');
     Ok(text)
+}
+
+/// The JSON object of a command: `schema_version`, `command`, and the fields of `result`.
+fn answer(command: &str, result: &impl Serialize) -> Result<String> {
+    #[derive(Serialize)]
+    struct Answer<'a, T: Serialize> {
+        schema_version: u32,
+        command: &'a str,
+        #[serde(flatten)]
+        result: &'a T,
+    }
+    json(&Answer { schema_version: SCHEMA_VERSION, command, result })
 }
 
 /// CSV with a header.

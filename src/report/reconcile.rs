@@ -1,31 +1,19 @@
 //! Two sources side by side, as text.
 
 use super::{
-    Format, Style, csv, json,
+    Format, Style, csv,
     table::{Column, Table},
     units::{change, money},
     wrapped,
 };
 use crate::{
     error::Result,
-    insights::{
-        SCHEMA_VERSION,
-        reconcile::{Difference, Reconciliation},
-    },
+    insights::reconcile::{Difference, Reconciliation},
 };
 
 pub fn render(answer: &Reconciliation, format: Format, style: Style) -> Result<String> {
     match format {
-        Format::Json => {
-            #[derive(serde::Serialize)]
-            struct Answer<'a> {
-                schema_version: u32,
-                command: &'static str,
-                #[serde(flatten)]
-                answer: &'a Reconciliation,
-            }
-            json(&Answer { schema_version: SCHEMA_VERSION, command: "reconcile", answer })
-        }
+        Format::Json => super::answer("reconcile", answer),
         Format::Csv => {
             let header = ["month", "metric", "service", "charge_category", "detailed", "other", "difference", "reason"];
             let all = answer.totals.iter().chain(&answer.rows).chain(&answer.invoice);

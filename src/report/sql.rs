@@ -1,13 +1,12 @@
 //! The answer to the user's own SQL, as text. `report` is blind to the store, so it takes plain parts.
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Format, Style, csv, json, plain,
+    Format, Style, answer, csv, plain,
     table::{Column, Table},
 };
-use crate::{error::Result, insights::SCHEMA_VERSION};
+use crate::error::Result;
 
 pub fn render(
     columns: &[String],
@@ -18,22 +17,9 @@ pub fn render(
 ) -> Result<String> {
     match format {
         Format::Json => {
-            #[derive(Serialize)]
-            struct Answer<'a> {
-                schema_version: u32,
-                command: &'static str,
-                columns: &'a [String],
-                truncated: bool,
-                rows: Vec<Map<String, Value>>,
-            }
-            let objects = rows.iter().map(|row| columns.iter().cloned().zip(row.iter().cloned()).collect());
-            json(&Answer {
-                schema_version: SCHEMA_VERSION,
-                command: "sql",
-                columns,
-                truncated,
-                rows: objects.collect(),
-            })
+            let object = |row: &Vec<Value>| columns.iter().cloned().zip(row.iter().cloned()).collect::<Map<_, _>>();
+            let rows: Vec<_> = rows.iter().map(object).collect();
+            answer("sql", &serde_json::json!({ "columns": columns, "truncated": truncated, "rows": rows }))
         }
         Format::Csv => csv(columns, rows.iter().map(|row| row.iter().map(plain).collect())),
         Format::Table => {

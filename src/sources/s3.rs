@@ -27,8 +27,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     fs::OpenOptions,
     io::AsyncWriteExt,
-    sync::{Mutex, Semaphore},
-    task::JoinHandle,
+    sync::{Mutex, Semaphore, oneshot},
 };
 
 use super::{
@@ -47,6 +46,9 @@ const MAX_LAG_SECONDS: i64 = 3600;
 
 /// Objects that are fetched at the same time.
 const PARALLEL: usize = 8;
+
+/// Deliveries that are fetched at the same time.
+const DELIVERIES_AT_ONCE: usize = 2;
 
 /// Attempts at the body of one object; each goes on where the one before broke off.
 const ATTEMPTS: u32 = 5;
@@ -185,7 +187,7 @@ pub struct Bucket<'a> {
 
 /// Fetches under way, in the order of the deliveries.
 pub struct Fetching {
-    handles: Vec<Vec<JoinHandle<Result<PathBuf>>>>,
+    arriving: Vec<Option<oneshot::Receiver<Result<Vec<PathBuf>>>>>,
     done: Arc<AtomicU64>,
 }
 
@@ -417,32 +419,62 @@ impl<'a> Bucket<'a> {
         self.aws.explain(&Asked { service: "S3", action, about: &format!("`{about}`") }, error)
     }
 
-    /// Starts to fetch the objects of each delivery, in order, some at the same time. What is cached is done.
+    /// Starts to fetch the objects of each delivery. Few deliveries are under way at once, so that the first is there
+    /// soon and is loaded while the next ones come. What is cached is done.
     pub fn fetch(&self, deliveries: &[Vec<Object>]) -> Fetching {
         let done = Arc::new(AtomicU64::new(0));
-        let permits = Arc::new(Semaphore::new(PARALLEL));
         // Two deliveries may name the same object; it is fetched once.
         let mut locks: BTreeMap<PathBuf, Arc<Mutex<()>>> = BTreeMap::new();
-        let mut spawn = |object: &Object| {
-            let fetch = ObjectFetch {
-                client: self.client.clone(),
-                object: object.clone(),
-                payer: self.payer(),
-                whom: self.aws.whom(),
-                done: Arc::clone(&done),
-                kms: AtomicBool::new(false),
-            };
+        let mut fetch = |object: &Object| ObjectFetch {
+            client: self.client.clone(),
+            object: object.clone(),
+            payer: self.payer(),
+            whom: self.aws.whom(),
+            done: Arc::clone(&done),
+            kms: AtomicBool::new(false),
+            lock: Arc::clone(locks.entry(object.path.clone()).or_default()),
+        };
+        let (mut waiting, mut arriving) = (Vec::new(), Vec::new());
+        for objects in deliveries {
+            let (sender, receiver) = oneshot::channel();
+            waiting.push((objects.iter().map(&mut fetch).collect::<Vec<_>>(), sender));
+            arriving.push(Some(receiver));
+        }
+        self.aws.handle().spawn(async move {
+            let at_once = Arc::new(Semaphore::new(DELIVERIES_AT_ONCE));
+            let permits = Arc::new(Semaphore::new(PARALLEL));
+            for (fetches, sender) in waiting {
+                let turn = Arc::clone(&at_once).acquire_owned().await;
+                let permits = Arc::clone(&permits);
+                tokio::spawn(async move {
+                    let _turn = turn;
+                    // Nobody waits any more when the command is ending.
+                    let _ = sender.send(fetch_all(fetches, permits).await);
+                });
+            }
+        });
+        Fetching { arriving, done }
+    }
+}
+
+/// Fetches the objects of one delivery, some at the same time.
+async fn fetch_all(fetches: Vec<ObjectFetch>, permits: Arc<Semaphore>) -> Result<Vec<PathBuf>> {
+    let handles: Vec<_> = fetches
+        .into_iter()
+        .map(|fetch| {
             let permits = Arc::clone(&permits);
-            let lock = Arc::clone(locks.entry(object.path.clone()).or_default());
-            self.aws.handle().spawn(async move {
+            tokio::spawn(async move {
                 let _permit = permits.acquire().await;
-                let _lock = lock.lock().await;
+                let _lock = fetch.lock.lock().await;
                 fetch.run().await
             })
-        };
-        let handles = deliveries.iter().map(|objects| objects.iter().map(&mut spawn).collect()).collect();
-        Fetching { handles, done }
+        })
+        .collect();
+    let mut paths = Vec::with_capacity(handles.len());
+    for handle in handles {
+        paths.push(handle.await.map_err(|e| Error::bug("a fetch ended early").cause(e))??);
     }
+    Ok(paths)
 }
 
 impl Fetching {
@@ -450,16 +482,10 @@ impl Fetching {
     ///
     /// # Errors
     /// The first that an object failed with.
-    pub fn wait(&mut self, aws: &Aws, index: usize) -> Result<Vec<PathBuf>> {
-        let handles = self.handles.get_mut(index).map(std::mem::take).unwrap_or_default();
-        aws.block_on(async {
-            let mut paths = Vec::with_capacity(handles.len());
-            for handle in handles {
-                let fetched = handle.await.map_err(|e| Error::bug("a fetch ended early").cause(e))?;
-                paths.push(fetched?);
-            }
-            Ok(paths)
-        })
+    pub fn wait(&mut self, index: usize) -> Result<Vec<PathBuf>> {
+        let arriving = self.arriving.get_mut(index).and_then(Option::take);
+        let arriving = arriving.ok_or_else(|| Error::bug("a delivery that nobody fetches"))?;
+        arriving.blocking_recv().map_err(|e| Error::bug("a fetch ended early").cause(e))?
     }
 
     /// Bytes fetched so far.
@@ -505,6 +531,8 @@ struct ObjectFetch {
     done: Arc<AtomicU64>,
     /// Whether S3 said that a key of KMS encrypts it.
     kms: AtomicBool,
+    /// Held while the object is fetched.
+    lock: Arc<Mutex<()>>,
 }
 
 impl ObjectFetch {
