@@ -234,7 +234,7 @@ fn flatten(value: &Value, prefix: &str, origins: &BTreeMap<String, String>, entr
     };
     entries.push(Entry {
         key: prefix.to_owned(),
-        value: if is_secret(prefix) && !text.is_empty() { "********".into() } else { text },
+        value: if is_secret(prefix) || has_password(&text) && !text.is_empty() { "********".into() } else { text },
         origin: origins.get(prefix).cloned().unwrap_or_else(|| "default".into()),
     });
 }
@@ -243,6 +243,11 @@ fn flatten(value: &Value, prefix: &str, origins: &BTreeMap<String, String>, entr
 fn is_secret(key: &str) -> bool {
     let last = key.rsplit('.').next().unwrap_or(key).to_lowercase();
     ["secret", "token", "password", "webhook", "api_key"].iter().any(|word| last.contains(word))
+}
+
+/// Whether a text is an address with a name and a password in it.
+fn has_password(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')))
 }
 
 fn check(anomaly: &detect::Settings) -> Result<()> {
@@ -276,6 +281,10 @@ fn check_aws(config: &Config) -> Result<()> {
     within("aws.timeout_seconds", config.aws.timeout_seconds, 1, 3600)?;
     within("cost_explorer.lookback_days", u64::from(config.cost_explorer.lookback_days), 1, 400)?;
     within("cost_explorer.max_requests", u64::from(config.cost_explorer.max_requests), 1, 100_000)?;
+    if let Some(export) = config.s3.all().into_iter().find(|export| export.bucket.contains('/')) {
+        return Err(Error::input(format!("`{}` is not the name of a bucket", export.bucket))
+            .hint("`s3.bucket` is the name alone, without `s3://`; folders are `s3.prefix`"));
+    }
     let endpoint = &config.aws.endpoint_url;
     if !endpoint.is_empty() && !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
         return Err(Error::input("`aws.endpoint_url` must begin with https:// or http://"));

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 
 use super::{Context, print};
@@ -32,7 +34,12 @@ enum Action {
 pub fn run(args: &CacheArgs, context: &Context) -> Result<ExitCode> {
     let Action::Prune { all, format } = &args.action;
     let database = context.database();
-    let pruned = s3::prune(&Store::open(database)?, &database.cache_dir, if *all { 0 } else { limit(context) })?;
+    let pruned = s3::prune(
+        &Store::open(database)?,
+        &database.cache_dir,
+        if *all { 0 } else { limit(context) },
+        &BTreeSet::new(),
+    )?;
     print(&report::ingest::pruned(&pruned, *format)?)?;
     Ok(ExitCode::Done)
 }

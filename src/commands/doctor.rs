@@ -93,6 +93,7 @@ fn optional(check: &str, error: &Error, without: &str) -> Check {
 
 fn remote(paid: bool, context: &Context, today: NaiveDate) -> Result<Vec<Check>> {
     let config = &context.loaded.config;
+    context.note("asking AWS; this may take some seconds");
     let aws = context.aws()?;
     let mut checks = Vec::new();
     match aws.caller() {

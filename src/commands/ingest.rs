@@ -161,7 +161,7 @@ pub fn run(args: &IngestArgs, context: &Context) -> Result<ExitCode> {
 
 fn from(args: &IngestArgs, context: &Context) -> Result<From> {
     let settings = &context.loaded.config.s3;
-    let addresses = args.paths.iter().filter(|path| path.to_string_lossy().starts_with("s3://")).count();
+    let addresses = args.paths.iter().filter(|path| path.to_string_lossy().to_lowercase().starts_with("s3://")).count();
     let from = if args.source == Some(Source::CostExplorer) {
         From::CostExplorer
     } else if addresses > 0 {
@@ -281,15 +281,14 @@ fn from_s3(exports: &[Export], args: &IngestArgs, context: &Context) -> Result<E
         all.add(outcome);
     }
     if args.dry_run {
-        print(&report::ingest::s3_plan(&planned, args.format, context.style)?)?;
+        if !planned.is_empty() || args.format != Format::Table {
+            print(&report::ingest::s3_plan(&planned, args.format, context.style)?)?;
+        }
         return Ok(complain(&all, context));
     }
     name_accounts(&store, &aws)?;
     let code = finish(&all, args, context)?;
-    // What a failed period has fetched already is kept for the next run.
-    if all.failures.is_empty() {
-        s3::prune(&store, &database.cache_dir, super::cache::limit(context))?;
-    }
+    s3::prune(&store, &database.cache_dir, super::cache::limit(context), &done.unfinished)?;
     Ok(code)
 }
 
@@ -400,7 +399,7 @@ impl Watcher for Bar {
         // Without bytes to count, what is being done is all that can be shown.
         let template = match bytes {
             0 => "{spinner} {elapsed} {msg}",
-            _ => "{bar:20} {percent:>3} % {bytes}/{total_bytes} {msg} {eta} left",
+            _ => "{bar:20} {percent:>3} % {decimal_bytes}/{decimal_total_bytes} {msg}",
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(bytes).with_style(style);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{ApiCost, IngestedPeriod, Outcome, Watcher, folder_beside};
 use crate::{
     error::{Error, Result},
-    model::{Period, first_of_month},
+    model::{Granularity, Period, first_of_month},
     sources::{
         aws::Aws,
         cost_explorer::{
@@ -62,6 +62,9 @@ pub struct Plan {
     pub notes: Vec<String>,
     #[serde(skip)]
     detail: Detail,
+    /// Months, or parts of them, in the order in which they are asked for.
+    #[serde(skip)]
+    periods: Vec<Period>,
 }
 
 /// Plans without a request; `payer` is the account of the credentials.
@@ -72,33 +75,37 @@ pub fn plan(store: &Store, payer: &str, settings: &Settings, request: &Request) 
     let yesterday = request.today - Days::new(1);
     let oldest = first_of_month(request.today) - Months::new(HISTORY_MONTHS);
     let asked = store.days_asked(DATA_SOURCE, payer)?;
-    let period = match request.span {
-        Span::Exactly(period) => period,
+    let months = match request.span {
+        Span::Exactly(period) => months(period),
         Span::Days(days) => {
             let wanted = (request.today - Days::new(u64::from(days.max(1)))).max(oldest);
-            let days: BTreeSet<NaiveDate> = asked.keys().copied().collect();
-            let start = start(&days, wanted, yesterday, request.full_refresh).max(oldest);
-            Period { start, end: yesterday }
+            let known = if request.full_refresh { BTreeSet::new() } else { asked.keys().copied().collect() };
+            due(&known, asked.keys().next_back().copied(), Period { start: wanted, end: yesterday }, oldest)
         }
     };
-    if period.end > request.today || period.start > yesterday {
-        return Err(Error::usage(format!("{} to {} is not over yet", period.start, period.end))
+    let (Some(start), Some(end)) =
+        (months.iter().map(|month| month.start).min(), months.iter().map(|month| month.end).max())
+    else {
+        return Err(Error::bug("no month to ask for"));
+    };
+    if end > request.today || start > yesterday {
+        return Err(Error::usage(format!("{start} to {end} is not over yet"))
             .hint(format!("the last whole day is {yesterday}; days are UTC")));
     }
-    if period.start < oldest {
-        return Err(Error::usage(format!("Cost Explorer keeps daily costs from {oldest} on, not of {}", period.start))
+    if start < oldest {
+        return Err(Error::usage(format!("Cost Explorer keeps daily costs from {oldest} on, not of {start}"))
             .cause(format!("it has the current month and {HISTORY_MONTHS} before"))
             .hint(format!("begin at {oldest} or later; older months are in CUR exports")));
     }
-    let months = months(period).len();
     // What has no region of its own is asked for under the name `global`, and as the rest.
     let regions = request.detail.split_region.then(|| store.regions().map(|known| known.len())).transpose()?;
     let regions = regions.map(|known| 1 + if known == 0 { DEFAULT_REGIONS } else { known });
     let queries_per_month = request.detail.queries(regions.unwrap_or(0));
-    let requests = months * queries_per_month + usize::from(request.detail.split_region);
+    let requests = months.len() * queries_per_month + usize::from(request.detail.split_region);
     let mut notes = Vec::new();
     let detail = request.detail.name();
-    if let Some((day, former)) = asked.iter().rev().find(|(day, former)| **former != detail && !period.contains(**day))
+    if let Some((day, former)) =
+        asked.iter().rev().find(|(day, former)| **former != detail && !months.iter().any(|month| month.contains(**day)))
     {
         notes.push(format!(
             "{day} and earlier days were fetched {former}, these {detail}: trends across the two mix them; \
@@ -106,9 +113,9 @@ pub fn plan(store: &Store, payer: &str, settings: &Settings, request: &Request) 
         ));
     }
     Ok(Plan {
-        start: period.start,
-        end: period.end,
-        months,
+        start,
+        end,
+        months: months.len(),
         regions,
         queries_per_month,
         requests,
@@ -116,16 +123,30 @@ pub fn plan(store: &Store, payer: &str, settings: &Settings, request: &Request) 
         max_requests: settings.max_requests,
         notes,
         detail: request.detail,
+        periods: months,
     })
 }
 
-/// The first day to ask for, of those that were `asked` for before: AWS restates the last month fetched and the
-/// one before, and a hole that an earlier run left is filled.
-fn start(asked: &BTreeSet<NaiveDate>, wanted: NaiveDate, yesterday: NaiveDate, full_refresh: bool) -> NaiveDate {
-    let Some(last) = asked.last() else { return wanted };
-    let restated = first_of_month(*last) - Months::new(1);
-    let hole = Period { start: wanted, end: yesterday }.iter().find(|day| full_refresh || !asked.contains(day));
-    hole.map_or(restated, |hole| hole.min(restated))
+/// The months to ask for, the newest first: those of `wanted` with a day that is not `known`, then those that AWS may
+/// have restated, which are the month of the `last` day fetched and the one before. What is missing comes first, so
+/// that a run which was stopped is completed by the next.
+fn due(known: &BTreeSet<NaiveDate>, last: Option<NaiveDate>, wanted: Period, oldest: NaiveDate) -> Vec<Period> {
+    let (mut missing, complete): (Vec<Period>, Vec<Period>) =
+        months(wanted).into_iter().partition(|month| month.iter().any(|day| !known.contains(&day)));
+    if let Some(last) = last {
+        let this = first_of_month(last);
+        for start in [this, this - Months::new(1)] {
+            let whole = Granularity::Monthly.period_of(start);
+            let whole = Period { start: whole.start.max(oldest), end: whole.end.min(wanted.end) };
+            match missing.iter_mut().find(|month| first_of_month(month.start) == start) {
+                // It is asked for anyway; all of it may be restated.
+                Some(month) => month.start = whole.start,
+                None if whole.start <= whole.end => missing.push(whole),
+                None => {}
+            }
+        }
+    }
+    if missing.is_empty() { complete } else { missing }
 }
 
 /// Fetches what `plan` says and replaces the days that came whole, in one transaction.
@@ -164,19 +185,20 @@ pub fn ingest(
     match regions.and_then(|regions| within_limit(regions.unwrap_or_default(), plan)) {
         Err(error) => outcome.failures.push(error),
         Ok(regions) => {
-            let months = months(period);
-            watcher.planned(months.len(), 0);
-            for month in months {
-                match explorer.fetch(month, plan.detail, &regions, folder.path(), &mut record) {
+            watcher.planned(plan.periods.len(), 0);
+            for month in &plan.periods {
+                match explorer.fetch(*month, plan.detail, &regions, folder.path(), &mut record) {
                     Ok(month) => {
                         let name = month.period.start.format("%Y-%m");
                         watcher.fetched(&format!("{name} from Cost Explorer: {} rows", month.rows));
                         fetched.push(month);
                     }
                     Err(error) => {
-                        outcome.failures.push(match fetched.last() {
-                            None => error,
-                            Some(last) => error.hint(format!("what came from {} on is kept", last.period.start)),
+                        let kept: Vec<String> =
+                            fetched.iter().map(|month| month.period.start.format("%Y-%m").to_string()).collect();
+                        outcome.failures.push(match kept.as_slice() {
+                            [] => error,
+                            kept => error.hint(format!("{} came whole and is kept", kept.join(", "))),
                         });
                         break;
                     }
@@ -185,7 +207,9 @@ pub fn ingest(
         }
     }
     if !fetched.is_empty() {
-        replace(store, &payer, &fetched, plan.detail, watcher, &mut outcome)?;
+        if let Err(error) = replace(store, &payer, &fetched, plan.detail, watcher, &mut outcome) {
+            outcome.failures.push(error);
+        }
         outcome.notes.extend(notes(&fetched, plan.detail));
         outcome.notes.extend(plan.notes.iter().cloned());
     }
@@ -263,6 +287,9 @@ fn replace(
 
 fn notes(fetched: &[Fetched], detail: Detail) -> Vec<String> {
     let mut notes = Vec::new();
+    if fetched.iter().all(|month| month.rows == 0) {
+        notes.push("Cost Explorer has no costs of these days for this account: is it the right one, and was Cost Explorer just enabled?".into());
+    }
     let unknown: BTreeSet<&str> =
         fetched.iter().flat_map(|month| &month.unknown_services).map(String::as_str).collect();
     if !unknown.is_empty() {
@@ -289,19 +316,34 @@ mod tests {
         let asked = |from: &str, to: &str| -> BTreeSet<NaiveDate> {
             Period { start: day(from), end: day(to) }.iter().collect()
         };
-        let yesterday = day("2026-10-21");
+        let shown = |known: &BTreeSet<NaiveDate>, wanted: &str| {
+            let wanted = Period { start: day(wanted), end: day("2026-10-21") };
+            let due = due(known, known.last().copied(), wanted, day("2025-09-01"));
+            due.iter().map(|month| format!("{}..{}", month.start, month.end)).collect::<Vec<_>>().join(" ")
+        };
+        let (october, september) = ("2026-10-01..2026-10-21", "2026-09-01..2026-09-30");
+        assert_eq!(shown(&BTreeSet::new(), "2026-09-22"), format!("{october} 2026-09-22..2026-09-30"));
         let days = asked("2026-05-01", "2026-10-20");
-        assert_eq!(start(&BTreeSet::new(), day("2026-09-22"), yesterday, false), day("2026-09-22"));
-        assert_eq!(start(&days, day("2026-05-25"), yesterday, false), day("2026-09-01"), "only what is restated");
-        assert_eq!(start(&days, day("2026-10-20"), yesterday, false), day("2026-09-01"), "never less");
+        assert_eq!(shown(&days, "2026-05-25"), format!("{october} {september}"), "only what is restated");
+        assert_eq!(shown(&days, "2026-10-20"), format!("{october} {september}"), "never less");
         assert_eq!(
-            start(&days, day("2026-03-01"), yesterday, false),
-            day("2026-03-01"),
-            "older days are still missing"
+            shown(&days, "2026-04-20"),
+            format!("{october} 2026-04-20..2026-04-30 {september}"),
+            "what is older"
         );
-        assert_eq!(start(&days, day("2026-05-25"), yesterday, true), day("2026-05-25"));
+        let whole = asked("2026-05-01", "2026-10-21");
         let mut holed = asked("2026-05-01", "2026-08-10");
-        holed.extend(asked("2026-09-01", "2026-10-20"));
-        assert_eq!(start(&holed, day("2026-07-01"), yesterday, false), day("2026-08-11"), "a hole is filled");
+        holed.extend(asked("2026-09-01", "2026-10-21"));
+        assert_eq!(
+            shown(&holed, "2026-07-01"),
+            format!("2026-08-01..2026-08-31 {october} {september}"),
+            "the hole first"
+        );
+        assert_eq!(shown(&whole, "2026-07-01"), format!("{october} {september}"));
+        let far = asked("2025-10-01", "2025-10-31");
+        assert_eq!(
+            shown(&far, "2026-09-22"),
+            format!("{october} 2026-09-22..2026-09-30 2025-10-01..2025-10-31 2025-09-01..2025-09-30")
+        );
     }
 }

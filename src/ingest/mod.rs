@@ -152,6 +152,8 @@ pub struct Done {
     named: BTreeSet<String>,
     /// Loose files that could not be read, or have no rows.
     failed: BTreeSet<String>,
+    /// Fetched files of periods that could not be loaded.
+    pub unfinished: BTreeSet<PathBuf>,
     /// Folders with loose files that could not be read, of no one knows which period.
     broken: BTreeSet<PathBuf>,
 }
@@ -274,11 +276,20 @@ fn bytes(unit: &Unit) -> u64 {
     unit.bills.iter().map(|bill| bill.size).sum()
 }
 
-/// A folder beside the database for what is needed until the command ends.
+/// A folder beside the database for what is needed until the command ends. One that a killed command left is
+/// removed: there is one writer at a time.
 fn folder_beside(store: &Store) -> Result<tempfile::TempDir> {
+    let folder = store.path().parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());
+    let prefix = format!(".unpacked-{}-", store.path().file_name().unwrap_or_default().to_string_lossy());
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            // What cannot be removed is in nobody's way.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
     tempfile::Builder::new()
-        .prefix(".unpacked-")
-        .tempdir_in(store.path().parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref()))
+        .prefix(&prefix)
+        .tempdir_in(folder)
         .map_err(|e| Error::input("cannot make a folder beside the database").cause(e))
 }
 

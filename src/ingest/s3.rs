@@ -1,10 +1,10 @@
 //! Bills from S3: which periods changed, fetched while the ones before are loaded.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    time::{Instant, SystemTime},
+    time::SystemTime,
 };
 
 use chrono::{Months, NaiveDate};
@@ -158,28 +158,35 @@ pub fn ingest(
     let objects: Vec<Vec<Object>> = periods.iter().map(|period| period.objects.clone()).collect();
     let to_fetch = objects.iter().flatten().filter(|object| !object.is_cached()).map(|object| object.size).sum();
     watcher.planned(objects.iter().map(Vec::len).sum(), objects.iter().flatten().map(|object| object.size).sum());
+    // Of a period that fails, what has come is kept for the next run.
+    let mut failed: BTreeSet<PathBuf> = objects.iter().flatten().map(|object| object.path.clone()).collect();
     let mut fetching = bucket.fetch(&objects);
     let fetched = fetching.bytes();
     watcher.fetching(to_fetch, std::sync::Arc::clone(&fetched));
     let request = Request { full_refresh: wanted.full_refresh, ..Request::default() };
-    let begun = Instant::now();
     for (index, period) in periods.iter().enumerate() {
         let label = label(period);
         let unit = fetching.wait(index).and_then(|paths| {
             if period.fetch_bytes > 0 {
-                watcher.fetched(&rate(&label, period, fetched.load(std::sync::atomic::Ordering::Relaxed), begun));
+                watcher.fetched(&rate(&label, period, fetching.bytes_per_second()));
             }
             unit(period, &label, &paths, unpack_to.path())
         });
         match unit {
             Ok(mut unit) => {
-                if !load_watched(store, &mut unit, &request, done, watcher, &mut outcome) {
+                let failures = outcome.failures.len();
+                let alive = load_watched(store, &mut unit, &request, done, watcher, &mut outcome);
+                if outcome.failures.len() == failures {
+                    failed.retain(|path| !period.objects.iter().any(|object| object.path == *path));
+                }
+                if !alive {
                     break;
                 }
             }
             Err(error) => outcome.failures.push(error.context(format!("cannot ingest {label}"))),
         }
     }
+    done.unfinished.extend(failed);
     outcome.fetched_bytes = Some(fetched.load(std::sync::atomic::Ordering::Relaxed));
     Ok(outcome)
 }
@@ -189,11 +196,10 @@ fn label(planned: &Planned) -> String {
     format!("{} of {name}", planned.period.format("%Y-%m"))
 }
 
-fn rate(label: &str, period: &Planned, fetched: u64, begun: Instant) -> String {
-    let megabytes = |bytes: u64| bytes as f64 / 1e6;
-    let seconds = begun.elapsed().as_secs_f64().max(0.001);
+fn rate(label: &str, period: &Planned, bytes_per_second: f64) -> String {
     let files = if period.files == 1 { "1 file".to_owned() } else { format!("{} files", period.files) };
-    format!("{label}: {files}, {:.1} MB at {:.0} MB/s", megabytes(period.fetch_bytes), megabytes(fetched) / seconds)
+    let megabytes = period.fetch_bytes as f64 / 1e6;
+    format!("{label}: {files}, {megabytes:.1} MB; {:.0} MB/s so far", bytes_per_second / 1e6)
 }
 
 fn unit(period: &Planned, label: &str, paths: &[PathBuf], unpack_to: &Path) -> Result<Unit> {
@@ -229,11 +235,11 @@ pub struct Pruned {
 }
 
 /// Removes from the cache what the database is not made of, then the oldest files until the rest is within
-/// `limit` bytes. Everything in it can be fetched again.
+/// `limit` bytes. Everything in it can be fetched again. What is `spared`, whole or in part, stays for the next run.
 ///
 /// # Errors
 /// When a file cannot be removed, or the log not be read.
-pub fn prune(store: &Store, cache: &Path, limit: u64) -> Result<Pruned> {
+pub fn prune(store: &Store, cache: &Path, limit: u64, spared: &BTreeSet<PathBuf>) -> Result<Pruned> {
     let wanted: BTreeSet<PathBuf> = store
         .source_files()?
         .into_iter()
@@ -242,6 +248,7 @@ pub fn prune(store: &Store, cache: &Path, limit: u64) -> Result<Pruned> {
             Some(cache_path(cache, bucket, key, &etag))
         })
         .collect();
+    let mut manifests: BTreeMap<PathBuf, (SystemTime, u64, PathBuf)> = BTreeMap::new();
     let root = cache.join("s3");
     let mut pruned = Pruned::default();
     let mut kept: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
@@ -259,13 +266,24 @@ pub fn prune(store: &Store, cache: &Path, limit: u64) -> Result<Pruned> {
     };
     for path in files {
         let Ok(metadata) = fs::metadata(&path) else { continue };
-        // Manifests are small, and their ETag saves a request for each older month.
-        if wanted.contains(&path) || path.to_string_lossy().to_lowercase().ends_with("-manifest.json") {
-            kept.push((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len(), path));
+        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        let whole = PathBuf::from(path.to_string_lossy().trim_end_matches(".part"));
+        if wanted.contains(&path) || spared.contains(&whole) {
+            kept.push((modified, metadata.len(), path));
+        } else if let Some(manifest) = manifest_name(&path) {
+            // Manifests are small, and the newest saves a request.
+            let newest = manifests.entry(manifest).or_insert((modified, metadata.len(), path.clone()));
+            if newest.0 < modified {
+                let former = std::mem::replace(newest, (modified, metadata.len(), path));
+                remove(&former.2, former.1, &mut pruned)?;
+            } else if newest.2 != path {
+                remove(&path, metadata.len(), &mut pruned)?;
+            }
         } else {
             remove(&path, metadata.len(), &mut pruned)?;
         }
     }
+    kept.extend(manifests.into_values());
     kept.sort();
     let mut total: u64 = kept.iter().map(|(_, bytes, _)| bytes).sum();
     for (_, bytes, path) in kept {
@@ -278,4 +296,11 @@ pub fn prune(store: &Store, cache: &Path, limit: u64) -> Result<Pruned> {
         }
     }
     Ok(pruned)
+}
+
+/// The manifest that a file of the cache is a version of: its path without the ETag.
+fn manifest_name(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let (_, name) = name.split_once('.')?;
+    name.to_lowercase().ends_with("-manifest.json").then(|| path.with_file_name(name))
 }

@@ -146,8 +146,8 @@ impl Frame {
 }
 
 /// One data source for each month of `period`. Among AWS's own formats, which hold the same money, it is the
-/// most detailed that has the days which any of them has, but for at most `settle_days`; another vendor's
-/// bill is read by default only in months that have none of them.
+/// most detailed that has the days which any of them has, but for at most `settle_days` in the newest month; another
+/// vendor's bill is read by default only in months that have none of them.
 fn segments(days: &BTreeMap<String, BTreeSet<NaiveDate>>, period: Period, settle_days: u32) -> Vec<Segment> {
     let mut months: BTreeMap<NaiveDate, Vec<(&str, usize)>> = BTreeMap::new();
     for (name, days) in days {
@@ -159,13 +159,16 @@ fn segments(days: &BTreeMap<String, BTreeSet<NaiveDate>>, period: Period, settle
             months.entry(month).or_default().push((name, count));
         }
     }
+    let newest = days.values().filter_map(|days| days.last()).max().map(|day| first_of_month(*day));
     let mut segments: Vec<Segment> = Vec::new();
     for (month, mut sources) in months {
         if sources.iter().any(|(name, _)| detail_rank(name).is_some()) {
             sources.retain(|(name, _)| detail_rank(name).is_some());
         }
         let most = sources.iter().map(|(_, count)| *count).max().unwrap_or(0);
-        sources.retain(|(_, count)| count + settle_days as usize >= most);
+        // Only the month that is still being delivered may lack its last days; another would show them as 0.
+        let slack = if Some(month) == newest { settle_days as usize } else { 0 };
+        sources.retain(|(_, count)| count + slack >= most);
         let best = sources.into_iter().min_by_key(|(name, _)| (detail_rank(name).unwrap_or(usize::MAX), *name));
         let Some((name, _)) = best else { continue };
         let whole = Granularity::Monthly.period_of(month);
@@ -267,5 +270,14 @@ mod tests {
         let expected =
             ["datadog 2026-09-15..2026-09-30", "cost-explorer 2026-10-01..2026-10-31", "cur 2026-11-01..2026-12-31"];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_finished_month_that_lacks_its_end_is_read_from_the_source_that_has_it() {
+        let frame = frame(&[("cost-explorer", "2026-01-01", "2026-03-01"), ("cur2", "2026-01-01", "2026-02-26")]);
+        let segments = frame.segments(Period { start: day("2026-01-01"), end: day("2026-03-01") }, 2);
+        let shown: Vec<String> =
+            segments.iter().map(|s| format!("{} {}..{}", s.data_source, s.period.start, s.period.end)).collect();
+        assert_eq!(shown, ["cur2 2026-01-01..2026-01-31", "cost-explorer 2026-02-01..2026-03-01"]);
     }
 }

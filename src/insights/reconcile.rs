@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{Days, Months, NaiveDate};
 use serde::Serialize;
 
 use super::detail_rank;
@@ -22,6 +22,9 @@ const TAX: &str = "Tax";
 
 /// A difference of less than this for each service is rounding: Cost Explorer rounds each group and day.
 const ROUNDING: f64 = 0.05;
+
+/// Days into the next month for which AWS restates a month.
+const RESTATED_DAYS: u64 = 20;
 
 /// Days that a more detailed source may lack.
 const SPARE_DAYS: i64 = 2;
@@ -126,6 +129,9 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
             })?
         }
     };
+    if question.metric == Some(Metric::List) {
+        return Err(Error::usage("Cost Explorer has no list cost").hint("choose another `--metric`"));
+    }
     let shown = month.format("%Y-%m");
     let detailed = detailed_of(month).ok_or_else(|| {
         Error::input(format!("there is no CUR, CUR 2.0 or FOCUS bill of {shown}"))
@@ -161,10 +167,17 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
         answer.compare(&ours, &theirs, explorer, question);
     }
     if let Some(amount) = question.invoice {
-        answer.invoice = Some(invoice(&ours, amount, &answer.detailed, question.tolerance));
+        // The invoice is of the whole bill, whatever of it Cost Explorer was asked for.
+        let whole = store.month_costs(&detailed, month, None)?;
+        answer.invoice = Some(invoice(&whole, amount, month, question));
     }
     let differs = |difference: &&Difference| difference.difference.abs() > question.tolerance;
-    answer.agrees = answer.totals.iter().chain(&answer.rows).chain(&answer.invoice).find(differs).is_none();
+    if answer.totals.is_empty() && answer.invoice.is_none() {
+        return Err(Error::input("there is nothing to compare")
+            .cause(answer.notes.join("; "))
+            .hint("choose another `--metric`"));
+    }
+    answer.agrees = !answer.totals.iter().chain(&answer.rows).chain(&answer.invoice).any(|row| differs(&row));
     Ok(answer)
 }
 
@@ -401,7 +414,8 @@ impl Context<'_> {
 }
 
 /// The invoice beside the unblended total, which is what AWS bills.
-fn invoice(ours: &[MonthCost], amount: f64, detailed: &Side, tolerance: f64) -> Difference {
+fn invoice(ours: &[MonthCost], amount: f64, month: NaiveDate, question: &Question) -> Difference {
+    let tolerance = question.tolerance;
     let sum = |category: Option<&str>| -> f64 {
         let costs = ours.iter().filter(|cost| category.is_none_or(|category| cost.charge_category == category));
         costs.filter_map(|cost| cost.costs[0]).sum()
@@ -419,7 +433,7 @@ fn invoice(ours: &[MonthCost], amount: f64, detailed: &Side, tolerance: f64) -> 
             format!("credits of {credits:.2} are not on the invoice's total given")
         } else if tax != 0.0 && near(-tax - credits) {
             format!("tax of {tax:.2} and credits of {credits:.2} are not on the invoice's total given")
-        } else if detailed.estimated {
+        } else if question.today < month + Months::new(1) + Days::new(RESTATED_DAYS) {
             "the month is not final: AWS closes it some days into the next and restates for about two weeks".into()
         } else {
             "not explained by tax or credits: AWS Marketplace and other sellers send invoices of their own".into()

@@ -67,7 +67,7 @@ fn text(answer: &Reconciliation, render: impl Fn(&Table) -> String, prose: impl 
     if let Some(invoice) = &answer.invoice {
         let why = invoice.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
         text += &prose(&format!(
-            "invoice {} beside {} unblended in {ours}: {}{why}\n",
+            "{month}: invoice {} beside {} unblended in {ours}: {}{why}\n",
             money(invoice.other),
             money(invoice.detailed),
             if why.is_empty() { "agrees".to_owned() } else { change(invoice.difference) }

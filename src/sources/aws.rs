@@ -203,7 +203,7 @@ impl Whom<'_> {
         let title = format!("{} does not give {}{of_account}", asked.service, asked.about);
         match error {
             SdkError::ServiceError(service) => {
-                let code = service.err().code().unwrap_or("no error code");
+                let code = service.err().code().unwrap_or("an answer without an error code");
                 let message = redacted(service.err().message().unwrap_or_default());
                 let cause = if message.is_empty() { code.to_owned() } else { format!("{code}: {message}") };
                 let error = Error::remote(title).cause(cause);
@@ -212,12 +212,12 @@ impl Whom<'_> {
             SdkError::TimeoutError(_) => Error::remote(title)
                 .cause("there was no answer in time")
                 .hint("try again; `aws.timeout_seconds` in the configuration sets how long to wait"),
-            other => self.not_sent(asked, title, &redacted(&chain(other))),
+            other => self.not_sent(title, &redacted(&chain(other))),
         }
     }
 
     /// An error before any answer: no credentials, no network.
-    fn not_sent(&self, asked: &Asked, title: String, text: &str) -> Error {
+    fn not_sent(&self, title: String, text: &str) -> Error {
         let lower = text.to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
         let word = |word: &str| lower.split(|c: char| !c.is_alphanumeric()).any(|own| own == word);
@@ -231,19 +231,22 @@ impl Whom<'_> {
             );
         }
         if has(&["credential", "identity", "profile", "region"]) {
-            return Error::input("there are no AWS credentials for this")
+            let title = match self.profile {
+                "" => "there are no AWS credentials for this".to_owned(),
+                profile => format!("the AWS profile `{profile}` gives no credentials: is it in ~/.aws/config?"),
+            };
+            return Error::input(title)
                 .cause(text)
                 .hint(format!("sign in: `{}`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", self.login()))
-                .hint("`aws-cost-anomalies doctor` says which credentials are found");
+                .hint("`aws configure list` shows which credentials there are");
         }
         let error = Error::remote(title).cause(text);
-        let error = if has(&["timeout", "timed out"]) {
+        if has(&["timeout", "timed out"]) {
             error.hint("there was no answer in time: try again, or set `aws.timeout_seconds` higher")
         } else {
             error
                 .hint("check the network, a proxy (HTTPS_PROXY) or the endpoint (`aws.endpoint_url`, AWS_ENDPOINT_URL)")
-        };
-        error.hint(format!("nothing of {} was kept", asked.about))
+        }
     }
 
     fn login(&self) -> String {
@@ -283,6 +286,11 @@ impl Whom<'_> {
                     format!("choose others with `aws_profile` or AWS_COST_PROFILE, or sign in: `{}`", self.login()),
                 ]
             }
+            _ if lower.contains("not enabled for cost explorer") => vec![
+                "enable Cost Explorer: open it once in the Billing console of the management account; data comes within 24 hours"
+                    .into(),
+                "and let IAM users and roles see billing, in the management account's settings".into(),
+            ],
             "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "AccessForbidden" => {
                 self.denied(asked, &lower)
             }
@@ -328,7 +336,7 @@ impl Whom<'_> {
             | "ServiceUnavailable"
             | "ServiceUnavailableException" => one("AWS failed, after all retries: try again in some minutes"),
             "ValidationException" => Vec::new(),
-            _ => one("docs/IAM.md lists what each command needs; `aws-cost-anomalies doctor` checks it"),
+            _ => vec![format!("`{}` is what it needs to be allowed: docs/IAM.md", asked.action)],
         }
     }
 
@@ -409,14 +417,24 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn redacted(text: &str) -> String {
     let end = ["The Canonical String", "The String-to-Sign"].iter().filter_map(|mark| text.find(mark)).min();
     let text = text[..end.unwrap_or(text.len())].trim();
-    let word = |word: &str| {
-        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        let is_key = bare.len() >= 16
-            && ["AKIA", "ASIA"].iter().any(|start| bare.starts_with(start))
-            && bare.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-        if is_key { word.replace(bare, "[access key]") } else { word.to_owned() }
-    };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    let key_at = |text: &str| ["AKIA", "ASIA"].iter().filter_map(|start| text.find(start)).min();
+    while let Some(start) = key_at(rest) {
+        let length =
+            rest[start..].bytes().take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()).count();
+        clean.push_str(&rest[..start]);
+        clean.push_str(if length >= 16 { "[access key]" } else { &rest[start..start + length] });
+        rest = &rest[start + length..];
+    }
+    clean.push_str(rest);
+    match clean.find("Signature=") {
+        Some(start) => {
+            let end = clean[start..].find([' ', ',', '\'', '"']).map_or(clean.len(), |end| start + end);
+            format!("{}Signature=[cut]{}", &clean[..start], &clean[end..])
+        }
+        None => clean,
+    }
 }
 
 #[cfg(test)]
@@ -428,6 +446,10 @@ mod tests {
         let text = "The request signature does not match. The Canonical String for this request should have been \
                     'POST x-amz-security-token:SECRET'";
         assert_eq!(redacted(text), "The request signature does not match.");
+        assert_eq!(
+            redacted("Credential=AKIAIOSFODNN7EXAMPLE/20261120/x, Signature=abcdef not a valid pair"),
+            "Credential=[access key]/20261120/x, Signature=[cut] not a valid pair"
+        );
         assert_eq!(redacted("key 'AKIAIOSFODNN7EXAMPLE' is unknown"), "key '[access key]' is unknown");
     }
 }

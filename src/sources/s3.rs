@@ -12,7 +12,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aws_sdk_s3::{
@@ -46,6 +46,9 @@ const MAX_LAG_SECONDS: i64 = 3600;
 
 /// Objects that are fetched at the same time.
 const PARALLEL: usize = 8;
+
+/// AWS delivers at least daily: a file that stays newer than its manifest for longer was copied.
+const DAY_SECONDS: i64 = 86_400;
 
 /// Deliveries that are fetched at the same time.
 const DELIVERIES_AT_ONCE: usize = 2;
@@ -103,7 +106,8 @@ impl Settings {
 impl Export {
     /// The place that an address such as `s3://bucket/prefix` names.
     pub fn of_address(address: &str, settings: &Settings) -> Option<Self> {
-        let (bucket, prefix) = match address.strip_prefix("s3://")? {
+        let rest = address.get(5..).filter(|_| address.to_lowercase().starts_with("s3://"))?;
+        let (bucket, prefix) = match rest {
             "" => return None,
             rest => rest.split_once('/').unwrap_or((rest, "")),
         };
@@ -188,6 +192,8 @@ pub struct Bucket<'a> {
 /// Fetches under way, in the order of the deliveries.
 pub struct Fetching {
     arriving: Vec<Option<oneshot::Receiver<Result<Vec<PathBuf>>>>>,
+    /// Microseconds from the start to the last byte.
+    last: Arc<AtomicU64>,
     done: Arc<AtomicU64>,
 }
 
@@ -294,7 +300,8 @@ impl<'a> Bucket<'a> {
                 Error::input(format!("a file that the manifest names is not in the bucket: `{place}`"))
                     .hint("run the command again in some minutes; if it stays so, have AWS deliver the period again")
             })?;
-            if listed.written > manifest.written + MAX_LAG_SECONDS {
+            let now = chrono::Utc::now().timestamp();
+            if listed.written > manifest.written + MAX_LAG_SECONDS && now - listed.written < DAY_SECONDS {
                 return Err(Error::remote(format!("`{place}` is newer than its manifest"))
                     .cause("AWS is writing the next delivery over this one, and its manifest comes last")
                     .hint("run the command again in some minutes; the period is kept as it was"));
@@ -353,7 +360,8 @@ impl<'a> Bucket<'a> {
             if let Some(metadata) = children.iter().find(|child| last(child) == "metadata") {
                 queue.push((metadata.clone(), depth + 1));
                 // A period that has files and no manifest yet is looked for, to say so.
-                if let Some(data) = children.iter().find(|child| last(child) == "data") {
+                let wanted = self.export.report_name.is_empty() || name == self.export.report_name;
+                if let Some(data) = children.iter().find(|child| wanted && last(child) == "data") {
                     let delivered = self.list(data)?.folders;
                     undescribed.extend(delivered.iter().filter_map(|folder| {
                         Some((format!("{metadata}{}/", last(folder)), manifest::period_of_folder(last(folder))?))
@@ -368,6 +376,8 @@ impl<'a> Bucket<'a> {
                 queue.extend(next.into_iter().map(|child| (child.clone(), depth + 1)));
             }
         }
+        // Exports whose first files are there, and no manifest yet.
+        folders.extend(undescribed);
         if folders.is_empty() {
             return Err(self.nothing_found(&start, &seen));
         }
@@ -383,9 +393,12 @@ impl<'a> Bucket<'a> {
             name => Error::input(format!("there is no report `{name}` below `{place}`")),
         };
         if seen.is_empty() {
-            error.hint(
-                "check `s3.prefix`; `aws-cost-anomalies ingest --discover` writes the lines of each report and export",
-            )
+            error
+                .hint(format!(
+                    "`s3.prefix` is `{}`; with `prefix: \"\"` the whole bucket is searched",
+                    self.export.prefix
+                ))
+                .hint("`aws-cost-anomalies ingest --discover` finds the account's reports and exports")
         } else {
             error.hint(format!("there are: {}", seen.iter().cloned().collect::<Vec<_>>().join(", ")))
         }
@@ -423,6 +436,8 @@ impl<'a> Bucket<'a> {
     /// soon and is loaded while the next ones come. What is cached is done.
     pub fn fetch(&self, deliveries: &[Vec<Object>]) -> Fetching {
         let done = Arc::new(AtomicU64::new(0));
+        let last = Arc::new(AtomicU64::new(0));
+        let begun = Instant::now();
         // Two deliveries may name the same object; it is fetched once.
         let mut locks: BTreeMap<PathBuf, Arc<Mutex<()>>> = BTreeMap::new();
         let mut fetch = |object: &Object| ObjectFetch {
@@ -431,6 +446,8 @@ impl<'a> Bucket<'a> {
             payer: self.payer(),
             whom: self.aws.whom(),
             done: Arc::clone(&done),
+            last: Arc::clone(&last),
+            begun,
             kms: AtomicBool::new(false),
             lock: Arc::clone(locks.entry(object.path.clone()).or_default()),
         };
@@ -453,7 +470,7 @@ impl<'a> Bucket<'a> {
                 });
             }
         });
-        Fetching { arriving, done }
+        Fetching { arriving, done, last }
     }
 }
 
@@ -486,6 +503,12 @@ impl Fetching {
         let arriving = self.arriving.get_mut(index).and_then(Option::take);
         let arriving = arriving.ok_or_else(|| Error::bug("a delivery that nobody fetches"))?;
         arriving.blocking_recv().map_err(|e| Error::bug("a fetch ended early").cause(e))?
+    }
+
+    /// Bytes fetched in a second, from the start to the last that came.
+    pub fn bytes_per_second(&self) -> f64 {
+        let seconds = self.last.load(Ordering::Relaxed) as f64 / 1e6;
+        self.done.load(Ordering::Relaxed) as f64 / seconds.max(1e-3)
     }
 
     /// Bytes fetched so far.
@@ -529,6 +552,8 @@ struct ObjectFetch {
     payer: Option<RequestPayer>,
     whom: OwnedWhom,
     done: Arc<AtomicU64>,
+    last: Arc<AtomicU64>,
+    begun: Instant,
     /// Whether S3 said that a key of KMS encrypts it.
     kms: AtomicBool,
     /// Held while the object is fetched.
@@ -615,6 +640,7 @@ impl ObjectFetch {
                 Some(Ok(bytes)) => {
                     file.write_all(&bytes).await.map_err(cannot_write)?;
                     self.done.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                    self.last.fetch_max(self.begun.elapsed().as_micros() as u64, Ordering::Relaxed);
                 }
                 Some(Err(e)) => {
                     file.flush().await.map_err(cannot_write)?;

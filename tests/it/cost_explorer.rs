@@ -235,7 +235,7 @@ fn the_limit_of_requests_stops_and_keeps_what_is_complete() {
     error: 3 requests to Cost Explorer are made, and the costs of 2026-10-01..2026-10-31 are still to come
       caused by: `cost_explorer.max_requests` is 3, which is $0.03
     hint: set `cost_explorer.max_requests` higher, or ask for fewer days or less detail
-    hint: what came from 2026-11-01 on is kept
+    hint: 2026-11 came whole and is kept
     --- exit code 1
     ");
     assert_eq!(aws.count("GetCostAndUsage"), 3);
@@ -290,6 +290,7 @@ fn each_refusal_says_the_next_step() {
             "AccessDeniedException",
             "User: arn:aws:iam::111122223333:user/finops is not authorized to perform: ce:GetCostAndUsage",
         ),
+        (400, "AccessDeniedException", "User not enabled for cost explorer access"),
         (400, "DataUnavailableException", "Data is not available. Please try to adjust the time period."),
         (400, "BillExpirationException", "The requested report expired."),
         (400, "ExpiredTokenException", "The security token included in the request is expired"),
@@ -318,6 +319,11 @@ fn each_refusal_says_the_next_step() {
       caused by: AccessDeniedException: User: arn:aws:iam::111122223333:user/finops is not authorized to perform: ce:GetCostAndUsage
     hint: allow `arn:aws:iam::111122223333:user/finops` `ce:GetCostAndUsage`: docs/IAM.md has the least policy
     hint: if it is allowed already: enable Cost Explorer once in the Billing console, and "IAM user access to billing" in the account settings of the management account
+
+    error: Cost Explorer does not give the costs of 2026-10-01..2026-10-31 of account 111122223333
+      caused by: AccessDeniedException: User not enabled for cost explorer access
+    hint: enable Cost Explorer: open it once in the Billing console of the management account; data comes within 24 hours
+    hint: and let IAM users and roles see billing, in the management account's settings
 
     error: Cost Explorer does not give the costs of 2026-10-01..2026-10-31 of account 111122223333
       caused by: DataUnavailableException: Data is not available. Please try to adjust the time period.
@@ -360,7 +366,6 @@ fn no_answer_and_no_credentials() {
     error: Cost Explorer does not give the costs of 2026-10-01..2026-10-31 of account 111122223333
       caused by: dispatch failure: timeout: HTTP read timeout occurred after 1s: timed out
     hint: there was no answer in time: try again, or set `aws.timeout_seconds` higher
-    hint: nothing of the costs of 2026-10-01..2026-10-31 was kept
     --- exit code 3
     ");
     let mut command = sandbox.command(&["ingest", "--source", "cost-explorer", "--as-of", TODAY]);
@@ -377,7 +382,7 @@ fn no_answer_and_no_credentials() {
           EcsContainer: the credential provider was not enabled: ECS provider not configured
           Ec2InstanceMetadata: the credential provider was not enabled: IMDS disabled by AWS_EC2_METADATA_DISABLED env var set to `true`
     hint: sign in: `aws sso login`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-    hint: `aws-cost-anomalies doctor` says which credentials are found
+    hint: `aws configure list` shows which credentials there are
     --- exit code 1
     ");
     let mut command = sandbox.command(&["ingest", "--source", "cost-explorer", "--as-of", TODAY]);
@@ -443,8 +448,19 @@ fn a_hole_that_an_error_left_is_filled_by_the_next_run() {
     let broken = ingest(&sandbox, &aws, &["--days", "80"]);
     assert_eq!(broken.code, 3, "{broken}");
     aws.clear_faults();
+    // What is missing comes first.
+    let asked = aws.count("GetCostAndUsage");
     let next = ingest(&sandbox, &aws, &["--days", "80"]);
     assert_eq!(next.code, 0, "{next}");
+    assert_eq!(aws.count("GetCostAndUsage"), asked + 3);
+    let months: Vec<String> = aws
+        .requests()
+        .iter()
+        .filter(|request| request.operation == "GetCostAndUsage")
+        .skip(asked)
+        .map(|request| request.body["TimePeriod"]["Start"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(months, ["2026-09-01", "2026-11-01", "2026-10-01"]);
     close(sum(&sandbox, "true"), billed("2026-07-01", "2026-11-19", |_, _, _| true));
     // Then only what may be restated.
     let asked = aws.count("GetCostAndUsage");
@@ -473,6 +489,9 @@ fn the_same_accounts_through_other_credentials_never_count_twice() {
     aws.only_account(Some("011254002932"));
     let refused = ingest(&sandbox, &aws, &october);
     assert_snapshot!(refused, @"
+    credits and discounts are inside the services' costs; `--charge-categories` sets them apart, for 5 requests instead of
+      one
+    1 request, $0.01; this month 3, $0.03
     --- stderr
     fetched 2026-10 from Cost Explorer: 62 rows
     error: the costs of account 011254002932 are there already, as account 111122223333 sees them

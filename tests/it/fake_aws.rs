@@ -419,6 +419,30 @@ const METRICS: [&str; 7] = [
     "UsageQuantity",
 ];
 
+/// Values of RECORD_TYPE, in Cost Explorer's words and in those of CUR's line items.
+const RECORD_TYPES: [&str; 20] = [
+    "Tax",
+    "Credit",
+    "Refund",
+    "Recurring",
+    "Upfront",
+    "RIFee",
+    "Fee",
+    "SavingsPlanRecurringFee",
+    "SavingsPlanUpfrontFee",
+    "FlatRateSubscription",
+    "Discount",
+    "BundledDiscount",
+    "EdpDiscount",
+    "Enterprise Discount Program Discount",
+    "PrivateRateDiscount",
+    "Private Rate Discount",
+    "RiVolumeDiscount",
+    "SppDiscount",
+    "Solution Provider Program Discount",
+    "DistributorDiscount",
+];
+
 fn get_cost_and_usage(body: &Value, state: &mut State) -> Answer {
     let refuse = |code: &str, message: &str| Answer {
         status: 400,
@@ -509,7 +533,14 @@ fn check_filter(filter: &Value, state: &mut State) {
             "Not" => check_filter(value, state),
             "Dimensions" => {
                 let key = value["Key"].as_str().unwrap_or_default();
-                let some = value["Values"].as_array().is_some_and(|values| !values.is_empty());
+                let values = value["Values"].as_array().cloned().unwrap_or_default();
+                let some = !values.is_empty();
+                for value in values
+                    .iter()
+                    .filter(|value| key == "RECORD_TYPE" && !RECORD_TYPES.iter().any(|known| value == known))
+                {
+                    state.violations.push(format!("RECORD_TYPE {value}"));
+                }
                 if !["RECORD_TYPE", "REGION"].contains(&key) || !some {
                     state.violations.push(format!("filter {value}"));
                 }
@@ -632,14 +663,8 @@ impl TestBucket {
     }
 
     pub fn put(&self, key: &str, body: &[u8]) {
-        self.put_with(key, body, &[]);
-    }
-
-    pub fn put_with(&self, key: &str, body: &[u8], headers: &[(&str, &str)]) {
-        let mut all = signed();
-        all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let path = format!("/{}/{}", self.name, key.replace('=', "%3D").replace(':', "%3A"));
-        let answer = exchange(moto().expect("moto"), "PUT", &path, &all, body);
+        let answer = exchange(moto().expect("moto"), "PUT", &path, &signed(), body);
         assert!(answer.status < 300, "{key}: {}", String::from_utf8_lossy(&answer.body));
     }
 

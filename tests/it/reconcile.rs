@@ -174,6 +174,8 @@ fn what_is_missing_is_named() {
     hint: ingest one; `--source` names another vendor's
     --- exit code 1
     ");
+    let list = reconcile(&sandbox, &["--month", "2026-02", "--metric", "list"]);
+    assert_eq!(list.code, 2, "{list}");
     let alone = reconcile(&sandbox, &["--month", "2026-02", "--invoice", "100"]);
     assert_eq!(alone.code, 0, "{alone}");
 }
