@@ -111,7 +111,9 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
         let most = sources.iter().map(|source| days(source)).max().unwrap_or(0);
         sources.retain(|source| days(source) + SPARE_DAYS >= most);
         sources.sort_by_key(|source| detail_rank(source));
-        sources.first().map(|source| (*source).to_owned())
+        // An invoice can be held against Cost Explorer alone.
+        let alone = question.invoice.is_some() && question.source.is_none() && has(COST_EXPLORER, month);
+        sources.first().copied().or(alone.then_some(COST_EXPLORER)).map(str::to_owned)
     };
     let month = match question.month {
         Some(month) => month,
@@ -137,7 +139,7 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
         Error::input(format!("there is no CUR, CUR 2.0 or FOCUS bill of {shown}"))
             .hint("ingest one; `--source` names another vendor's")
     })?;
-    let with_explorer = has(COST_EXPLORER, month);
+    let with_explorer = has(COST_EXPLORER, month) && detailed != COST_EXPLORER;
     if !with_explorer && question.invoice.is_none() {
         let last = Granularity::Monthly.period_of(month).end;
         return Err(Error::input(format!("there is no Cost Explorer data of {shown}"))

@@ -123,6 +123,17 @@ fn ninety_days_from_credentials_alone() {
     ");
     let findings = with_aws(&sandbox, &aws, &["anomalies", "--as-of", TODAY, "--sensitivity", "high"]);
     assert_eq!(findings.code, 0, "{findings}");
+    // Without a CUR there is the invoice to compare with.
+    let october = format!("{:.2}", billed("2026-10-01", "2026-10-31", |_, _, _| true));
+    let month = ["reconcile", "--as-of", TODAY, "--exit-code", "--tolerance", "0.02"];
+    let agrees = sandbox.run(&[&month[..], &["--month", "2026-10", "--invoice", &october]].concat());
+    assert_eq!(agrees.code, 0, "{agrees}");
+    let differs = sandbox.run(&[&month[..], &["--invoice", "7000"]].concat());
+    assert_snapshot!(differs, @"
+    2026-10: invoice $7,000.00 beside $6,369.97 unblended in cost-explorer: +$630.03: the month is not final: AWS closes it
+      some days into the next and restates for about two weeks
+    --- exit code 10
+    ");
     assert_snapshot!(with_aws(&sandbox, &aws, &["accounts"]), @"
     account       name           name from      last charge
     011254002932  zero, leading  cost-explorer  2026-11-19

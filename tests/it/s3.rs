@@ -302,7 +302,11 @@ fn a_fetch_goes_on_where_it_broke_off() {
     let ranges: Vec<String> =
         scene.aws.requests().iter().filter_map(|request| request.headers.get("range").cloned()).collect();
     let size = std::fs::metadata(scene.sandbox.path("bills").join(&key)).expect("a file").len();
-    assert_eq!(ranges, [format!("bytes={}-", size / 2)]);
+    let starts: Vec<u64> = ranges
+        .iter()
+        .map(|range| range.trim_start_matches("bytes=").trim_end_matches('-').parse().expect("a range to the end"))
+        .collect();
+    assert!(starts.len() == 1 && starts[0] > 0 && starts[0] <= size / 2, "{ranges:?} of {size}");
 }
 
 #[test]
@@ -470,11 +474,14 @@ fn doctor_checks_all_of_it() {
     let Some(scene) = Scene::new("doctored", &[]) else { return };
     scene.ok(&[]);
     let masked = |run: Run| {
-        let size = format!(
-            "{:.1} MB",
-            std::fs::metadata(scene.sandbox.path("data/costs.duckdb")).expect("a file").len() as f64 / 1e6
-        );
-        run.to_string().replace(&size, "[size]").replace(" 1 s ahead", " 0 s ahead")
+        let text = run.to_string().replace(" 1 s ahead", " 0 s ahead");
+        match text.split_once("costs.duckdb`, ") {
+            Some((before, after)) => {
+                let end = after.find(" MB").expect("a size") + " MB".len();
+                format!("{before}costs.duckdb`, [size]{}", &after[end..])
+            }
+            None => text,
+        }
     };
     assert_snapshot!(masked(scene.run(&["doctor", "--paid", "--as-of", TODAY])), @"
     ok    configuration                 `config.yaml`, every key is known
