@@ -4,16 +4,12 @@ use clap::Args;
 use super::{Context, print};
 use crate::{
     error::{Error, ExitCode, Result},
+    ingest::cost_explorer::record_call,
     insights::health::{self, Check, Status},
     model::first_of_month,
     report::{self, Format},
-    sources::{
-        self,
-        aws::Aws,
-        cost_explorer::{self, CostExplorer},
-        s3::Bucket,
-    },
-    store::{Store, api::ApiCall},
+    sources::{self, aws::Aws, cost_explorer::CostExplorer, s3::Bucket},
+    store::Store,
 };
 
 /// Check configuration, database, credentials and permissions
@@ -150,17 +146,7 @@ fn explorer(aws: &Aws, context: &Context, today: NaiveDate) -> Check {
         let store = Store::open(context.database())?;
         let account_id = aws.caller()?.account_id.clone();
         let explorer = CostExplorer::new(aws, &context.loaded.config.cost_explorer);
-        explorer.probe(today, &mut |call| {
-            store.record_call(&ApiCall {
-                service: cost_explorer::DATA_SOURCE,
-                operation: call.operation,
-                account_id: &account_id,
-                about: &call.about,
-                requests: call.requests,
-                cost_usd: f64::from(call.requests) * cost_explorer::REQUEST_PRICE,
-                outcome: &call.outcome,
-            })
-        })
+        explorer.probe(today, &mut |call| record_call(&store, &account_id, &call))
     };
     match asked() {
         Ok(groups) => Check::new(

@@ -63,7 +63,7 @@ pub struct IngestArgs {
     to: Option<NaiveDate>,
 
     /// Only this billing period of S3; may be given several times
-    #[arg(long, value_name = "YYYY-MM", value_parser = month)]
+    #[arg(long, value_name = "YYYY-MM", value_parser = super::month)]
     date: Vec<NaiveDate>,
 
     /// Split Cost Explorer's costs by region: one request for each region and month
@@ -125,10 +125,6 @@ fn data_source_name(name: &str) -> Result<String, String> {
         name if fine => Ok(name.into()),
         _ => Err("use lower-case letters, digits, - and _".into()),
     }
-}
-
-fn month(text: &str) -> Result<NaiveDate, String> {
-    format!("{text}-01").parse().map_err(|_| "write billing periods as YYYY-MM".to_owned())
 }
 
 /// Where to read from, after the arguments are seen to fit together.
@@ -239,11 +235,11 @@ fn from_cost_explorer(args: &IngestArgs, context: &Context) -> Result<ExitCode> 
         .cause(format!("`cost_explorer.max_requests` is {}", plan.max_requests))
         .hint("set it higher, or ask for fewer days or less detail; nothing was asked yet"));
     }
-    let aws = context.aws()?;
     let outcome =
         watched(context, |watcher| cost_explorer::ingest(&mut store, &aws, settings, &plan, context.today, watcher))?;
+    let code = finish(&outcome, args, context)?;
     name_accounts(&store, &aws)?;
-    finish(&outcome, args, context)
+    Ok(code)
 }
 
 fn from_s3(exports: &[Export], args: &IngestArgs, context: &Context) -> Result<ExitCode> {
@@ -286,8 +282,8 @@ fn from_s3(exports: &[Export], args: &IngestArgs, context: &Context) -> Result<E
         }
         return Ok(complain(&all, context));
     }
-    name_accounts(&store, &aws)?;
     let code = finish(&all, args, context)?;
+    name_accounts(&store, &aws)?;
     s3::prune(&store, &database.cache_dir, super::cache::limit(context), &done.unfinished)?;
     Ok(code)
 }

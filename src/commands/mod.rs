@@ -127,6 +127,11 @@ fn day(text: &str) -> Result<NaiveDate, String> {
     text.parse().map_err(|_| "write days as YYYY-MM-DD".to_owned())
 }
 
+/// A month as the command line takes it: its first day.
+fn month(text: &str) -> Result<NaiveDate, String> {
+    format!("{text}-01").parse().map_err(|_| "write months as YYYY-MM".to_owned())
+}
+
 /// Writes data. A reader who has seen enough is no error.
 fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct ReconcileArgs {
     /// The month [default: the newest whole one that both sources have]
-    #[arg(long, value_name = "YYYY-MM", value_parser = month)]
+    #[arg(long, value_name = "YYYY-MM", value_parser = super::month)]
     month: Option<NaiveDate>,
 
     /// The detailed source [default: the most detailed that has the month]
@@ -51,10 +51,6 @@ pub struct ReconcileArgs {
 fn amount(text: &str) -> Result<f64, String> {
     let amount = text.parse().ok().filter(|amount: &f64| amount.is_finite());
     amount.ok_or_else(|| "write an amount such as 1234.56".to_owned())
-}
-
-fn month(text: &str) -> Result<NaiveDate, String> {
-    format!("{text}-01").parse().map_err(|_| "write the month as YYYY-MM".to_owned())
 }
 
 pub fn run(args: &ReconcileArgs, context: &Context) -> Result<ExitCode> {

@@ -170,17 +170,7 @@ pub fn ingest(
     let period = Period { start: plan.start, end: plan.end };
     let mut outcome = Outcome::default();
     let mut fetched: Vec<Fetched> = Vec::new();
-    let mut record = |call: Call| {
-        store.record_call(&ApiCall {
-            service: DATA_SOURCE,
-            operation: call.operation,
-            account_id: &payer,
-            about: &call.about,
-            requests: call.requests,
-            cost_usd: f64::from(call.requests) * REQUEST_PRICE,
-            outcome: &call.outcome,
-        })
-    };
+    let mut record = |call: Call| record_call(store, &payer, &call);
     let regions = if plan.detail.split_region { explorer.regions(period, &mut record).map(Some) } else { Ok(None) };
     match regions.and_then(|regions| within_limit(regions.unwrap_or_default(), plan)) {
         Err(error) => outcome.failures.push(error),
@@ -218,6 +208,22 @@ pub fn ingest(
     outcome.api_cost =
         Some(ApiCost { requests, cost_usd: requests as f64 * REQUEST_PRICE, month_requests, month_cost_usd });
     Ok(outcome)
+}
+
+/// Notes requests and what they cost.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn record_call(store: &Store, account_id: &str, call: &Call) -> Result<()> {
+    store.record_call(&ApiCall {
+        service: DATA_SOURCE,
+        operation: call.operation,
+        account_id,
+        about: &call.about,
+        requests: call.requests,
+        cost_usd: f64::from(call.requests) * REQUEST_PRICE,
+        outcome: &call.outcome,
+    })
 }
 
 /// Refuses what the number of regions, once it is known, makes too much.

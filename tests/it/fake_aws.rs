@@ -66,6 +66,8 @@ struct State {
     caller: String,
     /// The one account that Cost Explorer shows.
     only_account: Option<String>,
+    /// Whether the next answer is a page without groups, with a token for the first that has some.
+    empty_first_page: bool,
     /// The operation that fails from this request on.
     fails_from: Option<(String, usize)>,
 }
@@ -119,6 +121,7 @@ impl FakeAws {
             bytes_of_objects: 0,
             caller: PAYER.to_owned(),
             only_account: None,
+            empty_first_page: false,
             fails_from: None,
         }));
         let shared = Arc::clone(&state);
@@ -160,6 +163,11 @@ impl FakeAws {
 
     pub fn page_size(&self, groups: usize) {
         self.with(|state| state.page_size = groups);
+    }
+
+    /// Lets the next answer be a page without groups.
+    pub fn empty_first_page(&self) {
+        self.with(|state| state.empty_first_page = true);
     }
 
     pub fn restate(&self, factor: f64) {
@@ -490,7 +498,8 @@ fn get_cost_and_usage(body: &Value, state: &mut State) -> Answer {
         all.extend(sums.into_iter().map(|(key, cost)| (day, key, cost)));
         day = day + Days::new(1);
     }
-    let page: Vec<_> = all.iter().skip(from).take(state.page_size).collect();
+    let page_size = if std::mem::take(&mut state.empty_first_page) { 0 } else { state.page_size };
+    let page: Vec<_> = all.iter().skip(from).take(page_size).collect();
     let mut answer = json!({"GroupDefinitions": groups, "DimensionValueAttributes": [
         {"Value": PAYER, "Attributes": {"description": "payer of old"}},
         {"Value": "011254002932", "Attributes": {"description": "zero, leading"}}]});
@@ -511,7 +520,7 @@ fn get_cost_and_usage(body: &Value, state: &mut State) -> Answer {
                    "Groups": groups, "Estimated": day >= estimated_from})
         })
         .collect();
-    let next = from + state.page_size;
+    let next = from + page_size;
     if next < all.len() {
         let token = format!("token-{}", state.requests.len());
         state.tokens.insert(token.clone(), (parameters, next));
