@@ -261,8 +261,16 @@ fn check(anomaly: &detect::Settings) -> Result<()> {
     if !(anomaly.drift_threshold_pct.is_finite() && anomaly.drift_threshold_pct > 0.0) {
         return refuse("drift_threshold_pct", "above 0");
     }
-    if !(anomaly.min_daily_cost.is_finite() && anomaly.min_daily_cost >= 0.0) {
-        return refuse("min_daily_cost", "at least 0");
+    let floors = [
+        ("min_daily_cost", anomaly.min_daily_cost),
+        ("min_impact", anomaly.min_impact),
+        ("min_impact_pct", anomaly.min_impact_pct),
+        ("min_new_cost", anomaly.min_new_cost),
+    ];
+    for (key, value) in floors {
+        if !(value.is_finite() && value >= 0.0) {
+            return refuse(key, "at least 0");
+        }
     }
     if anomaly.settle_days > 60 {
         return refuse("settle_days", "at most 60");

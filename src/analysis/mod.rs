@@ -2,4 +2,13 @@
 
 pub mod calendar;
 pub mod detect;
+mod estate;
+pub mod findings;
+mod model;
+mod recurring;
+mod robust;
 pub mod stats;
+mod yardsticks;
+
+#[cfg(test)]
+mod tests;

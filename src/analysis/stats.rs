@@ -1,7 +1,9 @@
 //! Robust statistics on slices.
 //!
 //! References: Iglewicz & Hoaglin, "How to Detect and Handle Outliers" (1993) for the modified z-score
-//! and its fallback; Theil (1950) and Sen (1968) for the slope.
+//! and its fallback; Theil (1950) and Sen (1968) for the slope; Mann (1945) and Kendall (1975) for its
+//! significance, Hamed & Rao (1998) and Yue & Wang (2004) for what autocorrelation does to it; Park, Kim &
+//! Wang (2020) for MAD of few values.
 
 /// Scales MAD to the standard deviation of a normal distribution: the 0.75 quantile of N(0, 1).
 const MAD_TO_SIGMA: f64 = 0.6745;
@@ -36,6 +38,70 @@ pub fn median_absolute_deviation(values: &[f64], center: f64) -> Option<f64> {
     median_in_place(&mut values.iter().map(|value| (value - center).abs()).collect::<Vec<_>>())
 }
 
+/// The standard deviation of a normal distribution with this median of absolute deviations `from` its
+/// center, of `n` values: `1.4826 MAD n / (n - 0.8)`. `deviations` is reordered; `None` when empty.
+pub fn robust_sigma(deviations: &mut [f64]) -> Option<f64> {
+    let n = deviations.len() as f64;
+    Some(median_in_place(deviations)? / MAD_TO_SIGMA * (n / (n - 0.8)))
+}
+
+/// The smallest value that at least a share `q` of `values` does not exceed, reordering them; `None` when
+/// empty.
+pub fn quantile_in_place(values: &mut [f64], q: f64) -> Option<f64> {
+    let n = values.len();
+    let rank = (n as f64 * q).ceil().clamp(1.0, n.max(1) as f64) as usize - 1;
+    (n > 0).then(|| *values.select_nth_unstable_by(rank, f64::total_cmp).1)
+}
+
+/// The Mann-Kendall statistic of `values` in order, as a standard normal score: S over the square root of
+/// `n (n - 1) (2 n + 5) / 18`, divided by `sqrt((1 + phi) / (1 - phi))` for a lag-1 autocorrelation `phi` above
+/// 0. Positive is rising. 0 for fewer than four values.
+pub fn mann_kendall_z(values: &[f64], phi: f64) -> f64 {
+    let n = values.len();
+    if n < 4 {
+        return 0.0;
+    }
+    let mut s = 0.0;
+    for (i, first) in values.iter().enumerate() {
+        for second in &values[i + 1..] {
+            s += f64::from(i8::from(second > first) - i8::from(second < first));
+        }
+    }
+    let n = n as f64;
+    let phi = phi.clamp(0.0, 0.95);
+    s / (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt() / ((1.0 + phi) / (1.0 - phi)).sqrt()
+}
+
+/// The Wilcoxon-Mann-Whitney statistic of `recent` against `before` as a standard normal score (Wilcoxon, 1945;
+/// Mann & Whitney, 1947), without correction for ties; positive when the recent values are higher. 0 when either
+/// is empty.
+pub fn rank_sum_z(recent: &[f64], before: &[f64]) -> f64 {
+    let (m, n) = (recent.len() as f64, before.len() as f64);
+    let mut u = 0.0;
+    for value in recent {
+        for other in before {
+            u += match value.total_cmp(other) {
+                std::cmp::Ordering::Greater => 1.0,
+                std::cmp::Ordering::Equal => 0.5,
+                std::cmp::Ordering::Less => 0.0,
+            };
+        }
+    }
+    if m * n == 0.0 { 0.0 } else { (u - m * n / 2.0) / (m * n * (m + n + 1.0) / 12.0).sqrt() }
+}
+
+/// The lag-1 autocorrelation of `values` around their mean; 0 for fewer than five values or a constant.
+pub fn lag_one_autocorrelation(values: &[f64]) -> f64 {
+    let n = values.len();
+    let mean = values.iter().sum::<f64>() / n as f64;
+    let square = |value: &f64| (value - mean).powi(2);
+    let variance: f64 = values.iter().map(square).sum();
+    if n < 5 || variance <= 0.0 {
+        return 0.0;
+    }
+    values.windows(2).map(|pair| (pair[0] - mean) * (pair[1] - mean)).sum::<f64>() / variance
+}
+
 /// The score of `x` against `baseline`, in units of the modified z-score (about standard deviations).
 ///
 /// - MAD > 0: `0.6745 (x - median) / MAD`.
@@ -65,11 +131,17 @@ pub fn modified_z(x: f64, baseline: &[f64], floor: f64) -> Option<f64> {
 /// The Theil-Sen slope per step of equally spaced `values`: the median of all pairwise slopes.
 /// O(n²) in time and memory; windows are weeks. `None` with fewer than two values.
 pub fn theil_sen_slope(values: &[f64]) -> Option<f64> {
-    let n = values.len();
+    let points: Vec<(f64, f64)> = values.iter().enumerate().map(|(i, value)| (i as f64, *value)).collect();
+    theil_sen_slope_of(&points)
+}
+
+/// The same of (position, value) points in order of position, for steps of unequal length.
+pub fn theil_sen_slope_of(points: &[(f64, f64)]) -> Option<f64> {
+    let n = points.len();
     let mut slopes = Vec::with_capacity(n * n.saturating_sub(1) / 2);
-    for (i, first) in values.iter().enumerate() {
-        for (j, second) in values.iter().enumerate().skip(i + 1) {
-            slopes.push((second - first) / (j - i) as f64);
+    for (i, first) in points.iter().enumerate() {
+        for second in &points[i + 1..] {
+            slopes.push((second.1 - first.1) / (second.0 - first.0));
         }
     }
     median_in_place(&mut slopes)
@@ -121,6 +193,41 @@ mod tests {
         let slope = theil_sen_slope(&[1.0, 3.0, 2.0, 5.0, 7.0, 6.0, 30.0]).expect("values");
         assert!((slope - 1.5).abs() < 1e-12, "{slope}");
         assert_eq!(theil_sen_slope(&[1.0]), None);
+    }
+
+    /// `pymannkendall.original_test([1, 3, 2, 5, 7, 6, 30])` has z = 2.4029 after its continuity correction
+    /// of 1 in S = 17; without it 17 / sqrt(44.33) = 2.5532.
+    #[test]
+    fn mann_kendall_matches_pymannkendall() {
+        let z = mann_kendall_z(&[1.0, 3.0, 2.0, 5.0, 7.0, 6.0, 30.0], 0.0);
+        assert!((z * 16.0 / 17.0 - 2.402_9).abs() < 1e-3, "{z}");
+        assert!(mann_kendall_z(&[5.0; 9], 0.0).abs() < 1e-12);
+        assert!(mann_kendall_z(&[1.0, 2.0, 3.0, 4.0, 5.0], 0.5) < mann_kendall_z(&[1.0, 2.0, 3.0, 4.0, 5.0], 0.0));
+    }
+
+    /// `scipy.stats.mannwhitneyu([5, 6, 7], [1, 2, 3, 4])` has U = 12, whose standard score is 2.1213.
+    #[test]
+    fn rank_sum_matches_scipy() {
+        let z = rank_sum_z(&[5.0, 6.0, 7.0], &[1.0, 2.0, 3.0, 4.0]);
+        assert!((z - 6.0 / 8.0_f64.sqrt()).abs() < 1e-12, "{z}");
+        assert_eq!(rank_sum_z(&[1.0; 5], &[1.0; 9]), 0.0);
+        assert_eq!(rank_sum_z(&[], &[1.0]), 0.0);
+    }
+
+    /// `statsmodels.tsa.stattools.acf([1, 2, 3, 4, 5, 6, 7, 8])[1]` is 0.625.
+    #[test]
+    fn autocorrelation_matches_statsmodels() {
+        let values: Vec<f64> = (1..=8).map(f64::from).collect();
+        assert!((lag_one_autocorrelation(&values) - 0.625).abs() < 1e-12);
+        assert_eq!(lag_one_autocorrelation(&[3.0; 8]), 0.0);
+    }
+
+    /// `numpy.quantile(range(1, 101), 0.95, method="inverted_cdf")` is 95.
+    #[test]
+    fn quantile_is_the_inverted_distribution_function() {
+        let mut values: Vec<f64> = (1..=100).rev().map(f64::from).collect();
+        assert_eq!(quantile_in_place(&mut values, 0.95), Some(95.0));
+        assert_eq!(quantile_in_place(&mut [], 0.95), None);
     }
 
     proptest! {

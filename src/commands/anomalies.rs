@@ -3,19 +3,24 @@ use clap::Args;
 
 use super::{Context, day, print, selection::SelectionArgs};
 use crate::{
-    analysis::detect::{Parameters, Sensitivity, Severity},
+    analysis::detect::{Method, Parameters, Sensitivity, Severity, Step},
     error::{Error, ExitCode, Result},
-    insights::anomalies::{Request, anomalies, scores},
+    insights::anomalies::{Anomalies, Request, anomalies, scores},
     model::GroupBy,
     report::{self, Format},
+    store::Store,
 };
+
+/// The threshold of `--method zscore`, which is not in units of the modified z-score.
+const ZSCORE_THRESHOLD: f64 = 2.0;
 
 /// Find costs that moved
 ///
-/// Judges the newest settled day, or each day from --from to --to, against the days before it.
+/// Judges the newest settled day, or each day from --from to --to, by the days before it, and keeps what it finds in the
+/// ledger (`incidents`). docs/ANOMALIES.md says how, and how well.
 #[derive(Debug, Args)]
 pub struct AnomaliesArgs {
-    /// Days that a day is judged in, itself included [default: anomaly.rolling_window_days]
+    /// Days of two weeks: levels are medians of twice, lasting changes of half as many [default: anomaly.rolling_window_days]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(5..=400))]
     days: Option<u32>,
 
@@ -31,17 +36,37 @@ pub struct AnomaliesArgs {
     #[arg(long, value_name = "DIMENSIONS", default_value = "service")]
     group_by: GroupBy,
 
+    /// How a day is judged
+    #[arg(long, value_enum, default_value = "robust")]
+    method: Method,
+
     /// How readily a day is flagged [default: anomaly.z_score_threshold]
     #[arg(long, value_enum)]
     sensitivity: Option<Sensitivity>,
 
-    /// Change over the window, in percent, that is a drift [default: anomaly.drift_threshold_pct]
+    /// Score from which a day is flagged [default: anomaly.z_score_threshold; 2.0 for --method zscore]
+    #[arg(long, value_name = "SCORE", conflicts_with = "sensitivity")]
+    threshold: Option<f64>,
+
+    /// Percentage from which a lasting change is flagged [default: anomaly.drift_threshold_pct]
     #[arg(long, value_name = "PERCENT")]
     drift_threshold: Option<f64>,
 
     /// Daily cost, actual or expected, below which nothing matters [default: anomaly.min_daily_cost]
     #[arg(long, value_name = "AMOUNT")]
     min_cost: Option<f64>,
+
+    /// Difference a day, in money, below which nothing is flagged [default: anomaly.min_impact]
+    #[arg(long, value_name = "AMOUNT")]
+    min_impact: Option<f64>,
+
+    /// Findings to show, those with most at stake first; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    top: usize,
+
+    /// Do not write to the ledger
+    #[arg(long)]
+    no_save: bool,
 
     /// One row for every series and judged day instead of findings, as CSV or JSON
     #[arg(long)]
@@ -55,14 +80,15 @@ pub struct AnomaliesArgs {
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<Severity>,
 
+    /// Leave steps of the robust method out, to measure what they are worth
+    #[arg(long, value_enum, value_delimiter = ',', hide = true)]
+    without: Vec<Step>,
+
     #[command(flatten)]
     selection: SelectionArgs,
 }
 
 pub fn run(args: &AnomaliesArgs, context: &Context) -> Result<ExitCode> {
-    let settings = &context.loaded.config.anomaly;
-    let drift_threshold_pct =
-        positive("--drift-threshold", args.drift_threshold)?.unwrap_or(settings.drift_threshold_pct);
     let include = args.selection.include();
     let request = Request {
         question: args.selection.question(context),
@@ -71,29 +97,63 @@ pub fn run(args: &AnomaliesArgs, context: &Context) -> Result<ExitCode> {
         to: args.to,
         include: &include,
         sensitivity: args.sensitivity,
-        parameters: Parameters {
-            window_days: args.days.map_or(settings.rolling_window_days, |days| days as usize),
-            threshold: args.sensitivity.map_or(settings.z_score_threshold, Sensitivity::threshold),
-            min_daily_cost: at_least_zero("--min-cost", args.min_cost)?.unwrap_or(settings.min_daily_cost),
-            drift_threshold_pct,
-        },
+        parameters: parameters(args, context)?,
     };
-    let store = context.store()?;
     if args.scores {
         if args.selection.format == Format::Markdown {
             return Err(Error::usage("`--scores` is for programs").hint("use `--format csv` or `--format json`"));
         }
-        let answer = scores(&store, &request)?;
+        let answer = scores(&context.store()?, &request)?;
         context.notes(&answer.notes);
         print(&report::anomalies::render_scores(&answer, args.selection.format)?)?;
         return Ok(ExitCode::Done);
     }
-    let answer = anomalies(&store, &request)?;
+    let answer = anomalies(&context.store()?, &request)?;
     context.notes(&answer.notes);
-    print(&report::anomalies::render(&answer, args.selection.format, context.style)?)?;
+    if !args.no_save {
+        save(&answer, context);
+    }
+    print(&report::anomalies::render(&answer, args.top, args.selection.format, context.style)?)?;
     let fails_at = args.fail_on.or(args.exit_code.then_some(Severity::Info));
     let fails = fails_at.is_some_and(|least| answer.findings.iter().any(|finding| finding.severity >= least));
     Ok(if fails { ExitCode::Findings } else { ExitCode::Done })
+}
+
+/// Writes what changed to the ledger. The answer stands without it: a database that somebody else uses, or that
+/// may not be written, is a warning.
+fn save(answer: &Anomalies, context: &Context) {
+    if answer.ledger.changes.is_empty() {
+        return;
+    }
+    let saved = Store::open(context.database()).and_then(|mut store| store.save_incidents(&answer.ledger.changes));
+    if let Err(error) = saved {
+        context.complain(&error.hint("the findings stand; the ledger was not written (`--no-save` never does)"));
+    }
+}
+
+fn parameters(args: &AnomaliesArgs, context: &Context) -> Result<Parameters> {
+    let settings = &context.loaded.config.anomaly;
+    let mut parameters = Parameters::new(settings, args.method);
+    if args.method == Method::Zscore {
+        parameters.threshold = ZSCORE_THRESHOLD;
+    }
+    if let Some(threshold) = args.sensitivity.map(Sensitivity::threshold).or(positive("--threshold", args.threshold)?) {
+        parameters.threshold = threshold;
+    }
+    if let Some(days) = args.days {
+        parameters.window_days = days as usize;
+    }
+    if let Some(percent) = positive("--drift-threshold", args.drift_threshold)? {
+        parameters.drift_threshold_pct = percent;
+    }
+    if let Some(cost) = at_least_zero("--min-cost", args.min_cost)? {
+        parameters.min_daily_cost = cost;
+    }
+    if let Some(impact) = at_least_zero("--min-impact", args.min_impact)? {
+        parameters.min_impact = impact;
+    }
+    parameters.without = args.without.clone();
+    Ok(parameters)
 }
 
 fn at_least_zero(flag: &str, value: Option<f64>) -> Result<Option<f64>> {

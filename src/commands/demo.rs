@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::{Context, day, ingest::ingest_watched, print};
 use crate::{
-    analysis::detect::{Kind, Parameters, Sensitivity},
+    analysis::detect::{Kind, Method, Parameters, Sensitivity},
     error::{Error, ExitCode, Result},
     ingest::Request,
     insights::{
@@ -145,14 +145,12 @@ fn show_anomalies(store: &Store, question: Question, context: &Context) -> Resul
         include: &ChargeCategory::USAGE_LIKE,
         sensitivity: Some(Sensitivity::Medium),
         parameters: Parameters {
-            window_days: settings.rolling_window_days,
             threshold: Sensitivity::Medium.threshold(),
-            min_daily_cost: settings.min_daily_cost,
-            drift_threshold_pct: settings.drift_threshold_pct,
+            ..Parameters::new(settings, Method::Robust)
         },
     };
     let newest = anomalies(store, &request)?;
-    print(&report::anomalies::render(&newest, Format::Table, context.style)?)?;
+    print(&report::anomalies::render(&newest, 0, Format::Table, context.style)?)?;
     request.from = Some(newest.settled_through - Days::new(LOOK_BACK_DAYS - 1));
     anomalies(store, &request)
 }
@@ -181,9 +179,6 @@ fn check(events: &[sample::Event], found: &Anomalies) -> String {
                     _ => format!("{delay} days later"),
                 };
                 format!("found as {} {}, {when}", finding.kind.name(), finding.direction.name())
-            }
-            None if event.kind == "new" || event.kind == "moved" => {
-                "not found: a first charge has no days before it to be judged by".to_owned()
             }
             None => "not found".to_owned(),
         };

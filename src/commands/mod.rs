@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod incidents;
 mod ingest;
 mod man;
 mod reconcile;
@@ -33,6 +34,7 @@ pub enum Command {
     Ingest(ingest::IngestArgs),
     Trends(trends::TrendsArgs),
     Anomalies(anomalies::AnomaliesArgs),
+    Incidents(incidents::IncidentsArgs),
     Reconcile(reconcile::ReconcileArgs),
     Accounts(accounts::AccountsArgs),
     Sql(sql::SqlArgs),
@@ -68,6 +70,7 @@ impl Command {
             Command::Ingest(args) => ingest::run(args, context),
             Command::Trends(args) => trends::run(args, context),
             Command::Anomalies(args) => anomalies::run(args, context),
+            Command::Incidents(args) => incidents::run(args, context),
             Command::Reconcile(args) => reconcile::run(args, context),
             Command::Accounts(args) => accounts::run(args, context),
             Command::Sql(args) => sql::run(args, context),

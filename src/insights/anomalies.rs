@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::{
-    Frame, Question, SCHEMA_VERSION, account_name, check_filters, group_object, single_currency, source_names,
+    Frame, Question, SCHEMA_VERSION, account_name, check_filters, group_object, incidents::Ledger, single_currency,
+    source_names,
 };
 use crate::{
-    analysis::detect::{self, Direction, Kind, Measure, Parameters, Sensitivity, Severity},
+    analysis::{
+        detect::{self, Direction, Judged, Kind, Method, Parameters, Sensitivity, Severity},
+        findings,
+    },
     error::{Error, Result},
-    model::{ChargeCategory, GroupBy, Metric, Period, Series},
+    model::{ChargeCategory, Dimension, GroupBy, Metric, Period, Series},
     store::{
         Store,
         queries::{Segment, Selection},
@@ -33,7 +36,7 @@ pub struct Request<'a> {
     pub parameters: Parameters,
 }
 
-/// The findings, the gravest first.
+/// The findings, those with most dollars at stake first.
 #[derive(Debug, Serialize)]
 pub struct Anomalies {
     pub schema_version: u32,
@@ -45,6 +48,7 @@ pub struct Anomalies {
     pub metric: Metric,
     pub currency: String,
     pub group_by: GroupBy,
+    pub method: Method,
     /// `null` when the threshold comes from the configuration.
     pub sensitivity: Option<Sensitivity>,
     pub threshold: f64,
@@ -54,10 +58,13 @@ pub struct Anomalies {
     pub series: usize,
     pub findings: Vec<Finding>,
     pub notes: Vec<String>,
+    /// What the ledger is told.
+    #[serde(skip)]
+    pub ledger: Ledger,
 }
 
 /// One finding.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Finding {
     /// The same whenever the same is found.
     pub id: String,
@@ -67,13 +74,20 @@ pub struct Finding {
     pub date: NaiveDate,
     pub start: NaiveDate,
     pub end: Option<NaiveDate>,
+    /// Empty for a move that many groups share.
     pub group: Map<String, Value>,
     pub account_name: Option<String>,
+    /// How many groups it is of.
+    pub groups: usize,
     pub actual: f64,
     pub expected: f64,
     pub impact: f64,
     pub impact_total: f64,
+    pub at_stake: f64,
     pub score: f64,
+    pub flagged_days: usize,
+    /// Whether the change has lasted and is what is normal now.
+    pub accepted: bool,
     pub reasons: Vec<String>,
 }
 
@@ -102,6 +116,7 @@ pub struct Scores {
     pub metric: Metric,
     pub currency: String,
     pub group_by: GroupBy,
+    pub method: Method,
     pub threshold: f64,
     pub window_days: usize,
     pub scores: Vec<Score>,
@@ -115,27 +130,45 @@ pub struct Scores {
 pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
     let data = Data::read(store, request)?;
     let names = store.account_names()?;
-    let findings = detect::detect(&data.series, data.judged, &request.parameters);
-    let findings = findings.into_iter().map(|found| {
-        let values = &data.series[found.series].group;
-        Finding {
-            id: stable_id(&request.group_by, values, &found),
-            kind: found.kind,
-            direction: found.direction,
-            severity: found.severity,
-            date: found.date,
-            start: found.start,
-            end: found.end,
-            group: group_object(&request.group_by, values),
-            account_name: account_name(&request.group_by, values, &names),
-            actual: found.actual,
-            expected: found.expected,
-            impact: found.impact,
-            impact_total: found.impact_total,
-            score: found.score,
-            reasons: found.reasons,
-        }
+    let whole = Period { start: data.first_day, end: data.judged.end };
+    let judged = data.judge(whole, &request.parameters);
+    let every = findings::findings(&data.series, &judged, whole, &request.parameters);
+    let every: Vec<(findings::Finding, Vec<String>)> = every
+        .into_iter()
+        .map(|found| {
+            let values = match found.series[..] {
+                [only] => data.series[only].group.clone(),
+                _ => Vec::new(),
+            };
+            (found, values)
+        })
+        .collect();
+    let ledger = Ledger::new(store, request, &data.currency, data.judged, &every)?;
+    let findings = every.iter().zip(&ledger.ids).filter(|((found, _), _)| found.last_seen >= data.judged.start);
+    let findings = findings.map(|((found, values), id)| Finding {
+        id: id.clone(),
+        kind: found.kind,
+        direction: found.direction,
+        severity: found.severity,
+        date: found.date,
+        start: found.start,
+        end: found.end,
+        group: group_object(&request.group_by, values),
+        account_name: account_name(&request.group_by, values, &names),
+        groups: found.series.len(),
+        actual: found.actual,
+        expected: found.expected,
+        impact: found.impact,
+        impact_total: found.impact_total,
+        at_stake: found.at_stake,
+        score: found.score,
+        flagged_days: found.flagged_days,
+        accepted: found.accepted,
+        reasons: found.reasons.clone(),
     });
+    let findings: Vec<Finding> = findings.collect();
+    let mut notes = data.notes;
+    notes.extend(unusable_note(&data.series, &judged, data.judged));
     Ok(Anomalies {
         schema_version: SCHEMA_VERSION,
         command: "anomalies",
@@ -146,40 +179,39 @@ pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
         metric: request.question.metric,
         currency: data.currency,
         group_by: request.group_by.clone(),
+        method: request.parameters.method,
         sensitivity: request.sensitivity,
         threshold: request.parameters.threshold,
         window_days: request.parameters.window_days,
         judged: data.judged,
         series: data.series.len(),
-        findings: findings.collect(),
-        notes: data.notes,
+        findings,
+        notes,
+        ledger,
     })
 }
 
-/// One row for every series and judged day, for evaluation from outside. Of the two measures the row has
-/// the one that is further over its threshold.
+/// One row for every series and judged day, for evaluation from outside.
 ///
 /// # Errors
 /// As [`anomalies`].
 pub fn scores(store: &Store, request: &Request) -> Result<Scores> {
     let data = Data::read(store, request)?;
+    let judged = data.judge(data.judged, &request.parameters);
     let mut scores = Vec::new();
     for day in data.judged.iter() {
-        for series in &data.series {
+        for (series, verdicts) in data.series.iter().zip(&judged.verdicts) {
             let Some(index) = series.index(day) else { continue };
-            let strongest = detect::judge(series, day, &request.parameters).reduce(|a, b| {
-                let weight = |measure: &Measure| (measure.flagged, measure.score.abs());
-                if weight(&b) > weight(&a) { b } else { a }
-            });
+            let verdict = verdicts[index].as_ref();
             scores.push(Score {
                 date: day,
                 group: group_object(&request.group_by, &series.group),
                 cost: series.values[index],
-                expected: strongest.map(|measure| measure.expected),
-                score: strongest.map(|measure| measure.score),
-                direction: strongest.map(|measure| if measure.score < 0.0 { Direction::Down } else { Direction::Up }),
-                flagged: strongest.is_some_and(|measure| measure.flagged),
-                kind: strongest.map(|measure| measure.kind),
+                expected: verdict.map(|verdict| verdict.expected),
+                score: verdict.map(|verdict| verdict.score),
+                direction: verdict.map(|verdict| Direction::of(verdict.score)),
+                flagged: verdict.is_some_and(|verdict| verdict.flagged),
+                kind: verdict.map(|verdict| verdict.kind),
             });
         }
     }
@@ -193,6 +225,7 @@ pub fn scores(store: &Store, request: &Request) -> Result<Scores> {
         metric: request.question.metric,
         currency: data.currency,
         group_by: request.group_by.clone(),
+        method: request.parameters.method,
         threshold: request.parameters.threshold,
         window_days: request.parameters.window_days,
         scores,
@@ -201,17 +234,21 @@ pub fn scores(store: &Store, request: &Request) -> Result<Scores> {
 }
 
 /// The series of a question and the days to judge in them.
-struct Data {
-    frame: Frame,
-    judged: Period,
-    segments: Vec<Segment>,
-    currency: String,
-    series: Vec<Series>,
-    notes: Vec<String>,
+pub(super) struct Data {
+    pub frame: Frame,
+    pub judged: Period,
+    /// The first day of any data.
+    pub first_day: NaiveDate,
+    pub segments: Vec<Segment>,
+    pub currency: String,
+    pub series: Vec<Series>,
+    /// For each series a number that series of its account share.
+    pub accounts: Vec<usize>,
+    pub notes: Vec<String>,
 }
 
 impl Data {
-    fn read(store: &Store, request: &Request) -> Result<Self> {
+    pub fn read(store: &Store, request: &Request) -> Result<Self> {
         let question = &request.question;
         let frame = Frame::new(store, question)?;
         let end = request.to.unwrap_or(frame.settled_through).min(frame.settled_through);
@@ -227,37 +264,21 @@ impl Data {
             });
         }
         let judged = Period { start, end };
-        if frame.first_day().is_none_or(|first| first > end) {
+        let Some(first_day) = frame.first_day().filter(|first| *first <= end) else {
             return Err(Error::input(format!("there is no data up to {end}, the newest settled day"))
                 .hint("ingest more days, or name a later day with `--as-of`"));
-        }
-        // All history: when a series began must not depend on which days are judged.
-        let read = Period { start: frame.first_day().unwrap_or(start).min(start), end };
+        };
+        // All history: a verdict must not depend on which days are asked for.
+        let read = Period { start: first_day.min(start), end };
         let segments = frame.segments(read, question.settle_days);
         let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
-        let cells = store.cells(&selection, &request.group_by.0)?;
-        if cells.is_empty() {
+        let series = store.daily_series(&selection, &request.group_by.0, request.include, end)?;
+        if series.is_empty() {
             check_filters(store, &selection)?;
         }
         let currency = single_currency(store, &selection)?;
-        let mut groups: BTreeMap<Vec<String>, BTreeMap<NaiveDate, f64>> = BTreeMap::new();
-        for cell in cells {
-            if request.include.iter().any(|category| category.as_str() == cell.charge_category) {
-                *groups.entry(cell.group).or_default().entry(cell.day).or_default() += cell.cost;
-            }
-        }
-        let series: Vec<Series> =
-            groups.into_iter().filter_map(|(group, days)| without_holes(group, &days, end)).collect();
         let mut notes = frame.notes(question, &segments);
         notes.extend(little_history(&frame, judged));
-        let too_new = series.iter().filter(|series| !detect::can_judge(series, judged.end)).count();
-        if too_new > 0 {
-            notes.push(format!(
-                "{too_new} of {} series have too few days before {} to be judged by",
-                series.len(),
-                judged.end
-            ));
-        }
         if let Some(to) = request.to.filter(|to| *to > end) {
             notes.push(format!("days after {end} are not settled and not judged, though asked for up to {to}"));
         }
@@ -266,15 +287,29 @@ impl Data {
         if !missing.is_empty() {
             notes.push(format!("there is no data at all of {}: these days count as 0", missing.join(", ")));
         }
-        Ok(Self { frame, judged, segments, currency, series, notes })
+        let accounts = account_numbers(&request.group_by, &series);
+        Ok(Self { frame, judged, first_day, segments, currency, series, accounts, notes })
+    }
+
+    pub fn judge(&self, period: Period, parameters: &Parameters) -> Judged {
+        detect::judge(&self.series, &self.accounts, self.first_day, period, parameters)
     }
 }
 
-/// From the first charge to `end`, days without one counting 0.
-fn without_holes(group: Vec<String>, days: &BTreeMap<NaiveDate, f64>, end: NaiveDate) -> Option<Series> {
-    let start = *days.first_key_value()?.0;
-    let values = Period { start, end }.iter().map(|day| days.get(&day).copied().unwrap_or(0.0)).collect();
-    Some(Series { group, start, values })
+/// A number for each account of the groups, the same for all series when they are not grouped by it.
+fn account_numbers(group_by: &GroupBy, series: &[Series]) -> Vec<usize> {
+    let is_account = |dimension: &Dimension| matches!(dimension, Dimension::Account | Dimension::Payer);
+    let Some(position) = group_by.0.iter().position(is_account) else { return vec![0; series.len()] };
+    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+    let number = |one: &'_ Series| one.group.get(position).map_or("", String::as_str).to_owned();
+    let names: Vec<String> = series.iter().map(number).collect();
+    names
+        .iter()
+        .map(|name| {
+            let next = numbers.len();
+            *numbers.entry(name).or_insert(next)
+        })
+        .collect()
 }
 
 /// Quality depends on history: below 45 days more is missed and more is flagged for nothing.
@@ -284,12 +319,23 @@ fn little_history(frame: &Frame, judged: Period) -> Option<String> {
         .then(|| format!("only {} days of data before {}: 45 and more give better findings", days.max(0), judged.start))
 }
 
-/// The same for the same series, kind, direction and first day, whatever the bill's format says else.
-fn stable_id(group_by: &GroupBy, values: &[String], found: &detect::Finding) -> String {
-    let mut hash = Sha256::new();
-    hash.update(format!("{}|{}|{}", found.kind.name(), found.direction.name(), found.start));
-    for (dimension, value) in group_by.0.iter().zip(values) {
-        hash.update(format!("|{dimension}={value}"));
+/// Days of the judged ones that say nothing, with how many series are concerned.
+fn unusable_note(series: &[Series], judged: &Judged, period: Period) -> Option<String> {
+    let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
+    for day in period.iter() {
+        for (one, unusable) in series.iter().zip(&judged.unusable) {
+            if one.index(day).is_some_and(|index| unusable[index]) {
+                *days.entry(day).or_default() += 1;
+            }
+        }
     }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let told: Vec<String> = days.iter().take(5).map(|(day, count)| format!("{day} ({count} series)")).collect();
+    (!told.is_empty()).then(|| {
+        let more = days.len().saturating_sub(told.len());
+        let more = if more > 0 { format!(" and {more} more days") } else { String::new() };
+        format!(
+            "not judged, for nearly all of an account is missing or low as on an unfinished day: {}{more}",
+            told.join(", ")
+        )
+    })
 }

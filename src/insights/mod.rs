@@ -3,6 +3,7 @@
 
 pub mod anomalies;
 pub mod health;
+pub mod incidents;
 pub mod reconcile;
 pub mod trends;
 

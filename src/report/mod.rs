@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod anomalies;
 pub mod config;
 pub mod doctor;
+pub mod incidents;
 pub mod ingest;
 pub mod reconcile;
 pub mod sql;

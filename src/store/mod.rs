@@ -3,9 +3,11 @@
 
 pub mod api;
 pub mod guard;
+pub mod ledger;
 pub mod load;
 pub mod queries;
 mod schema;
+mod series;
 
 use std::{
     collections::BTreeMap,

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What stands for a value that the bill does not give.
-const NONE: &str = "(none)";
+pub(super) const NONE: &str = "(none)";
 
 /// One data source for some days. Queries never add two sources for the same day.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,10 +217,14 @@ impl Store {
             })
         })?;
         if !known && !cells.is_empty() {
-            return Err(Error::input(format!("this data does not have the {} cost", selection.metric.name()))
-                .hint("choose another with `--metric`; `ingest` says which columns a bill lacks"));
+            return Err(self.unknown_metric(selection.metric));
         }
         Ok(cells)
+    }
+
+    pub(super) fn unknown_metric(&self, metric: Metric) -> Error {
+        Error::input(format!("this data does not have the {} cost", metric.name()))
+            .hint("choose another with `--metric`; `ingest` says which columns a bill lacks")
     }
 
     /// Account names by id.
@@ -263,7 +267,11 @@ impl Store {
         self.rows(&sql, "cannot read the values", |row| row.get(0))
     }
 
-    fn source_and_condition(&self, selection: &Selection, dimensions: &[Dimension]) -> Result<(&'static str, String)> {
+    pub(super) fn source_and_condition(
+        &self,
+        selection: &Selection,
+        dimensions: &[Dimension],
+    ) -> Result<(&'static str, String)> {
         let mut all = dimensions.iter().chain(selection.filters.iter().map(|filter| &filter.dimension));
         let table = if all.all(Dimension::in_daily_summary) { "daily_cost_summary" } else { "cost_line_items" };
         let segments = selection.segments.iter().map(|segment| {
@@ -298,7 +306,7 @@ impl Store {
     }
 
     /// The SQL of a dimension. A tag key matches whatever way the bill's format spells it.
-    fn expression(&self, dimension: &Dimension, segments: &[Segment]) -> Result<String> {
+    pub(super) fn expression(&self, dimension: &Dimension, segments: &[Segment]) -> Result<String> {
         let (map, key) = match dimension {
             Dimension::Tag(key) => ("tags", key),
             Dimension::CostCategory(key) => ("cost_categories", key),

@@ -3,7 +3,11 @@
 use super::Store;
 use crate::error::{Error, Result};
 
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_api.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_api.sql"),
+    include_str!("migrations/0003_ledger.sql"),
+];
 
 /// Brings the tables up to date.
 pub fn migrate(store: &mut Store) -> Result<()> {

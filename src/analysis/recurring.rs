@@ -1,0 +1,130 @@
+//! Charges that are not daily: fees that recur by the month, and series with days without any charge, which
+//! are judged by their charges and never by the days between.
+
+use chrono::{Datelike, Days, Months, NaiveDate};
+
+use super::{
+    model::{Model, WEEK},
+    robust::{NO_CHARGE, UNHEARD_OF, date},
+    stats::{median, median_in_place, quantile_in_place},
+};
+use crate::model::Series;
+
+/// How far back a fee of the same day of the month is looked for: two months and a weekend.
+const MONTHS_BACK: std::ops::RangeInclusive<usize> = 26..=64;
+/// A fee may be this much larger than the one before it.
+const GROWTH: f64 = 1.35;
+/// Days around an earlier fee that say what that day cost without it.
+const AROUND: usize = 5;
+/// An earlier excess below this share of today's is no fee of the same kind.
+const LEAST_SHARE: f64 = 0.3;
+/// A series is intermittent when a quarter of its last days had no charge,
+const SPAN: usize = 120;
+const IDLE_SHARE: f64 = 0.25;
+/// unless the weekday says which, but for one day in twelve.
+const ODD_SHARE: f64 = 0.08;
+/// The spread of the logarithm of charges that four charges' worth of doubt assumes: a factor of 1.8.
+const PRIOR_SPREAD: f64 = 0.6;
+const PRIOR_CHARGES: f64 = 4.0;
+/// From so many charges on, their 95 % quantile counts too.
+const MANY_CHARGES: usize = 20;
+/// One unit of the score in robust standard deviations of the logarithm. Smaller than a day's, for charges
+/// come on few days.
+const UNIT: f64 = 1.2;
+
+/// What an intermittent series says of a day.
+pub struct Charge {
+    pub expected: f64,
+    pub score: f64,
+    /// How many earlier charges it is judged by; 0 for a charge on a day of the month that never had one.
+    pub count: usize,
+}
+
+/// The verdict on `day` of a series in which a quarter of the days have no charge; `None` when the series is
+/// not one, or its weekdays explain when it is charged.
+pub fn charge(series: &Series, model: &Model, day: usize) -> Option<Charge> {
+    let first = day.saturating_sub(SPAN).max(model.since);
+    let is_charge = |index: &usize| series.values[*index] >= NO_CHARGE;
+    let mut by_weekday = [[0_usize; 2]; WEEK];
+    let (mut days, mut idle) = (0, 0);
+    // The silence since the last charge is a question of its own: the series may have stopped.
+    let until = (first..day).rev().find(is_charge)? + 1;
+    for index in (first..until).filter(|index| model.is_usable(*index)) {
+        days += 1;
+        idle += usize::from(!is_charge(&index));
+        by_weekday[model.weekday(index)][usize::from(is_charge(&index))] += 1;
+    }
+    if days < WEEK || (idle as f64) < IDLE_SHARE * days as f64 {
+        return None;
+    }
+    let odd: usize = by_weekday.iter().map(|counts| counts[0].min(counts[1])).sum();
+    let weekly = by_weekday.iter().any(|counts| counts[1] > counts[0]);
+    if idle < days && days >= 3 * WEEK && weekly && odd as f64 <= ODD_SHARE * days as f64 {
+        return None;
+    }
+    let cost = series.values[day];
+    if cost < NO_CHARGE {
+        return Some(Charge { expected: 0.0, score: 0.0, count: 1 });
+    }
+    let charges: Vec<usize> = (0..day).filter(|index| model.is_usable(*index)).filter(is_charge).collect();
+    let Some(&oldest) = charges.first() else { return Some(Charge { expected: 0.0, score: UNHEARD_OF, count: 0 }) };
+    let same_day = |index: &usize| is_same_day_of_month(date(series, *index), date(series, oldest));
+    let monthly = charges.len() >= 2 && charges.len() * 20 <= day - oldest + 20 && charges.iter().all(same_day);
+    if monthly && !same_day(&day) {
+        return Some(Charge { expected: 0.0, score: UNHEARD_OF, count: 0 });
+    }
+    let mut logarithms: Vec<f64> = charges.iter().map(|index| series.values[*index].ln()).collect();
+    let center = median_in_place(&mut logarithms)?;
+    for value in &mut logarithms {
+        *value = (*value - center).abs();
+    }
+    let count = logarithms.len() as f64;
+    let own = 1.4826 * median_in_place(&mut logarithms)?;
+    let mut spread =
+        ((count * own * own + PRIOR_CHARGES * PRIOR_SPREAD * PRIOR_SPREAD) / (count + PRIOR_CHARGES)).sqrt();
+    if logarithms.len() >= MANY_CHARGES {
+        spread = spread.max(quantile_in_place(&mut logarithms, 0.95)? / 1.96);
+    }
+    // A small charge is no event.
+    let score = ((cost.ln() - center) / (UNIT * spread)).max(0.0);
+    Some(Charge { expected: center.exp(), score, count: charges.len() })
+}
+
+/// An earlier day on the same day of the month, a month or two ago, that cost as much more than the days
+/// around it as `day` costs more than expected: its date and how much more.
+pub fn same_day_of_month(series: &Series, model: &Model, day: usize, excess: f64) -> Option<(NaiveDate, f64)> {
+    let today = date(series, day);
+    for back in MONTHS_BACK {
+        let earlier = day.checked_sub(back)?;
+        if !is_same_day_of_month(today, date(series, earlier)) {
+            continue;
+        }
+        let factor = model.week[model.weekday(earlier)];
+        let around: Vec<f64> = (earlier.saturating_sub(AROUND)..(earlier + AROUND + 1).min(day))
+            .filter(|index| *index != earlier && model.is_usable(*index))
+            .map(|index| match model.without_week[index] {
+                plain if plain.is_finite() => plain * factor,
+                _ => series.values[index],
+            })
+            .collect();
+        let before = series.values[earlier] - median(&around).filter(|_| around.len() >= 4)?;
+        if before > 0.0 && before >= LEAST_SHARE * excess && excess <= GROWTH * before {
+            return Some((date(series, earlier), before));
+        }
+    }
+    None
+}
+
+/// Whether two dates are the same day of their months, give or take one, from its start or from its end.
+fn is_same_day_of_month(a: NaiveDate, b: NaiveDate) -> bool {
+    let (from_end_a, from_end_b) = (days_to_end(a), days_to_end(b));
+    a.day().abs_diff(b.day()) <= 1
+        || from_end_a == from_end_b
+        || (a.day() == 1 && from_end_b == 0)
+        || (b.day() == 1 && from_end_a == 0)
+}
+
+fn days_to_end(date: NaiveDate) -> i64 {
+    let first = date - Days::new(u64::from(date.day0()));
+    (first + Months::new(1) - date).num_days() - 1
+}

@@ -1,0 +1,329 @@
+//! The default method: what a day should cost from the series' own past, how far it is from that in units of
+//! the series' own errors, and whether a change has lasted.
+//!
+//! One pass over a series, oldest day first; a verdict never depends on a later day. Days of an event stay
+//! out of what is normal until the event has lasted [`Parameters::window_days`]; then it is the new normal.
+//! Every seven days the model is fitted anew (`model`); between fits a day costs a few medians.
+
+use chrono::{Datelike, Days, NaiveDate};
+
+use super::{
+    detect::{Kind, Parameters, Step, Verdict, Why},
+    model::{Model, WEEK},
+    recurring::{self, Charge},
+    stats::median_in_place,
+};
+use crate::model::Series;
+
+/// A series needs this many days before a day of it can be judged by them.
+const MIN_HISTORY: usize = WEEK;
+/// Until then a series that the data did not begin with is new.
+const NEW_DAYS: usize = 2 * WEEK;
+/// Until then its week is unknown: there are fewer than three of each weekday.
+const YOUNG_DAYS: usize = 3 * WEEK;
+/// The level needs this many days.
+const MIN_LEVEL_DAYS: usize = 4;
+/// From this score a day is an outlier that says nothing of what is normal: 1.5 times the middle preset, so
+/// that what is flagged at any preset for being large is out, and what is merely noisy is not.
+const OUTLIER: f64 = 3.75;
+/// Costs below a cent are no charge.
+pub const NO_CHARGE: f64 = 0.01;
+/// The score of what has no past to be measured by.
+pub const UNHEARD_OF: f64 = 10.0;
+/// No score is beyond this: farther away is not more certain.
+const MAX_SCORE: f64 = 100.0;
+/// A weekday below this share of the cheapest normal one makes a quiet day plausible on any weekday.
+const QUIET_SHARE: f64 = 0.75;
+/// So many days in a row may be quiet.
+const QUIET_DAYS: usize = 3;
+
+/// Judges series one after another, reusing its memory.
+pub struct Judge<'a> {
+    parameters: &'a Parameters,
+    buffer: Vec<f64>,
+}
+
+/// So many other days end a run of outliers.
+const RUN_GAP: usize = 3;
+
+/// Outliers of one direction, with fewer than [`RUN_GAP`] other days between.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    start: usize,
+    last: usize,
+    days: usize,
+}
+
+impl Run {
+    fn is_open(self, day: usize) -> bool {
+        self.days > 0 && day - self.last <= RUN_GAP
+    }
+}
+
+impl<'a> Judge<'a> {
+    pub fn new(parameters: &'a Parameters) -> Self {
+        Self { parameters, buffer: Vec::new() }
+    }
+
+    /// One verdict for each day of `series`; `None` for days that cannot be judged: the first
+    /// [`MIN_HISTORY`], those of `unusable`, and days below 0, which are credits.
+    pub fn verdicts(&mut self, series: &Series, unusable: &[bool], first_day: NaiveDate) -> Vec<Option<Verdict>> {
+        let parameters = self.parameters;
+        let days = series.values.len();
+        let mut verdicts: Vec<Option<Verdict>> = vec![None; days];
+        let is_new = (series.start - first_day).num_days() >= NEW_DAYS as i64;
+        let mut model = Model::new(series, unusable, parameters);
+        let mut runs = [Run::default(); 2];
+        for (day, place) in verdicts.iter_mut().enumerate() {
+            if day > 0 && day % WEEK == 0 {
+                model.fit(day);
+            }
+            let cost = series.values[day];
+            if !model.is_usable(day) {
+                continue;
+            }
+            if day < MIN_HISTORY || (is_new && day < NEW_DAYS) {
+                model.take(day);
+                *place = is_new.then(|| first_charge(cost, parameters));
+                continue;
+            }
+            if parameters.has(Step::Intermittent)
+                && let Some(charge) = recurring::charge(series, &model, day)
+            {
+                model.take(day);
+                runs = [Run::default(); 2];
+                *place = Some(self.charge_verdict(series, &model, day, &charge));
+                continue;
+            }
+            let Some(level) = self.level(&model, day) else {
+                model.take(day);
+                continue;
+            };
+            let (mut verdict, outlier) = self.level_verdict(series, &mut model, day, level, runs[1]);
+            let mut follows = false;
+            let explained = matches!(verdict.why, Why::Recurring { .. } | Why::Quiet | Why::FirstOfMonth);
+            if outlier && !explained {
+                let run = &mut runs[usize::from(verdict.residual_score < 0.0)];
+                follows = run.is_open(day);
+                *run = match follows {
+                    true => Run { last: day, days: run.days + 1, ..*run },
+                    false => Run { start: day, last: day, days: 1 },
+                };
+            }
+            model.learn(day, outlier, follows || explained);
+            let lasting = runs.iter().find(|run| run.last == day && run.days >= parameters.window_days);
+            if let Some(start) = lasting.map(|run| run.start) {
+                model.accept(start, day);
+                verdict.accepted = true;
+                runs = [Run::default(); 2];
+            }
+            *place = Some(verdict);
+        }
+        verdicts
+    }
+
+    /// The level of the days before `day`, without week and trend: their median, carried on by the trend.
+    fn level(&mut self, model: &Model, day: usize) -> Option<f64> {
+        let buffer = &mut self.buffer;
+        buffer.clear();
+        let mut positions = 0.0;
+        let mut back = day;
+        while back > model.since && buffer.len() < 2 * self.parameters.window_days {
+            back -= 1;
+            if model.is_normal(back) && model.without_week[back].is_finite() {
+                buffer.push(model.without_week[back]);
+                positions += back as f64;
+            }
+        }
+        if buffer.len() < MIN_LEVEL_DAYS {
+            return None;
+        }
+        let ahead = day as f64 - positions / buffer.len() as f64;
+        let level = median_in_place(buffer)?;
+        Some((level * (1.0 + model.daily_trend * ahead)).max(0.0))
+    }
+
+    /// The verdict of a day with a level, and whether its own cost is an outlier.
+    fn level_verdict(
+        &mut self,
+        series: &Series,
+        model: &mut Model,
+        day: usize,
+        level: f64,
+        down: Run,
+    ) -> (Verdict, bool) {
+        let parameters = self.parameters;
+        let cost = series.values[day];
+        let weekday = model.weekday(day);
+        let mut expected = level * model.week[weekday];
+        // Before there is a week, the day a week ago is as good a guess.
+        if day < YOUNG_DAYS
+            && model.is_normal(day - WEEK)
+            && (cost - series.values[day - WEEK]).abs() < (cost - expected).abs()
+        {
+            expected = series.values[day - WEEK];
+        }
+        let unit = Model::unit(level, model.week[weekday]);
+        let scale = match parameters.has(Step::Calibration) {
+            true => model.scale(weekday, unit),
+            false => self.window_scale(model, day, level, unit),
+        };
+        let residual = (cost - expected) / unit;
+        let score = match level < NO_CHARGE && cost >= NO_CHARGE {
+            true => UNHEARD_OF,
+            false => (residual / scale).clamp(-MAX_SCORE, MAX_SCORE),
+        };
+        model.measure(day, level, residual, scale);
+        let mut verdict = Verdict {
+            expected,
+            score,
+            residual_score: score,
+            flagged: false,
+            kind: Kind::Point,
+            why: Why::Level {
+                days: 2 * parameters.window_days,
+                sigma: scale * unit,
+                weekday: model.week[weekday],
+                weekly_trend: model.daily_trend * WEEK as f64,
+            },
+            accepted: false,
+        };
+        // A weekday as cheap as the cheapest one is a holiday, not a drop.
+        let quietest = model.week.iter().copied().fold(f64::INFINITY, f64::min);
+        if parameters.has(Step::Quiet)
+            && score < 0.0
+            && quietest < QUIET_SHARE
+            && !(down.is_open(day) && down.days >= QUIET_DAYS)
+        {
+            verdict.score = ((cost - level * quietest) / unit / scale).min(0.0);
+            if score <= -parameters.threshold && verdict.score > -parameters.threshold {
+                verdict.why = Why::Quiet;
+            }
+        }
+        // Never a day without a charge, and now one: that is news, however much the charges vary.
+        if cost < NO_CHARGE && expected >= NO_CHARGE && self.is_always_charged(series, model, day) {
+            verdict.score = verdict.score.min(-UNHEARD_OF);
+            verdict.residual_score = verdict.score;
+        }
+        let beyond = verdict.score.abs() >= parameters.threshold;
+        verdict.flagged = beyond && parameters.is_worth_it(cost, expected);
+        if verdict.flagged && cost < NO_CHARGE {
+            verdict.kind = Kind::Stopped;
+        }
+        if verdict.flagged && level < NO_CHARGE {
+            let days = series.values[..day].iter().rev().take_while(|cost| **cost < NO_CHARGE).count();
+            verdict.kind = Kind::New;
+            verdict.why = Why::Silence { days };
+            verdict.flagged = days >= parameters.window_days;
+        }
+        if score >= parameters.threshold.min(OUTLIER)
+            && parameters.has(Step::Recurring)
+            && let Some((earlier, amount)) = recurring::same_day_of_month(series, model, day, cost - expected)
+        {
+            verdict.flagged = false;
+            verdict.why = Why::Recurring { earlier };
+            verdict.expected = expected + amount;
+            verdict.score = (cost - verdict.expected) / unit / scale;
+            verdict.score = verdict.score.clamp(-1.0, 1.0);
+        }
+        // Fees come on the 1st: without an earlier one there is nothing to tell them from an event by.
+        let today = date(series, day);
+        if verdict.flagged && score > 0.0 && today.day() == 1 && parameters.has(Step::Recurring) {
+            let last_first = (today - Days::new(1)).with_day(1);
+            if last_first.is_none_or(|first| first < series.start) {
+                verdict.flagged = false;
+                verdict.why = Why::FirstOfMonth;
+            }
+        }
+        let recurs = matches!(verdict.why, Why::Recurring { .. } | Why::FirstOfMonth);
+        if parameters.has(Step::Shift)
+            && let Some(shift) = model.shift(day, weekday)
+            && !verdict.flagged
+            && !recurs
+            && shift.score.abs() >= parameters.threshold
+            && shift.change.abs() * 100.0 >= parameters.drift_threshold_pct
+            && residual * shift.change > 0.0
+            && parameters.is_worth_it(level * (1.0 + shift.change), level)
+            && parameters.is_worth_it(cost, shift.before * model.week[weekday])
+        {
+            verdict.flagged = true;
+            verdict.kind = Kind::LevelShift;
+            verdict.expected = shift.before * model.week[weekday];
+            if shift.score.abs() > verdict.score.abs() {
+                verdict.score = shift.score;
+            }
+            verdict.why = Why::Shift { days: parameters.window_days / 2, before: shift.before, now: shift.now };
+        }
+        let outlier = verdict.residual_score.abs() >= OUTLIER;
+        (verdict, outlier)
+    }
+
+    /// Whether each normal day of the last two windows had a charge, and there are enough of them.
+    fn is_always_charged(&self, series: &Series, model: &Model, day: usize) -> bool {
+        let window = self.parameters.window_days;
+        let first = day.saturating_sub(2 * window).max(model.since);
+        let mut normal = (first..day).filter(|index| model.is_normal(*index));
+        let mut count = 0;
+        normal.all(|index| {
+            count += 1;
+            series.values[index] >= NO_CHARGE
+        }) && count >= window
+    }
+
+    /// What the scale is without calibration: MAD of the level's own days.
+    fn window_scale(&mut self, model: &Model, day: usize, level: f64, unit: f64) -> f64 {
+        let first = day.saturating_sub(2 * self.parameters.window_days).max(model.since);
+        self.buffer.clear();
+        self.buffer.extend((first..day).filter(|back| model.is_normal(*back)).filter_map(|back| {
+            let value = model.without_week[back];
+            value.is_finite().then(|| ((value - level) / unit).abs())
+        }));
+        let mad = median_in_place(&mut self.buffer).unwrap_or(0.0);
+        (1.4826 * mad).max(super::model::FLOOR).max(NO_CHARGE / unit)
+    }
+
+    fn charge_verdict(&self, series: &Series, model: &Model, day: usize, charge: &Charge) -> Verdict {
+        let parameters = self.parameters;
+        let cost = series.values[day];
+        let mut verdict = Verdict {
+            expected: charge.expected,
+            score: charge.score,
+            residual_score: 0.0,
+            flagged: charge.score >= parameters.threshold && parameters.is_worth_it(cost, charge.expected),
+            kind: Kind::Point,
+            why: match charge.count {
+                0 => Why::OffSchedule { day_of_month: date(series, day).day() },
+                count => Why::Charges { count, typical: charge.expected },
+            },
+            accepted: false,
+        };
+        if charge.score >= parameters.threshold
+            && parameters.has(Step::Recurring)
+            && let Some((earlier, amount)) = recurring::same_day_of_month(series, model, day, cost)
+        {
+            verdict =
+                Verdict { expected: amount, score: 0.0, flagged: false, why: Why::Recurring { earlier }, ..verdict };
+        }
+        verdict
+    }
+}
+
+/// The verdict of a day in the first two weeks of a series that the data did not begin with.
+fn first_charge(cost: f64, parameters: &Parameters) -> Verdict {
+    let floor = parameters.min_new_cost;
+    let flagged = cost >= floor.max(NO_CHARGE);
+    Verdict {
+        expected: 0.0,
+        score: if flagged { UNHEARD_OF } else { 0.0 },
+        residual_score: 0.0,
+        flagged,
+        kind: Kind::New,
+        why: Why::First { floor },
+        accepted: false,
+    }
+}
+
+/// The date of a day of a series, by index.
+pub fn date(series: &Series, day: usize) -> NaiveDate {
+    series.start + Days::new(day as u64)
+}

@@ -1,0 +1,291 @@
+//! The ledger: findings become incidents that keep their id, and what was found before is judged again.
+
+use std::collections::BTreeSet;
+
+use chrono::{Days, NaiveDate};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::anomalies::Request;
+use crate::{
+    analysis::{detect::Direction, findings::Finding},
+    error::{Error, Result, nearest},
+    model::Period,
+    store::{
+        Store,
+        ledger::{Event, Incident},
+    },
+};
+
+pub use crate::store::ledger::State;
+
+/// Incidents of one group and direction whose days are this close are the same.
+const GAP_DAYS: u64 = 3;
+
+/// What a run of `anomalies` has to tell the ledger.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// The id of each finding.
+    pub ids: Vec<String>,
+    /// Incidents that are new or changed, with what happened.
+    pub changes: Vec<(Incident, Option<&'static str>)>,
+}
+
+impl Ledger {
+    /// Matches all findings of history with the incidents of the same scope.
+    ///
+    /// A finding is the incident of the same group and direction whose days it overlaps, and else a new one if it
+    /// reaches into the `judged` days. An incident that is not found any more is closed when its days are over,
+    /// and withdrawn when this run would have found it.
+    pub fn new(
+        store: &Store,
+        request: &Request,
+        currency: &str,
+        judged: Period,
+        findings: &[(Finding, Vec<String>)],
+    ) -> Result<Self> {
+        let scope = scope(request);
+        let known = store.incidents(Some(&scope))?;
+        let mut matched: BTreeSet<usize> = BTreeSet::new();
+        let mut ids = Vec::with_capacity(findings.len());
+        let mut changes = Vec::new();
+        for (found, values) in findings {
+            let before = known.iter().enumerate().find(|(index, incident)| {
+                !matched.contains(index)
+                    && incident.group_values == *values
+                    && incident.direction == found.direction.name()
+                    && found.start <= incident.last_date + Days::new(GAP_DAYS)
+                    && incident.start_date <= found.last_seen + Days::new(GAP_DAYS)
+            });
+            let (id, former) = match before {
+                Some((index, incident)) => {
+                    matched.insert(index);
+                    (incident.id.clone(), Some(incident))
+                }
+                None => (stable_id(&scope, values, found.direction, found.start), None),
+            };
+            ids.push(id.clone());
+            if former.is_none() && found.last_seen < judged.start {
+                continue;
+            }
+            let incident = Incident {
+                id,
+                scope: scope.clone(),
+                group_by: group_by(request),
+                group_values: values.clone(),
+                method: request.parameters.method.name().into(),
+                program: env!("CARGO_PKG_VERSION").into(),
+                threshold: request.parameters.threshold,
+                metric: request.question.metric.name().into(),
+                currency: currency.into(),
+                state: state(found, judged.end),
+                kind: found.kind.name().into(),
+                direction: found.direction.name().into(),
+                severity: found.severity.name().into(),
+                start_date: found.start,
+                peak_date: found.date,
+                last_date: found.last_seen,
+                opened_on: former.map_or(judged.end, |former| former.opened_on),
+                seen_on: judged.end,
+                closed_on: None,
+                actual: found.actual,
+                expected: found.expected,
+                impact: found.impact,
+                impact_total: found.impact_total,
+                at_stake: found.at_stake,
+                score: found.score,
+                flagged_days: u32::try_from(found.flagged_days).unwrap_or(u32::MAX),
+                reasons: found.reasons.clone(),
+            };
+            changes.extend(change(former, incident, judged.end));
+        }
+        for (_, incident) in known.iter().enumerate().filter(|(index, _)| !matched.contains(index)) {
+            changes.extend(gone(incident, request, judged.end));
+        }
+        Ok(Self { ids, changes })
+    }
+}
+
+/// What is asked, in words: incidents of the same scope can be compared.
+fn scope(request: &Request) -> String {
+    let question = &request.question;
+    let mut scope = format!("{} of {}", question.metric.name(), group_by(request));
+    for category in request.include {
+        scope += &format!(" +{}", category.as_str());
+    }
+    let mut filters: Vec<String> = question
+        .filters
+        .iter()
+        .map(|filter| format!("{}{}={}", filter.dimension, if filter.negated { "!" } else { "" }, filter.value))
+        .collect();
+    filters.sort();
+    filters.iter().for_each(|filter| scope += &format!(" {filter}"));
+    if let Some(source) = question.source {
+        scope += &format!(" source={source}");
+    }
+    scope + " by " + request.parameters.method.name()
+}
+
+fn group_by(request: &Request) -> String {
+    request.group_by.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
+}
+
+fn state(found: &Finding, settled: NaiveDate) -> State {
+    if found.accepted {
+        State::Accepted
+    } else if found.last_seen + Days::new(GAP_DAYS) > settled {
+        State::Open
+    } else {
+        State::Closed
+    }
+}
+
+/// The incident as it stands now and what happened to it, if anything did.
+fn change(
+    former: Option<&Incident>,
+    mut now: Incident,
+    settled: NaiveDate,
+) -> Option<(Incident, Option<&'static str>)> {
+    let Some(former) = former else {
+        now.closed_on = (now.state != State::Open).then_some(settled);
+        return Some((now, Some("opened")));
+    };
+    now.closed_on = match now.state {
+        State::Open => None,
+        _ => former.closed_on.or(Some(settled)),
+    };
+    let was = |state: State| former.state == state;
+    let event = match now.state {
+        State::Open if !was(State::Open) => Some("reopened"),
+        State::Closed if !was(State::Closed) => Some("closed"),
+        State::Accepted if !was(State::Accepted) => Some("accepted"),
+        _ => {
+            let moved = (now.impact_total - former.impact_total).abs() >= 0.01;
+            (moved || now.kind != former.kind || now.severity != former.severity || now.last_date != former.last_date)
+                .then_some("changed")
+        }
+    };
+    // A look at an older day does not turn the ledger back.
+    if settled < former.seen_on {
+        return None;
+    }
+    (event.is_some() || now.seen_on != former.seen_on).then_some((now, event))
+}
+
+/// What becomes of an incident that is not found any more.
+fn gone(incident: &Incident, request: &Request, settled: NaiveDate) -> Option<(Incident, Option<&'static str>)> {
+    if settled < incident.seen_on || incident.state == State::Withdrawn {
+        return None;
+    }
+    let as_sensitive = request.parameters.threshold <= incident.threshold;
+    let over = incident.state == State::Open && incident.last_date + Days::new(GAP_DAYS) <= settled;
+    let (state, event) = match (as_sensitive, over) {
+        (true, _) => (State::Withdrawn, "withdrawn"),
+        (false, true) => (State::Closed, "closed"),
+        (false, false) => return None,
+    };
+    let now = Incident { state, seen_on: settled, closed_on: Some(settled), ..incident.clone() };
+    Some((now, Some(event)))
+}
+
+/// The same for the same question, group, direction and first day.
+fn stable_id(scope: &str, values: &[String], direction: Direction, start: NaiveDate) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{scope}|{}|{start}", direction.name()));
+    for value in values {
+        hash.update(format!("|{value}"));
+    }
+    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Which incidents to list.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted<'a> {
+    /// States, none for all.
+    pub states: &'a [State],
+    /// The last flagged day is this one or later.
+    pub since: Option<NaiveDate>,
+    /// Dollars in all, up or down.
+    pub min_impact: Option<f64>,
+    /// A dimension and its value.
+    pub values: &'a [(String, String)],
+}
+
+/// The incidents of the ledger.
+#[derive(Debug, Serialize)]
+pub struct Incidents {
+    pub incidents: Vec<Shown>,
+}
+
+/// One incident, its group an object.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    pub group: Map<String, Value>,
+    pub account_name: Option<String>,
+    /// Days from the first to the last flagged day.
+    pub days: i64,
+    #[serde(flatten)]
+    pub incident: Incident,
+    /// What became of it; only where one incident is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<Event>>,
+}
+
+/// Lists incidents, the last one first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn list(store: &Store, wanted: &Wanted) -> Result<Incidents> {
+    let shown = shown(store, store.incidents(None)?)?;
+    let is_wanted = |one: &Shown| {
+        let has = |(dimension, value): &(String, String)| {
+            one.group.get(dimension).and_then(Value::as_str) == Some(value)
+                || (dimension == "account" && one.account_name.as_ref() == Some(value))
+        };
+        (wanted.states.is_empty() || wanted.states.contains(&one.incident.state))
+            && wanted.since.is_none_or(|since| one.incident.last_date >= since)
+            && wanted.min_impact.is_none_or(|least| one.incident.impact_total.abs() >= least)
+            && wanted.values.iter().all(has)
+    };
+    Ok(Incidents { incidents: shown.into_iter().filter(is_wanted).collect() })
+}
+
+/// One incident with its history, by its id or the beginning of it.
+///
+/// # Errors
+/// When there is none, or several begin so.
+pub fn one(store: &Store, id: &str) -> Result<Shown> {
+    let all = store.incidents(None)?;
+    let mut matching: Vec<Incident> = all.iter().filter(|incident| incident.id.starts_with(id)).cloned().collect();
+    if matching.len() > 1 {
+        let ids: Vec<&str> = matching.iter().map(|incident| incident.id.as_str()).collect();
+        return Err(Error::input(format!("several incidents begin with `{id}`: {}", ids.join(", ")))
+            .hint("write more of the id"));
+    }
+    let Some(incident) = matching.pop() else {
+        let error = Error::input(format!("there is no incident `{id}` in the ledger"));
+        return Err(match nearest(id, all.iter().map(|incident| incident.id.as_str())) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("`aws-cost-anomalies incidents --status all` lists them"),
+        });
+    };
+    let history = store.incident_events(&incident.id)?;
+    let mut shown = shown(store, vec![incident])?;
+    shown.pop().map(|one| Shown { history: Some(history), ..one }).ok_or_else(|| Error::bug("an incident went missing"))
+}
+
+fn shown(store: &Store, incidents: Vec<Incident>) -> Result<Vec<Shown>> {
+    let names = store.account_names()?;
+    let show = |incident: Incident| {
+        let dimensions = incident.group_by.split('+');
+        let group: Map<String, Value> = dimensions
+            .zip(&incident.group_values)
+            .map(|(dimension, value)| (dimension.to_owned(), value.clone().into()))
+            .collect();
+        let account_name = group.get("account").and_then(Value::as_str).and_then(|account| names.get(account)).cloned();
+        let days = (incident.last_date - incident.start_date).num_days() + 1;
+        Shown { group, account_name, days, incident, history: None }
+    };
+    Ok(incidents.into_iter().map(show).collect())
+}

@@ -1,0 +1,195 @@
+//! The ledger as text.
+
+use super::{
+    Format, Style, answer, csv, group_names, plain,
+    table::{Column, Table},
+    units::{change, money},
+    wrapped,
+};
+use crate::{
+    error::Result,
+    insights::incidents::{Incidents, Shown, State},
+};
+
+pub fn render(incidents: &Incidents, format: Format, style: Style) -> Result<String> {
+    match format {
+        Format::Json => answer("incidents", incidents),
+        Format::Csv => to_csv(incidents),
+        Format::Table if incidents.incidents.is_empty() => Ok("No incidents\n".into()),
+        Format::Table => Ok(table(&incidents.incidents).render(style)),
+        Format::Markdown => Ok(table(&incidents.incidents).markdown()),
+    }
+}
+
+/// One incident with its history.
+pub fn render_one(shown: &Shown, format: Format, style: Style) -> Result<String> {
+    if format == Format::Json {
+        return answer("incidents", shown);
+    }
+    let incident = &shown.incident;
+    let mut history = Table::new(vec![
+        Column::name("judged"),
+        Column::name("event"),
+        Column::name("what"),
+        Column::name("severity").rank(1),
+        Column::name("last flagged"),
+        Column::number("impact"),
+        Column::number("in all"),
+        Column::number("score").rank(2),
+    ]);
+    for event in shown.history.iter().flatten() {
+        history.row(vec![
+            event.seen_on.to_string(),
+            event.event.clone(),
+            event.kind.replace('_', " "),
+            event.severity.clone(),
+            event.last_date.to_string(),
+            change(event.impact, &incident.currency),
+            change(event.impact_total, &incident.currency),
+            format!("{:.1}", event.score),
+        ]);
+    }
+    if format == Format::Csv {
+        return to_csv_of(std::slice::from_ref(shown));
+    }
+    let who = who(shown);
+    let mut text = format!(
+        "{} {}: {} {}, {}, {}\n",
+        incident.id,
+        who,
+        incident.kind.replace('_', " "),
+        incident.direction,
+        incident.severity,
+        incident.state.name()
+    );
+    text += &format!(
+        "from {} to {} ({} days, {} flagged), most on {}: {} instead of {}\n",
+        incident.start_date,
+        incident.last_date,
+        shown.days,
+        incident.flagged_days,
+        incident.peak_date,
+        money(incident.actual, &incident.currency),
+        money(incident.expected, &incident.currency)
+    );
+    text += &format!("{} in all so far\n", change(incident.impact_total, &incident.currency));
+    text += &format!(
+        "{} ({}, threshold {:.1}, version {})\n",
+        incident.reasons.join("; "),
+        incident.scope,
+        incident.threshold,
+        incident.program
+    );
+    let table = if format == Format::Markdown { history.markdown() } else { history.render(style) };
+    Ok(if format == Format::Markdown { text } else { wrapped(&text, style) } + "\n" + &table)
+}
+
+fn who(shown: &Shown) -> String {
+    match shown.group.is_empty() {
+        true => "many groups".into(),
+        false => group_names(&shown.group, shown.account_name.as_deref()).join(" / "),
+    }
+}
+
+fn table(incidents: &[Shown]) -> Table {
+    let mut table = Table::new(vec![
+        Column::name("id"),
+        Column::name("state"),
+        Column::name("severity").rank(4),
+        Column::name("since"),
+        Column::number("days").rank(2),
+        Column::name("of").rank(7),
+        Column::name("who"),
+        Column::name("what"),
+        Column::number("a day").rank(3),
+        Column::number("in all"),
+        Column::number("score").rank(6),
+        Column::name("last flagged").rank(5),
+    ]);
+    for shown in incidents {
+        let incident = &shown.incident;
+        let state = match incident.state {
+            State::Open => "open".to_owned(),
+            state => format!("{} {}", state.name(), incident.closed_on.map_or(String::new(), |day| day.to_string())),
+        };
+        table.row(vec![
+            incident.id.clone(),
+            state,
+            incident.severity.clone(),
+            incident.start_date.to_string(),
+            shown.days.to_string(),
+            incident.group_by.clone(),
+            who(shown),
+            format!("{} {}", incident.kind.replace('_', " "), incident.direction),
+            change(incident.impact, &incident.currency),
+            change(incident.impact_total, &incident.currency),
+            format!("{:.1}", incident.score),
+            incident.last_date.to_string(),
+        ]);
+    }
+    table
+}
+
+fn to_csv(incidents: &Incidents) -> Result<String> {
+    to_csv_of(&incidents.incidents)
+}
+
+fn to_csv_of(incidents: &[Shown]) -> Result<String> {
+    let header = [
+        "id",
+        "state",
+        "kind",
+        "direction",
+        "severity",
+        "group_by",
+        "group",
+        "start_date",
+        "peak_date",
+        "last_date",
+        "opened_on",
+        "seen_on",
+        "closed_on",
+        "actual",
+        "expected",
+        "impact",
+        "impact_total",
+        "at_stake",
+        "score",
+        "currency",
+        "method",
+        "threshold",
+        "scope",
+        "reasons",
+    ];
+    let rows = incidents.iter().map(|shown| {
+        let incident = &shown.incident;
+        let group: Vec<String> = shown.group.values().map(plain).collect();
+        vec![
+            incident.id.clone(),
+            incident.state.name().into(),
+            incident.kind.clone(),
+            incident.direction.clone(),
+            incident.severity.clone(),
+            incident.group_by.clone(),
+            group.join("+"),
+            incident.start_date.to_string(),
+            incident.peak_date.to_string(),
+            incident.last_date.to_string(),
+            incident.opened_on.to_string(),
+            incident.seen_on.to_string(),
+            incident.closed_on.map_or(String::new(), |day| day.to_string()),
+            incident.actual.to_string(),
+            incident.expected.to_string(),
+            incident.impact.to_string(),
+            incident.impact_total.to_string(),
+            incident.at_stake.to_string(),
+            incident.score.to_string(),
+            incident.currency.clone(),
+            incident.method.clone(),
+            incident.threshold.to_string(),
+            incident.scope.clone(),
+            incident.reasons.join("; "),
+        ]
+    });
+    csv(&header.map(str::to_owned), rows)
+}

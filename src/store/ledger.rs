@@ -1,0 +1,244 @@
+//! The ledger of incidents: what was found, how it stands, and what became of it.
+
+use chrono::NaiveDate;
+use duckdb::types::Value;
+use serde::Serialize;
+
+use super::{Store, quoted};
+use crate::error::Result;
+
+/// How an incident stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It goes on, or was seen within the last days.
+    Open,
+    /// It is over.
+    Closed,
+    /// The change stayed and is what is normal now.
+    Accepted,
+    /// The bill was restated, and what was found is not there any more.
+    Withdrawn,
+}
+
+impl State {
+    pub const ALL: [State; 4] = [State::Open, State::Closed, State::Accepted, State::Withdrawn];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Open => "open",
+            State::Closed => "closed",
+            State::Accepted => "accepted",
+            State::Withdrawn => "withdrawn",
+        }
+    }
+
+    fn of(name: &str) -> Self {
+        Self::ALL.into_iter().find(|state| state.name() == name).unwrap_or(State::Closed)
+    }
+}
+
+/// One incident of the ledger.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Incident {
+    pub id: String,
+    /// What was asked when it was found: dimensions, metric, filters. Incidents of one scope are told apart by
+    /// group, direction and days.
+    pub scope: String,
+    pub group_by: String,
+    /// One value for each dimension; none for a move that many groups share.
+    pub group_values: Vec<String>,
+    pub method: String,
+    /// The program and version that judged it last.
+    pub program: String,
+    pub threshold: f64,
+    pub metric: String,
+    pub currency: String,
+    pub state: State,
+    pub kind: String,
+    pub direction: String,
+    pub severity: String,
+    pub start_date: NaiveDate,
+    pub peak_date: NaiveDate,
+    /// The last flagged day.
+    pub last_date: NaiveDate,
+    /// The settled day on which it was first found.
+    pub opened_on: NaiveDate,
+    /// The settled day on which it was last judged.
+    pub seen_on: NaiveDate,
+    pub closed_on: Option<NaiveDate>,
+    /// Of the peak day.
+    pub actual: f64,
+    pub expected: f64,
+    pub impact: f64,
+    /// Actual minus expected from the first to the last flagged day.
+    pub impact_total: f64,
+    pub at_stake: f64,
+    pub score: f64,
+    pub flagged_days: u32,
+    pub reasons: Vec<String>,
+}
+
+/// What became of an incident on a day.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Event {
+    pub seen_on: NaiveDate,
+    /// `opened`, `changed`, `closed`, `accepted`, `withdrawn`, `reopened`.
+    pub event: String,
+    pub kind: String,
+    pub severity: String,
+    pub last_date: NaiveDate,
+    pub impact: f64,
+    pub impact_total: f64,
+    pub score: f64,
+}
+
+const COLUMNS: &str = "id, scope, group_by, group_values, method, program, threshold, metric, currency, state, kind, direction, severity, \
+     start_date, peak_date, last_date, opened_on, seen_on, closed_on, actual, expected, impact, impact_total, at_stake, score, \
+     flagged_days, reasons";
+
+impl Store {
+    /// The incidents of a scope, or all, the last one first.
+    pub fn incidents(&self, scope: Option<&str>) -> Result<Vec<Incident>> {
+        let condition = scope.map_or_else(|| "true".to_owned(), |scope| format!("scope = {}", quoted(scope)));
+        let sql = format!(
+            "SELECT {COLUMNS} FROM anomalies WHERE {condition} ORDER BY last_date DESC, abs(impact_total) DESC, id"
+        );
+        self.rows(&sql, "cannot read the ledger", |row| {
+            Ok(Incident {
+                id: row.get(0)?,
+                scope: row.get(1)?,
+                group_by: row.get(2)?,
+                group_values: texts(row.get(3)?),
+                method: row.get(4)?,
+                program: row.get(5)?,
+                threshold: row.get(6)?,
+                metric: row.get(7)?,
+                currency: row.get(8)?,
+                state: State::of(&row.get::<_, String>(9)?),
+                kind: row.get(10)?,
+                direction: row.get(11)?,
+                severity: row.get(12)?,
+                start_date: row.get(13)?,
+                peak_date: row.get(14)?,
+                last_date: row.get(15)?,
+                opened_on: row.get(16)?,
+                seen_on: row.get(17)?,
+                closed_on: row.get(18)?,
+                actual: row.get(19)?,
+                expected: row.get(20)?,
+                impact: row.get(21)?,
+                impact_total: row.get(22)?,
+                at_stake: row.get(23)?,
+                score: row.get(24)?,
+                flagged_days: row.get(25)?,
+                reasons: texts(row.get(26)?),
+            })
+        })
+    }
+
+    /// What became of an incident, the oldest first.
+    pub fn incident_events(&self, id: &str) -> Result<Vec<Event>> {
+        let sql = format!(
+            "SELECT seen_on, event, kind, severity, last_date, impact, impact_total, score FROM anomaly_events \
+             WHERE anomaly_id = {} ORDER BY recorded_at, seen_on",
+            quoted(id)
+        );
+        self.rows(&sql, "cannot read the ledger", |row| {
+            Ok(Event {
+                seen_on: row.get(0)?,
+                event: row.get(1)?,
+                kind: row.get(2)?,
+                severity: row.get(3)?,
+                last_date: row.get(4)?,
+                impact: row.get(5)?,
+                impact_total: row.get(6)?,
+                score: row.get(7)?,
+            })
+        })
+    }
+
+    /// Writes incidents over those of the same id, with what happened to each, in one transaction.
+    ///
+    /// # Errors
+    /// When the database cannot be written; it then is as it was.
+    pub fn save_incidents(&mut self, incidents: &[(Incident, Option<&'static str>)]) -> Result<()> {
+        if incidents.is_empty() {
+            return Ok(());
+        }
+        self.in_transaction(|store| {
+            let ids: Vec<String> = incidents.iter().map(|(incident, _)| quoted(&incident.id)).collect();
+            let rows: Vec<String> = incidents.iter().map(|(incident, _)| row(incident)).collect();
+            let events: Vec<String> = incidents
+                .iter()
+                .filter_map(|(incident, event)| {
+                    Some(format!(
+                        "({}, CAST(current_timestamp AS TIMESTAMP), DATE '{}', {}, {}, {}, DATE '{}', {:?}, {:?}, {:?})",
+                        quoted(&incident.id),
+                        incident.seen_on,
+                        quoted((*event)?),
+                        quoted(&incident.kind),
+                        quoted(&incident.severity),
+                        incident.last_date,
+                        incident.impact,
+                        incident.impact_total,
+                        incident.score
+                    ))
+                })
+                .collect();
+            let mut sql = format!(
+                "DELETE FROM anomalies WHERE id IN ({}); INSERT INTO anomalies ({COLUMNS}) VALUES {};",
+                ids.join(", "),
+                rows.join(", ")
+            );
+            if !events.is_empty() {
+                sql += &format!("INSERT INTO anomaly_events VALUES {}", events.join(", "));
+            }
+            store.connection.execute_batch(&sql).map_err(|e| store.error("cannot write the ledger", &e))
+        })
+    }
+}
+
+/// The SQL of an incident's values, in the order of [`COLUMNS`].
+fn row(incident: &Incident) -> String {
+    let list = |values: &[String]| {
+        format!("[{}]::VARCHAR[]", values.iter().map(|value| quoted(value)).collect::<Vec<_>>().join(", "))
+    };
+    let day = |day: NaiveDate| format!("DATE '{day}'");
+    let number = |value: f64| format!("{value:?}::DOUBLE");
+    let values = [
+        quoted(&incident.id),
+        quoted(&incident.scope),
+        quoted(&incident.group_by),
+        list(&incident.group_values),
+        quoted(&incident.method),
+        quoted(&incident.program),
+        number(incident.threshold),
+        quoted(&incident.metric),
+        quoted(&incident.currency),
+        quoted(incident.state.name()),
+        quoted(&incident.kind),
+        quoted(&incident.direction),
+        quoted(&incident.severity),
+        day(incident.start_date),
+        day(incident.peak_date),
+        day(incident.last_date),
+        day(incident.opened_on),
+        day(incident.seen_on),
+        incident.closed_on.map_or_else(|| "NULL".to_owned(), day),
+        number(incident.actual),
+        number(incident.expected),
+        number(incident.impact),
+        number(incident.impact_total),
+        number(incident.at_stake),
+        number(incident.score),
+        incident.flagged_days.to_string(),
+        list(&incident.reasons),
+    ];
+    format!("({})", values.join(", "))
+}
+
+fn texts(value: Value) -> Vec<String> {
+    let Value::List(values) = value else { return Vec::new() };
+    values.into_iter().filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None }).collect()
+}
