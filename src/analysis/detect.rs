@@ -357,6 +357,23 @@ pub fn judge(
     } else {
         series.iter().map(|one| vec![false; one.values.len()]).collect()
     };
+    let mut verdicts = verdicts(series, &unusable, first_day, parameters);
+    let moves = if robust && parameters.has(Step::Common) {
+        common_moves(series, &mut verdicts, period, series.len())
+    } else {
+        Vec::new()
+    };
+    Judged { verdicts, moves, unusable }
+}
+
+/// One verdict for each day of each series, in as many threads as there are cores; `unusable[i]` are the days of
+/// `series[i]` that say nothing.
+pub fn verdicts(
+    series: &[Series],
+    unusable: &[Vec<bool>],
+    first_day: NaiveDate,
+    parameters: &Parameters,
+) -> Vec<Vec<Option<Verdict>>> {
     let mut verdicts: Vec<Vec<Option<Verdict>>> = Vec::with_capacity(series.len());
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
     let share = series.len().div_ceil(threads).max(1);
@@ -379,10 +396,5 @@ pub fn judge(
             verdicts.extend(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
     });
-    let moves = if robust && parameters.has(Step::Common) {
-        common_moves(series, &mut verdicts, period, series.len())
-    } else {
-        Vec::new()
-    };
-    Judged { verdicts, moves, unusable }
+    verdicts
 }

@@ -130,7 +130,8 @@ fn finding(
 ) -> Option<Finding> {
     let of = |day: usize| verdicts.get(day).and_then(Option::as_ref);
     let strongest = |a: &&usize, b: &&usize| {
-        let score = |day: usize| of(day).map_or(0.0, |verdict| verdict.score.abs());
+        // Of days that stand out alike, the first.
+        let score = |day: usize| of(day).map_or(0.0, |verdict| (verdict.score.abs() * 10.0).round());
         score(**a).total_cmp(&score(**b)).then(b.cmp(a))
     };
     let peak_day = *run.iter().max_by(strongest)?;
@@ -294,15 +295,15 @@ fn why(actual: f64, verdict: &Verdict, threshold: f64) -> Vec<String> {
     let by_score = || format!("score {score:.1}, threshold {threshold:.1}");
     match verdict.why {
         Why::Level { days, sigma, weekday, weekly_trend } => {
-            let mut basis = format!("{actual:.2} against {expected:.2}, the level of {days} days");
+            let mut basis = format!("the level of {days} days");
             if (weekday - 1.0).abs() >= 0.02 {
-                basis += &format!(", {weekday:.2} of it on this weekday");
+                basis += &format!(", times {weekday:.2} on this weekday");
             }
             if weekly_trend.abs() >= 0.002 {
                 basis += &format!(", {:+.1} % a week", weekly_trend * 100.0);
             }
-            let margin = format!("its errors allow {:.2} either way; {}", sigma * threshold, by_score());
-            vec![basis, margin]
+            let margin = sigma * threshold;
+            vec![format!("{actual:.2} instead of {expected:.2} give or take {margin:.2} ({basis})"), by_score()]
         }
         Why::Shift { days, before, now } => vec![
             format!(

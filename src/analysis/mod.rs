@@ -4,6 +4,7 @@ pub mod calendar;
 pub mod detect;
 mod estate;
 pub mod findings;
+pub mod inject;
 mod model;
 mod recurring;
 mod robust;

@@ -95,11 +95,11 @@ impl<'a> Judge<'a> {
                 *place = Some(self.charge_verdict(series, &model, day, &charge));
                 continue;
             }
-            let Some(level) = self.level(&model, day) else {
+            let Some((level, level_days)) = self.level(&model, day) else {
                 model.take(day);
                 continue;
             };
-            let (mut verdict, outlier) = self.level_verdict(series, &mut model, day, level, runs[1]);
+            let (mut verdict, outlier) = self.level_verdict(series, &mut model, day, level, level_days, runs[1]);
             let mut follows = false;
             let explained = matches!(verdict.why, Why::Recurring { .. } | Why::Quiet | Why::FirstOfMonth);
             if outlier && !explained {
@@ -122,8 +122,9 @@ impl<'a> Judge<'a> {
         verdicts
     }
 
-    /// The level of the days before `day`, without week and trend: their median, carried on by the trend.
-    fn level(&mut self, model: &Model, day: usize) -> Option<f64> {
+    /// The level of the days before `day`, without week and trend: their median, carried on by the trend, and of how
+    /// many days it is.
+    fn level(&mut self, model: &Model, day: usize) -> Option<(f64, usize)> {
         let buffer = &mut self.buffer;
         buffer.clear();
         let mut positions = 0.0;
@@ -139,8 +140,9 @@ impl<'a> Judge<'a> {
             return None;
         }
         let ahead = day as f64 - positions / buffer.len() as f64;
+        let days = buffer.len();
         let level = median_in_place(buffer)?;
-        Some((level * (1.0 + model.daily_trend * ahead)).max(0.0))
+        Some(((level * (1.0 + model.daily_trend * ahead)).max(0.0), days))
     }
 
     /// The verdict of a day with a level, and whether its own cost is an outlier.
@@ -150,6 +152,7 @@ impl<'a> Judge<'a> {
         model: &mut Model,
         day: usize,
         level: f64,
+        level_days: usize,
         down: Run,
     ) -> (Verdict, bool) {
         let parameters = self.parameters;
@@ -181,7 +184,7 @@ impl<'a> Judge<'a> {
             flagged: false,
             kind: Kind::Point,
             why: Why::Level {
-                days: 2 * parameters.window_days,
+                days: level_days,
                 sigma: scale * unit,
                 weekday: model.week[weekday],
                 weekly_trend: model.daily_trend * WEEK as f64,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod anomalies;
+mod backtest;
 mod cache;
 mod completions;
 mod config;
@@ -35,6 +36,7 @@ pub enum Command {
     Trends(trends::TrendsArgs),
     Anomalies(anomalies::AnomaliesArgs),
     Incidents(incidents::IncidentsArgs),
+    Backtest(backtest::BacktestArgs),
     Reconcile(reconcile::ReconcileArgs),
     Accounts(accounts::AccountsArgs),
     Sql(sql::SqlArgs),
@@ -71,6 +73,7 @@ impl Command {
             Command::Trends(args) => trends::run(args, context),
             Command::Anomalies(args) => anomalies::run(args, context),
             Command::Incidents(args) => incidents::run(args, context),
+            Command::Backtest(args) => backtest::run(args, context),
             Command::Reconcile(args) => reconcile::run(args, context),
             Command::Accounts(args) => accounts::run(args, context),
             Command::Sql(args) => sql::run(args, context),

@@ -2,6 +2,7 @@
 //! `analysis`. It never reads the clock or the environment; today arrives as an argument.
 
 pub mod anomalies;
+pub mod backtest;
 pub mod health;
 pub mod incidents;
 pub mod reconcile;

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod anomalies;
+pub mod backtest;
 pub mod config;
 pub mod doctor;
 pub mod incidents;

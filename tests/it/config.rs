@@ -37,6 +37,9 @@ fn show_names_the_origin_of_each_value() {
     anomaly.rolling_window_days      14                   default
     anomaly.z_score_threshold        3.5                  config.yaml
     anomaly.min_daily_cost           1.0                  default
+    anomaly.min_impact               2.0                  default
+    anomaly.min_impact_pct           10.0                 default
+    anomaly.min_new_cost             5.0                  default
     anomaly.drift_threshold_pct      20.0                 default
     anomaly.settle_days              2                    default
     --- stderr

@@ -13,11 +13,13 @@ fn reference(sandbox: &Sandbox) -> String {
     let mut text = String::from(
         "# Command line\n\nGenerated from `--help`: `UPDATE_DOCS=1 cargo test --release docs`. Do not edit.\n",
     );
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["ingest"],
         &["trends"],
         &["anomalies"],
+        &["incidents"],
+        &["backtest"],
         &["reconcile"],
         &["accounts"],
         &["sql"],

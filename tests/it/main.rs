@@ -1,6 +1,7 @@
 //! The program as its users run it. One binary: every other one would link DuckDB again.
 
 mod anomalies;
+mod backtest;
 mod bad_input;
 mod config;
 mod cost_explorer;
@@ -9,6 +10,7 @@ mod demo;
 mod docs;
 mod fake_aws;
 mod harness;
+mod incidents;
 mod ingest;
 mod layouts;
 mod properties;
