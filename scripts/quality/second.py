@@ -89,7 +89,7 @@ def add_events(rng, cost, reference):
 
 
 def generate(background, seed, out):
-    rng = np.random.default_rng([seed, len(background)])
+    rng = np.random.default_rng([seed, ["made", "real"].index(background)])
     rows, labels, truth = [], [], []
     if background == "made":
         series = [("series-%02d" % index, *made(rng)) for index in range(24)]

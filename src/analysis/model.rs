@@ -16,6 +16,7 @@ use chrono::Datelike;
 
 use super::{
     detect::{Parameters, Step},
+    robust::NO_CHARGE,
     stats::{
         lag_one_autocorrelation, mann_kendall_z, median_in_place, quantile_in_place, rank_sum_z, robust_sigma,
         theil_sen_slope_of,
@@ -108,6 +109,9 @@ pub struct Model<'a> {
     spread: [f64; WEEK],
     shift_sigma: Option<f64>,
     ratios: Vec<f64>,
+    /// How many usable days, and how many of them without a charge, there are before each day.
+    usable_before: Vec<u32>,
+    idle_before: Vec<u32>,
     buffer: Vec<f64>,
     recent: Vec<f64>,
 }
@@ -115,6 +119,13 @@ pub struct Model<'a> {
 impl<'a> Model<'a> {
     pub fn new(series: &'a Series, unusable: &'a [bool], parameters: &'a Parameters) -> Self {
         let days = series.values.len();
+        let mut usable_before = vec![0; days + 1];
+        let mut idle_before = vec![0; days + 1];
+        for (day, cost) in series.values.iter().enumerate() {
+            let usable = !unusable[day] && *cost >= 0.0;
+            usable_before[day + 1] = usable_before[day] + u32::from(usable);
+            idle_before[day + 1] = idle_before[day] + u32::from(usable && *cost < NO_CHARGE);
+        }
         Self {
             series,
             unusable,
@@ -135,6 +146,8 @@ impl<'a> Model<'a> {
             spread: [1.0; WEEK],
             shift_sigma: None,
             ratios: vec![f64::NAN; days],
+            usable_before,
+            idle_before,
             buffer: Vec::new(),
             recent: Vec::new(),
         }
@@ -148,6 +161,12 @@ impl<'a> Model<'a> {
     /// Whether the day's cost is consumption: delivered, and no credit.
     pub fn is_usable(&self, day: usize) -> bool {
         !self.unusable[day] && self.series.values[day] >= 0.0
+    }
+
+    /// How many usable days there are from `first` to before `until`, and how many of them have no charge.
+    pub fn idle(&self, first: usize, until: usize) -> (usize, usize) {
+        let between = |counts: &[u32]| (counts[until] - counts[first]) as usize;
+        (between(&self.usable_before), between(&self.idle_before))
     }
 
     /// Whether the day is one of those that say what is normal.
@@ -206,7 +225,7 @@ impl<'a> Model<'a> {
     /// What one unit of the score is on `weekday`, relative to `unit` dollars.
     pub fn scale(&mut self, weekday: usize, unit: f64) -> f64 {
         let sigma = self.sigma.unwrap_or(YOUNG_FLOOR / UNIT);
-        (UNIT * sigma * self.spread[weekday]).max(FLOOR).max(super::robust::NO_CHARGE / unit)
+        (UNIT * sigma * self.spread[weekday]).max(FLOOR).max(NO_CHARGE / unit)
     }
 
     /// The lasting change of the days that end with `day`, if there are enough of them, and notes it.
@@ -248,7 +267,8 @@ impl<'a> Model<'a> {
         let day_sigma = self.sigma.unwrap_or(YOUNG_FLOOR / UNIT) * self.spread[weekday];
         let sigma = self.shift_sigma.unwrap_or(f64::INFINITY).max(SHIFT_SHARE * day_sigma).max(SHIFT_FLOOR);
         let by_size = change / (SHIFT_UNIT * sigma);
-        let apart = self.parameters.has(Step::Ranks) && rank_sum_z(&self.recent, &self.buffer).abs() >= APART;
+        let large = change.abs() * 100.0 >= self.parameters.drift_threshold_pct;
+        let apart = large && self.parameters.has(Step::Ranks) && rank_sum_z(&self.recent, &self.buffer).abs() >= APART;
         let by_rank = if apart {
             for value in &mut self.buffer {
                 *value = (*value / before - 1.0).abs();

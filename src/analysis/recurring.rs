@@ -45,17 +45,15 @@ pub struct Charge {
 pub fn charge(series: &Series, model: &Model, day: usize) -> Option<Charge> {
     let first = day.saturating_sub(SPAN).max(model.since);
     let is_charge = |index: &usize| series.values[*index] >= NO_CHARGE;
-    let mut by_weekday = [[0_usize; 2]; WEEK];
-    let (mut days, mut idle) = (0, 0);
     // The silence since the last charge is a question of its own: the series may have stopped.
     let until = (first..day).rev().find(is_charge)? + 1;
-    for index in (first..until).filter(|index| model.is_usable(*index)) {
-        days += 1;
-        idle += usize::from(!is_charge(&index));
-        by_weekday[model.weekday(index)][usize::from(is_charge(&index))] += 1;
-    }
+    let (days, idle) = model.idle(first, until);
     if days < WEEK || (idle as f64) < IDLE_SHARE * days as f64 {
         return None;
+    }
+    let mut by_weekday = [[0_usize; 2]; WEEK];
+    for index in (first..until).filter(|index| model.is_usable(*index)) {
+        by_weekday[model.weekday(index)][usize::from(is_charge(&index))] += 1;
     }
     let odd: usize = by_weekday.iter().map(|counts| counts[0].min(counts[1])).sum();
     let weekly = by_weekday.iter().any(|counts| counts[1] > counts[0]);
