@@ -1,6 +1,8 @@
 //! The words of detection, and its one entrance: series in, a verdict for each day out ([`judge`]).
 //! `docs/ANOMALIES.md` gives the methods with their references and measured quality.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -34,14 +36,14 @@ pub struct Settings {
 }
 
 /// How readily a day is flagged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sensitivity {
-    /// Modified z-score of 3.0
+    /// Score of 3.0
     Low,
-    /// Modified z-score of 2.5
+    /// Score of 2.5
     Medium,
-    /// Modified z-score of 2.0
+    /// Score of 2.0
     High,
 }
 
@@ -342,27 +344,26 @@ pub struct Judged {
 
 /// Judges every day of each series as if it were the newest: nothing after a day is used.
 ///
-/// `accounts[i]` is a number that series of the same account share; `first_day` is the first day of the data,
+/// `accounts[i]` is a number that series of the same account share; `missing` are days that the data does not have;
+/// `first_day` is the first day of the data,
 /// from which it is known that a series did not exist; `period` are the days whose common moves matter.
 pub fn judge(
     series: &[Series],
     accounts: &[usize],
+    missing: &BTreeSet<NaiveDate>,
     first_day: NaiveDate,
     period: Period,
     parameters: &Parameters,
 ) -> Judged {
     let robust = parameters.method == Method::Robust;
     let unusable = if robust && parameters.has(Step::Unusable) {
-        unusable_days(series, accounts, period)
+        unusable_days(series, accounts, missing, period.end)
     } else {
         series.iter().map(|one| vec![false; one.values.len()]).collect()
     };
     let mut verdicts = verdicts(series, &unusable, first_day, parameters);
-    let moves = if robust && parameters.has(Step::Common) {
-        common_moves(series, &mut verdicts, period, series.len())
-    } else {
-        Vec::new()
-    };
+    let moves =
+        if robust && parameters.has(Step::Common) { common_moves(series, &mut verdicts, period) } else { Vec::new() };
     Judged { verdicts, moves, unusable }
 }
 

@@ -1,5 +1,7 @@
 //! What only shows across series: days whose bill is not whole, and moves that many series share.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::NaiveDate;
 
 use super::{
@@ -20,28 +22,42 @@ const MOST: f64 = 2.0 / 3.0;
 const LEAST_LOW_SERIES: usize = 5;
 /// Silence that goes on for longer than this is no late delivery: it is judged.
 const LATE_DAYS: usize = 2;
-/// A move is common when at least five series and one in twelve go the same way by two robust standard
-/// deviations, which chance does to one in forty.
+/// A move is common when at least five series and one in twelve of those judged go the same way by this score.
 const COMMON_SCORE: f64 = 2.0;
 const COMMON_SERIES: usize = 5;
 const COMMON_SHARE: f64 = 1.0 / 12.0;
-/// How far one series must be ahead of a common move to be a finding of its own, in robust standard
-/// deviations among those that moved.
+/// So many days later it is the same move.
+const MOVE_GAP: i64 = 3;
+/// How much farther than a common move one series must go to be a finding of its own, in robust standard deviations
+/// of the relative changes of those that moved, and the least that one of these is.
 const AHEAD: f64 = 2.5;
+const LEAST_SPREAD: f64 = 0.1;
 
 /// The days of each series that say nothing, for nearly the whole account is missing or low on them: a gap of
-/// the delivery or an unfinished day. `accounts[i]` is any number that series of one account share. Each day
-/// is decided by itself and the days before.
-pub fn unusable_days(series: &[Series], accounts: &[usize], period: Period) -> Vec<Vec<bool>> {
+/// the delivery or an unfinished day; and those of `missing`, which the data does not have at all. `accounts[i]`
+/// is any number that series of one account share. Each day is decided by itself and the days before.
+pub fn unusable_days(
+    series: &[Series],
+    accounts: &[usize],
+    missing: &BTreeSet<NaiveDate>,
+    end: NaiveDate,
+) -> Vec<Vec<bool>> {
     let mut unusable: Vec<Vec<bool>> = series.iter().map(|one| vec![false; one.values.len()]).collect();
-    let mut groups: std::collections::BTreeMap<usize, Vec<usize>> = std::collections::BTreeMap::new();
+    for day in missing {
+        for (one, unusable) in series.iter().zip(&mut unusable) {
+            if let Some(at) = one.index(*day) {
+                unusable[at] = true;
+            }
+        }
+    }
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (index, account) in accounts.iter().enumerate() {
         groups.entry(*account).or_default().push(index);
     }
     for members in groups.values() {
-        let first = members.iter().map(|index| series[*index].start).min().unwrap_or(period.start);
+        let first = members.iter().map(|index| series[*index].start).min().unwrap_or(end);
         let mut late = 0;
-        for day in (Period { start: first, end: period.end }).iter() {
+        for day in (Period { start: first, end }).iter().filter(|day| !missing.contains(day)) {
             let (mut alive, mut absent, mut known, mut low) = (0, 0, 0, 0);
             for index in members {
                 let Some(at) = series[*index].index(day) else { continue };
@@ -84,55 +100,65 @@ fn usual(values: &[f64], at: usize) -> Option<f64> {
     (same.len() >= 2).then(|| median(&same)).flatten()
 }
 
-/// A day on which many series moved the same way.
+/// Days in a row, but for [`MOVE_GAP`], on which many series moved the same way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommonMove {
-    pub day: NaiveDate,
+    pub start: NaiveDate,
+    pub last: NaiveDate,
     pub direction: Direction,
-    /// The series that moved, by index.
-    pub series: Vec<usize>,
-    /// How many series were judged.
+    /// The series that take part, by index, and the days on which they do.
+    pub parts: BTreeMap<usize, Vec<NaiveDate>>,
+    /// How many series were judged on the first day.
     pub judged: usize,
 }
 
 /// Finds the common moves of the days of `period`, and takes the flags from the series that only take part.
-/// `verdicts[i]` belongs to the days of `series[i]`; `judged` counts all series of the day, those included
-/// that were not worth a verdict.
-pub fn common_moves(
-    series: &[Series],
-    verdicts: &mut [Vec<Option<Verdict>>],
-    period: Period,
-    judged: usize,
-) -> Vec<CommonMove> {
-    let mut moves = Vec::new();
+/// `verdicts[i]` belongs to the days of `series[i]`.
+pub fn common_moves(series: &[Series], verdicts: &mut [Vec<Option<Verdict>>], period: Period) -> Vec<CommonMove> {
+    let mut moves: Vec<CommonMove> = Vec::new();
     for day in period.iter() {
-        for direction in [Direction::Up, Direction::Down] {
-            let mut moved: Vec<(usize, f64)> = Vec::new();
-            for (index, one) in series.iter().enumerate() {
-                let verdict = one.index(day).and_then(|at| verdicts[index].get(at)?.as_ref());
-                let size = verdict.map_or(0.0, |verdict| verdict.residual_score * direction.sign());
-                if size >= COMMON_SCORE {
-                    moved.push((index, size));
-                }
+        let mut judged = 0;
+        let mut moved: [Vec<(usize, f64)>; 2] = [Vec::new(), Vec::new()];
+        for (index, one) in series.iter().enumerate() {
+            let Some(verdict) = one.index(day).and_then(|at| verdicts[index].get(at)?.as_ref()) else { continue };
+            judged += 1;
+            if verdict.residual_score.abs() >= COMMON_SCORE {
+                let change = one.index(day).map_or(0.0, |at| (one.values[at] / verdict.expected - 1.0).abs());
+                moved[usize::from(verdict.residual_score < 0.0)].push((index, change));
             }
+        }
+        for (moved, direction) in moved.iter().zip([Direction::Up, Direction::Down]) {
             if moved.len() < COMMON_SERIES || (moved.len() as f64) < COMMON_SHARE * judged as f64 {
                 continue;
             }
-            let sizes: Vec<f64> = moved.iter().map(|(_, size)| *size).collect();
-            let center = median(&sizes).unwrap_or(0.0);
-            let spread = median_absolute_deviation(&sizes, center).map_or(1.0, |mad| (mad / 0.6745).max(1.0));
+            let changes: Vec<f64> = moved.iter().map(|(_, change)| *change).collect();
+            let center = median(&changes).unwrap_or(0.0);
+            let spread = median_absolute_deviation(&changes, center).map_or(0.0, |mad| mad / 0.6745).max(LEAST_SPREAD);
             let mut part = Vec::new();
-            for (index, size) in &moved {
-                let Some(at) = series[*index].index(day) else { continue };
-                let Some(verdict) = verdicts[*index][at].as_mut() else { continue };
-                if verdict.kind == Kind::Point && *size - center < AHEAD * spread {
+            for (index, change) in moved {
+                let verdict = series[*index].index(day).and_then(|at| verdicts[*index][at].as_mut());
+                let Some(verdict) = verdict else { continue };
+                let takes_part = matches!(verdict.kind, Kind::Point | Kind::LevelShift);
+                if takes_part && *change - center < AHEAD * spread {
                     verdict.flagged = false;
                     verdict.why = Why::Common { moved: moved.len(), of: judged };
                     part.push(*index);
                 }
             }
-            if part.len() >= COMMON_SERIES {
-                moves.push(CommonMove { day, direction, series: part, judged });
+            if part.len() < COMMON_SERIES {
+                continue;
+            }
+            let goes_on = |one: &CommonMove| one.direction == direction && (day - one.last).num_days() <= MOVE_GAP;
+            let place = match moves.iter().rposition(goes_on) {
+                Some(place) => place,
+                None => {
+                    moves.push(CommonMove { start: day, last: day, direction, parts: BTreeMap::new(), judged });
+                    moves.len() - 1
+                }
+            };
+            moves[place].last = day;
+            for index in part {
+                moves[place].parts.entry(index).or_default().push(day);
             }
         }
     }

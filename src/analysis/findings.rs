@@ -1,13 +1,15 @@
 //! Flagged days become findings: one for each run of them, with its dollars, its severity and its reasons in
 //! words.
 
+use std::collections::BTreeMap;
+
 use chrono::{Days, NaiveDate};
 
 use super::{
     detect::{Direction, Judged, Kind, Parameters, Severity, Verdict, Why},
     estate::CommonMove,
     robust::date,
-    stats::mann_kendall_z,
+    stats::{mann_kendall_z, median},
 };
 use crate::model::{Period, Series};
 
@@ -132,7 +134,8 @@ fn finding(
     let strongest = |a: &&usize, b: &&usize| {
         // Of days that stand out alike, the first.
         let score = |day: usize| of(day).map_or(0.0, |verdict| (verdict.score.abs() * 10.0).round());
-        score(**a).total_cmp(&score(**b)).then(b.cmp(a))
+        let dollars = |day: usize| of(day).map_or(0.0, |verdict| (series.values[day] - verdict.expected).abs().round());
+        score(**a).total_cmp(&score(**b)).then(dollars(**a).total_cmp(&dollars(**b))).then(b.cmp(a))
     };
     let peak_day = *run.iter().max_by(strongest)?;
     let peak = of(peak_day)?;
@@ -145,7 +148,13 @@ fn finding(
     let goes_on = date(series, last) == period.end;
     let length = last - start + 1;
     let ahead = if goes_on { length.min(HORIZON_DAYS) as f64 * impact(last).abs() } else { 0.0 };
-    let accepted = run.iter().any(|day| of(*day).is_some_and(|verdict| verdict.accepted));
+    // A lasting change is told by its levels, not by one of its days.
+    let (actual, expected) = match peak.why {
+        Why::Shift { before, now, .. } => (now, before),
+        _ => (series.values[peak_day], peak.expected),
+    };
+    let accepted =
+        run.iter().any(|day| of(*day).is_some_and(|verdict| verdict.accepted)) || stayed(series, verdicts, run, period);
     let mut reasons = why(series.values[peak_day], peak, parameters.threshold);
     if run.len() > 1 {
         reasons.push(format!("{} of {length} days flagged", run.len()));
@@ -157,14 +166,14 @@ fn finding(
         series: vec![index],
         kind,
         direction,
-        severity: severity(peak.score, impact(peak_day), parameters),
+        severity: severity(peak.score, actual - expected, parameters),
         date: date(series, peak_day),
         start: date(series, start),
         end: (!goes_on).then(|| date(series, last)),
         last_seen: date(series, last),
-        actual: series.values[peak_day],
-        expected: peak.expected,
-        impact: impact(peak_day),
+        actual,
+        expected,
+        impact: actual - expected,
         impact_total,
         at_stake: impact_total.abs() + ahead,
         score: peak.score,
@@ -182,38 +191,51 @@ fn common_finding(
     period: Period,
     parameters: &Parameters,
 ) -> Option<Finding> {
-    if !period.contains(common.day) {
+    if common.last < period.start {
         return None;
     }
-    let (mut actual, mut expected, mut score) = (0.0, 0.0, 0.0_f64);
-    for index in &common.series {
-        let at = series[*index].index(common.day)?;
-        let verdict = judged.verdicts[*index][at].as_ref()?;
-        actual += series[*index].values[at];
-        expected += verdict.expected;
-        score = score.max(verdict.residual_score.abs());
+    let mut days: BTreeMap<NaiveDate, (f64, f64)> = BTreeMap::new();
+    let (mut score, mut accepted) = (0.0_f64, 0);
+    for (index, on) in &common.parts {
+        for day in on {
+            let at = series[*index].index(*day)?;
+            let verdict = judged.verdicts[*index][at].as_ref()?;
+            let sums = days.entry(*day).or_default();
+            sums.0 += series[*index].values[at];
+            sums.1 += verdict.expected;
+            score = score.max(verdict.residual_score.abs());
+            accepted += usize::from(verdict.accepted);
+        }
     }
+    let difference = |sums: &(f64, f64)| sums.0 - sums.1;
+    let (date, (actual, expected)) =
+        days.iter().max_by(|a, b| difference(a.1).abs().total_cmp(&difference(b.1).abs()).then(b.0.cmp(a.0)))?;
     let impact = actual - expected;
-    parameters.is_worth_it(actual, expected).then(|| Finding {
-        series: common.series.clone(),
-        kind: Kind::Point,
+    let impact_total: f64 = days.values().map(difference).sum();
+    let goes_on = common.last == period.end;
+    let length = days.len();
+    let ahead = if goes_on { length.min(HORIZON_DAYS) as f64 * impact.abs() } else { 0.0 };
+    let accepted = 2 * accepted >= common.parts.len();
+    parameters.is_worth_it(*actual, *expected).then(|| Finding {
+        series: common.parts.keys().copied().collect(),
+        kind: if length < 7 { Kind::Point } else { Kind::LevelShift },
         direction: common.direction,
-        severity: Severity::Info,
-        date: common.day,
-        start: common.day,
-        end: (common.day < period.end).then_some(common.day),
-        last_seen: common.day,
-        actual,
-        expected,
+        severity: severity(score, impact, parameters),
+        date: *date,
+        start: common.start,
+        end: (!goes_on).then_some(common.last),
+        last_seen: common.last,
+        actual: *actual,
+        expected: *expected,
         impact,
-        impact_total: impact,
-        at_stake: impact.abs(),
+        impact_total,
+        at_stake: impact_total.abs() + ahead,
         score: score * common.direction.sign(),
-        flagged_days: 1,
-        accepted: false,
+        flagged_days: length,
+        accepted,
         reasons: vec![format!(
-            "{} of {} series went {} together by at least 2 robust standard deviations, which chance does to 1 in 40",
-            common.series.len(),
+            "{} of {} series went {} together, each by a score of 2 and more",
+            common.parts.len(),
             common.judged,
             common.direction.name()
         )],
@@ -258,6 +280,25 @@ fn kind_of(series: &Series, verdicts: &[Option<Verdict>], run: &[usize]) -> Kind
     if rising && jump < change / 2.0 { Kind::Drift } else { Kind::LevelShift }
 }
 
+/// Whether a lasting change was not flagged any more because the level had followed it: the days after it are
+/// nearer to what they became than to what they were.
+fn stayed(series: &Series, verdicts: &[Option<Verdict>], run: &[usize], period: Period) -> bool {
+    let shift = run.iter().rev().find_map(|day| match verdicts[*day].as_ref()?.why {
+        Why::Shift { before, now, .. } => Some((before, now)),
+        _ => None,
+    });
+    let (Some((before, now)), Some(last)) = (shift, run.last()) else { return false };
+    let after: Vec<f64> = (last + 1..verdicts.len())
+        .take_while(|day| date(series, *day) <= period.end)
+        .filter_map(|day| match verdicts[day].as_ref()?.why {
+            Why::Level { weekday, .. } if weekday > 0.1 => Some(series.values[day] / weekday),
+            _ => None,
+        })
+        .take(7)
+        .collect();
+    after.len() > GAP && median(&after).is_some_and(|level| (level - now).abs() < (level - before).abs())
+}
+
 /// The day on which a run began: its first flagged day, or the first of the days before it that were already
 /// off in the same direction, one of them excepted.
 fn onset(verdicts: &[Option<Verdict>], run: &[usize], direction: Direction) -> usize {
@@ -268,7 +309,7 @@ fn onset(verdicts: &[Option<Verdict>], run: &[usize], direction: Direction) -> u
     let (mut start, mut spared) = (first, false);
     for day in (first.saturating_sub(14)..first).rev() {
         let Some(verdict) = verdicts[day].as_ref() else { break };
-        if verdict.residual_score * direction.sign() >= ONSET_SCORE {
+        if verdict.residual_score * direction.sign() >= ONSET_SCORE || matches!(verdict.why, Why::Quiet) {
             start = day;
         } else if spared {
             break;

@@ -33,13 +33,13 @@ const TREND_WEEKS: usize = 16;
 const LEAST_TREND_WEEKS: usize = 6;
 /// Two-sided 5 % of the normal distribution.
 const SIGNIFICANT: f64 = 1.96;
-/// One unit of the score is this many robust standard deviations, so that the middle preset of 2.5 is 4.5 of
-/// them. Costs jump: a normal distribution would pass 2.5 on one day in 80, and what the errors of real and
-/// generated bills pass on one day in a thousand is 4.2 to 4.8 (`docs/ANOMALIES.md`).
-const UNIT: f64 = 1.8;
+/// One unit of the score is this many robust standard deviations, so that the middle preset of 2.5 is five of
+/// them. Costs jump: a normal distribution passes 2.5 on one day in 80; `docs/ANOMALIES.md` has the false alarms
+/// that errors with heavy tails leave at five.
+const UNIT: f64 = 2.0;
 /// The same for the median of half a window, whose errors are milder.
 const SHIFT_UNIT: f64 = 1.5;
-/// No scale is below this share of the level: DETECTION's relative floor, times [`UNIT`].
+/// No scale is below this share of the level: a constant series is not judged by cents.
 pub const FLOOR: f64 = 0.015;
 const SHIFT_FLOOR: f64 = 0.02;
 /// The scale of a lasting change is at least this share of that of a day: seven independent days would have
@@ -304,7 +304,7 @@ impl<'a> Model<'a> {
     fn fit_week(&mut self, first: usize, day: usize) {
         for index in first..day {
             let known = self.ratios[index].is_finite() && index + WEEK < day;
-            if !known && !self.unusable[index] {
+            if !known && self.is_usable(index) {
                 let start = index.saturating_sub(WEEK / 2).max(first).min(day - WEEK);
                 self.ratios[index] = ratio(self.series.values[index], &self.series.values[start..start + WEEK]);
             }
@@ -327,6 +327,7 @@ impl<'a> Model<'a> {
             deviations.extend(self.buffer.iter().map(|value| (value - found).abs()));
         }
         let center = medians.iter().sum::<f64>() / WEEK as f64;
+        let first_week = self.week == [1.0; WEEK];
         let Some(within) = median_in_place(&mut deviations).filter(|_| center > 0.0) else { return };
         let within = 1.4826 * within / center;
         let between: f64 = medians.iter().map(|middle| (middle / center - 1.0).powi(2)).sum::<f64>() / 6.0;
@@ -338,6 +339,10 @@ impl<'a> Model<'a> {
         }
         for index in first..day {
             self.remove_week(index);
+            if first_week && self.week != [1.0; WEEK] {
+                // Levels of mixed weekdays say nothing of what a day should have cost.
+                self.residuals[index] = f64::NAN;
+            }
             if self.residuals[index].is_finite() && self.levels[index].is_finite() {
                 let (level, factor) = (self.levels[index], self.week[self.weekday(index)]);
                 let limit = WINSOR * self.sigmas[index];
@@ -351,13 +356,13 @@ impl<'a> Model<'a> {
         if !self.parameters.has(Step::WeekdaySpread) {
             return;
         }
-        self.collect_residuals(first, day, |_, _| true);
+        self.collect_residuals(first, day, |_, _| Some(1.0));
         if self.buffer.len() < LEAST_WEEK_RESIDUALS {
             return;
         }
         let Some(all) = median_in_place(&mut self.buffer) else { return };
         for weekday in 0..WEEK {
-            self.collect_residuals(first, day, |model, index| model.weekday(index) == weekday);
+            self.collect_residuals(first, day, |model, index| (model.weekday(index) == weekday).then_some(1.0));
             let count = self.buffer.len();
             let Some(own) = median_in_place(&mut self.buffer) else { continue };
             let wider = (own.max(SPREAD_FLOOR) / all.max(SPREAD_FLOOR)).ln();
@@ -369,12 +374,12 @@ impl<'a> Model<'a> {
 
     fn fit_scale(&mut self, day: usize) {
         let first = day.saturating_sub(SCALE_SPAN);
-        self.collect_residuals(first, day, |_, _| true);
+        self.collect_residuals(first, day, |_, _| Some(1.0));
         if self.buffer.len() < LEAST_RESIDUALS {
             self.sigma = self.spread_of_level(day).map(|sigma| (2.0 * sigma).max(YOUNG_FLOOR) / UNIT);
             return;
         }
-        self.collect_spread_residuals(first, day);
+        self.collect_residuals(first, day, |model, index| Some(model.spread[model.weekday(index)]));
         self.sigma = sigma_of(&mut self.buffer);
     }
 
@@ -430,41 +435,22 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The absolute residuals of the days that `wanted` wants. Outliers are left out, unless there are too many
-    /// for the scale to be right.
-    fn collect_residuals(&mut self, first: usize, day: usize, wanted: impl Fn(&Self, usize) -> bool) {
+    /// The absolute residuals of the days that `wanted` wants, each over what it says is one. Outliers are left
+    /// out, unless there are too many for the scale to be right.
+    fn collect_residuals(&mut self, first: usize, day: usize, wanted: impl Fn(&Self, usize) -> Option<f64>) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
-        let usable = |index: &usize| self.residuals[*index].is_finite() && wanted(self, *index);
+        let usable = |index: &usize| self.residuals[*index].is_finite() && wanted(self, *index).is_some();
         let (mut count, mut outliers) = (0, 0);
         for index in (first..day).filter(usable) {
             count += 1;
             outliers += usize::from(self.outliers[index]);
         }
         let keep = outliers as f64 > TOO_MANY * f64::from(count);
-        buffer.extend(
-            (first..day)
-                .filter(usable)
-                .filter(|index| keep || !self.outliers[*index])
-                .map(|index| self.residuals[index].abs()),
-        );
-        self.buffer = buffer;
-    }
-
-    /// All residuals, each over the spread of its weekday.
-    fn collect_spread_residuals(&mut self, first: usize, day: usize) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        let usable = |index: &usize| self.residuals[*index].is_finite();
-        let count = (first..day).filter(usable).count();
-        let outliers = (first..day).filter(usable).filter(|index| self.outliers[*index]).count();
-        let keep = outliers as f64 > TOO_MANY * count as f64;
-        buffer.extend(
-            (first..day)
-                .filter(usable)
-                .filter(|index| keep || !self.outliers[*index])
-                .map(|index| self.residuals[index].abs() / self.spread[self.weekday(index)]),
-        );
+        for index in (first..day).filter(usable).filter(|index| keep || !self.outliers[*index]) {
+            let one = wanted(self, index).unwrap_or(1.0);
+            buffer.push(self.residuals[index].abs() / one);
+        }
         self.buffer = buffer;
     }
 

@@ -43,8 +43,9 @@ pub struct Charge {
 /// The verdict on `day` of a series in which a quarter of the days have no charge; `None` when the series is
 /// not one, or its weekdays explain when it is charged.
 pub fn charge(series: &Series, model: &Model, day: usize) -> Option<Charge> {
-    let first = day.saturating_sub(SPAN).max(model.since);
     let is_charge = |index: &usize| series.values[*index] >= NO_CHARGE;
+    // Nor does a silence that was accepted as normal make a series intermittent.
+    let first = (day.saturating_sub(SPAN).max(model.since)..day).find(is_charge)?;
     // The silence since the last charge is a question of its own: the series may have stopped.
     let until = (first..day).rev().find(is_charge)? + 1;
     let (days, idle) = model.idle(first, until);
@@ -105,7 +106,8 @@ pub fn same_day_of_month(series: &Series, model: &Model, day: usize, excess: f64
                 _ => series.values[index],
             })
             .collect();
-        let before = series.values[earlier] - median(&around).filter(|_| around.len() >= 4)?;
+        let Some(usual) = median(&around).filter(|_| around.len() >= 4) else { continue };
+        let before = series.values[earlier] - usual;
         if before > 0.0 && before >= LEAST_SHARE * excess && excess <= GROWTH * before {
             return Some((date(series, earlier), before));
         }
@@ -113,10 +115,30 @@ pub fn same_day_of_month(series: &Series, model: &Model, day: usize, excess: f64
     None
 }
 
+/// As much more a week ago and two weeks ago, each against the days around it: the day of the first of them and
+/// how much more that was. Weekday factors need half of their weeks to see a new weekly batch.
+pub fn same_day_of_week(series: &Series, model: &Model, day: usize, excess: f64) -> Option<(NaiveDate, f64)> {
+    let mut last = None;
+    for earlier in [day.checked_sub(WEEK)?, day.checked_sub(2 * WEEK)?] {
+        let around: Vec<f64> = (earlier.saturating_sub(3)..(earlier + 4).min(day))
+            .filter(|index| *index != earlier && model.is_usable(*index))
+            .map(|index| series.values[index])
+            .collect();
+        let before = series.values[earlier] - median(&around).filter(|_| around.len() >= 4)?;
+        if before < LEAST_SHARE * excess || excess > GROWTH * before {
+            return None;
+        }
+        last = last.or(Some((date(series, earlier), before)));
+    }
+    last
+}
+
 /// Whether two dates are the same day of their months, give or take one, from its start or from its end.
 fn is_same_day_of_month(a: NaiveDate, b: NaiveDate) -> bool {
     let (from_end_a, from_end_b) = (days_to_end(a), days_to_end(b));
-    a.day().abs_diff(b.day()) <= 1
+    // The 30th of a short month is its last day.
+    let clamped = |day: NaiveDate, other: NaiveDate| day.day().min(other.day() + days_to_end(other) as u32);
+    clamped(a, b).abs_diff(clamped(b, a)) <= 1
         || from_end_a == from_end_b
         || (a.day() == 1 && from_end_b == 0)
         || (b.day() == 1 && from_end_a == 0)

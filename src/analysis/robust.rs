@@ -84,7 +84,7 @@ impl<'a> Judge<'a> {
             }
             if day < MIN_HISTORY || (is_new && day < NEW_DAYS) {
                 model.take(day);
-                *place = is_new.then(|| first_charge(cost, parameters));
+                *place = is_new.then(|| first_charge(cost, day, parameters));
                 continue;
             }
             if parameters.has(Step::Intermittent)
@@ -102,6 +102,14 @@ impl<'a> Judge<'a> {
             let (mut verdict, outlier) = self.level_verdict(series, &mut model, day, level, level_days, runs[1]);
             let mut follows = false;
             let explained = matches!(verdict.why, Why::Recurring { .. } | Why::Quiet | Why::FirstOfMonth);
+            // Quiet days count as down, so that a fourth in a row is none.
+            if matches!(verdict.why, Why::Quiet) {
+                let run = &mut runs[1];
+                *run = match run.is_open(day) {
+                    true => Run { last: day, days: run.days + 1, ..*run },
+                    false => Run { start: day, last: day, days: 1 },
+                };
+            }
             if outlier && !explained {
                 let run = &mut runs[usize::from(verdict.residual_score < 0.0)];
                 follows = run.is_open(day);
@@ -214,7 +222,8 @@ impl<'a> Judge<'a> {
             verdict.kind = Kind::Stopped;
         }
         if verdict.flagged && level < NO_CHARGE {
-            let days = series.values[..day].iter().rev().take_while(|cost| **cost < NO_CHARGE).count();
+            let before = series.values[..day].iter().rev().skip_while(|cost| **cost >= NO_CHARGE);
+            let days = before.take_while(|cost| **cost < NO_CHARGE).count();
             verdict.kind = Kind::New;
             verdict.why = Why::Silence { days };
             verdict.flagged = days >= parameters.window_days;
@@ -222,6 +231,7 @@ impl<'a> Judge<'a> {
         if score >= parameters.threshold.min(OUTLIER)
             && parameters.has(Step::Recurring)
             && let Some((earlier, amount)) = recurring::same_day_of_month(series, model, day, cost - expected)
+                .or_else(|| recurring::same_day_of_week(series, model, day, cost - expected))
         {
             verdict.flagged = false;
             verdict.why = Why::Recurring { earlier };
@@ -241,8 +251,8 @@ impl<'a> Judge<'a> {
         let recurs = matches!(verdict.why, Why::Recurring { .. } | Why::FirstOfMonth);
         if parameters.has(Step::Shift)
             && let Some(shift) = model.shift(day, weekday)
-            && !verdict.flagged
             && !recurs
+            && !(verdict.flagged && verdict.score.abs() >= shift.score.abs())
             && shift.score.abs() >= parameters.threshold
             && shift.change.abs() * 100.0 >= parameters.drift_threshold_pct
             && residual * shift.change > 0.0
@@ -250,7 +260,7 @@ impl<'a> Judge<'a> {
             && parameters.is_worth_it(cost, shift.before * model.week[weekday])
         {
             verdict.flagged = true;
-            verdict.kind = Kind::LevelShift;
+            verdict.kind = if verdict.kind == Kind::Point { Kind::LevelShift } else { verdict.kind };
             verdict.expected = shift.before * model.week[weekday];
             if shift.score.abs() > verdict.score.abs() {
                 verdict.score = shift.score;
@@ -312,7 +322,7 @@ impl<'a> Judge<'a> {
 }
 
 /// The verdict of a day in the first two weeks of a series that the data did not begin with.
-fn first_charge(cost: f64, parameters: &Parameters) -> Verdict {
+fn first_charge(cost: f64, day: usize, parameters: &Parameters) -> Verdict {
     let floor = parameters.min_new_cost;
     let flagged = cost >= floor.max(NO_CHARGE);
     Verdict {
@@ -322,7 +332,7 @@ fn first_charge(cost: f64, parameters: &Parameters) -> Verdict {
         flagged,
         kind: Kind::New,
         why: Why::First { floor },
-        accepted: false,
+        accepted: flagged && day + 1 == NEW_DAYS,
     }
 }
 

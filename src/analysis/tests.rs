@@ -1,5 +1,7 @@
 //! What the robust method promises, as events in made-up series and as properties.
 
+use std::collections::BTreeSet;
+
 use chrono::{Datelike, Days, NaiveDate, Weekday};
 use proptest::prelude::*;
 
@@ -58,7 +60,7 @@ fn verdicts_of(series: &[Series], parameters: &Parameters) -> Vec<Vec<Option<Ver
     let start = series.iter().map(|one| one.start).min().unwrap_or_else(monday);
     let last = |one: &Series| one.start + Days::new(one.values.len().max(1) as u64 - 1);
     let end = series.iter().map(last).max().unwrap_or_else(monday);
-    judge(series, &accounts, start, Period { start, end }, parameters).verdicts
+    judge(series, &accounts, &BTreeSet::new(), start, Period { start, end }, parameters).verdicts
 }
 
 fn found_in(series: &[Series]) -> Vec<Finding> {
@@ -66,7 +68,7 @@ fn found_in(series: &[Series]) -> Vec<Finding> {
     let start = series.iter().map(|one| one.start).min().expect("a series");
     let end = series.iter().map(|one| one.start + Days::new(one.values.len() as u64 - 1)).max().expect("a series");
     let period = Period { start, end };
-    findings(series, &judge(series, &accounts, start, period, &parameters()), period, &parameters())
+    findings(series, &judge(series, &accounts, &BTreeSet::new(), start, period, &parameters()), period, &parameters())
 }
 
 fn found(values: Vec<f64>) -> Vec<Finding> {
@@ -224,6 +226,69 @@ fn a_move_that_many_share_is_one_finding() {
     let all = found_in(&all);
     assert_eq!(all.len(), 1, "{all:#?}");
     assert_eq!((all[0].series.len(), all[0].start), (12, day(85)));
+}
+
+#[test]
+fn a_lasting_move_that_many_share_is_one_finding_that_becomes_normal() {
+    let mut all: Vec<Series> = (0..10).map(|index| series("x", monday(), usual(120, 80.0, 1.0, 80 + index))).collect();
+    all[..8].iter_mut().for_each(|one| one.values[85..].iter_mut().for_each(|value| *value *= 1.6));
+    let all = found_in(&all);
+    assert_eq!(all.len(), 1, "{all:#?}");
+    assert_eq!((all[0].series.len(), all[0].start, all[0].accepted), (8, day(85), true));
+    assert_eq!((all[0].kind, all[0].severity), (Kind::LevelShift, Severity::Critical));
+}
+
+#[test]
+fn series_that_begin_later_do_not_change_a_common_move() {
+    let mut all: Vec<Series> = (0..60).map(|index| series("x", monday(), usual(120, 80.0, 1.0, 200 + index))).collect();
+    all[..5].iter_mut().for_each(|one| one.values[85] *= 1.6);
+    let before = found_in(&all);
+    all.extend((0..15).map(|index| series("late", day(100), usual(20, 2.0, 1.0, 300 + index))));
+    let of_day = |all: &[Finding]| all.iter().filter(|finding| finding.date == day(85)).cloned().collect::<Vec<_>>();
+    assert_eq!(of_day(&before), of_day(&found_in(&all)));
+}
+
+#[test]
+fn a_series_that_comes_back_after_a_silence_is_judged_by_its_new_days() {
+    let mut values = usual(150, 100.0, 1.0, 14);
+    values[60..80].iter_mut().for_each(|value| *value = 0.0);
+    values[130..].iter_mut().for_each(|value| *value = 0.0);
+    let kinds: Vec<(Kind, NaiveDate)> = found(values).iter().map(|finding| (finding.kind, finding.start)).collect();
+    for expected in [(Kind::Stopped, day(60)), (Kind::New, day(80)), (Kind::Stopped, day(130))] {
+        assert!(kinds.contains(&expected), "{kinds:?}");
+    }
+    assert_eq!(kinds.len(), 3, "{kinds:?}");
+}
+
+#[test]
+fn a_new_weekly_batch_is_a_habit_after_two_weeks() {
+    let mut values = usual(200, 100.0, 1.0, 15);
+    for (index, value) in values.iter_mut().enumerate().skip(140) {
+        *value += if index % 7 == 0 { 100.0 } else { 0.0 };
+    }
+    let starts: BTreeSet<NaiveDate> = found(values).iter().map(|finding| finding.start).collect();
+    assert_eq!(starts, BTreeSet::from([day(140), day(147)]));
+}
+
+#[test]
+fn the_first_weeks_before_the_week_is_known_do_not_widen_the_scale() {
+    let sensitive = |weekend: f64| {
+        let mut values = usual(70, 100.0, weekend, 16);
+        values[66] *= 1.2;
+        let verdicts = &verdicts_of(&[series("x", monday(), values)], &parameters())[0];
+        verdicts[66].as_ref().expect("judged").score
+    };
+    assert!(sensitive(0.6) > 0.6 * sensitive(1.0), "{} {}", sensitive(0.6), sensitive(1.0));
+}
+
+#[test]
+fn a_new_series_that_grows_is_as_large_as_it_becomes() {
+    let old = series("old", monday(), usual(90, 100.0, 1.0, 8));
+    let mut growing = vec![8.0; 6];
+    growing.resize(30, 800.0);
+    let all = found_in(&[old, series("new", day(60), growing)]);
+    let new = all.iter().find(|finding| finding.kind == Kind::New).expect("new");
+    assert!(new.impact > 700.0 && new.severity == Severity::Critical && new.accepted, "{new:#?}");
 }
 
 #[test]

@@ -27,7 +27,8 @@ pub fn verdicts(series: &Series, parameters: &Parameters) -> Vec<Option<Verdict>
     (0..values.len())
         .map(|day| {
             let verdict = match parameters.method {
-                Method::Robust | Method::Classic => classic(&values[..=day], parameters),
+                Method::Robust => None,
+                Method::Classic => classic(&values[..=day], parameters),
                 Method::Zscore => zscore(&values[..=day], parameters.threshold),
                 Method::PctChange => pct_change(&values[..=day], parameters.threshold),
                 Method::RollingZscore => rolling(&values[..=day], parameters),

@@ -111,7 +111,7 @@ pub fn run(args: &AnomaliesArgs, context: &Context) -> Result<ExitCode> {
     let answer = anomalies(&context.store()?, &request)?;
     context.notes(&answer.notes);
     if !args.no_save {
-        save(&answer, context);
+        save(&answer, args, context);
     }
     print(&report::anomalies::render(&answer, args.top, args.selection.format, context.style)?)?;
     let fails_at = args.fail_on.or(args.exit_code.then_some(Severity::Info));
@@ -121,8 +121,21 @@ pub fn run(args: &AnomaliesArgs, context: &Context) -> Result<ExitCode> {
 
 /// Writes what changed to the ledger. The answer stands without it: a database that somebody else uses, or that
 /// may not be written, is a warning.
-fn save(answer: &Anomalies, context: &Context) {
+fn save(answer: &Anomalies, args: &AnomaliesArgs, context: &Context) {
     if answer.ledger.changes.is_empty() {
+        return;
+    }
+    // Incidents that a look with other settings does not find would be withdrawn.
+    let others = [
+        ("--days", args.days.is_some()),
+        ("--threshold", args.threshold.is_some()),
+        ("--drift-threshold", args.drift_threshold.is_some()),
+        ("--min-cost", args.min_cost.is_some()),
+        ("--min-impact", args.min_impact.is_some()),
+        ("--without", !args.without.is_empty()),
+    ];
+    if let Some((flag, _)) = others.iter().find(|(_, given)| *given) {
+        context.note(&format!("note: not kept in the ledger: `{flag}` is another setting than the configuration's"));
         return;
     }
     let saved = Store::open(context.database()).and_then(|mut store| store.save_incidents(&answer.ledger.changes));

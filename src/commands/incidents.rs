@@ -54,7 +54,7 @@ enum Status {
     Closed,
     /// Lasted, and is what is normal now
     Accepted,
-    /// Not there any more in a restated bill
+    /// Not found any more: the bill was restated, or the settings changed
     Withdrawn,
     /// Every state
     All,

@@ -133,13 +133,12 @@ pub fn backtest(store: &Store, replay: &Replay) -> Result<Backtest> {
         let judged = data.judge(replayed, &parameters);
         let alerts = findings(&data.series, &judged, replayed, &parameters);
         let alerts: Vec<_> = alerts.iter().filter(|alert| alert.start >= start).collect();
+        // Without what many series share, which copies beside each other cannot have.
+        let plain = detect::verdicts(&data.series, &judged.unusable, data.first_day, &parameters);
         let unusable: Vec<Vec<bool>> = events.iter().map(|event| judged.unusable[event.of].clone()).collect();
         let verdicts = detect::verdicts(&copies, &unusable, data.first_day, &parameters);
-        let delays: Vec<Option<usize>> = events
-            .iter()
-            .zip(&verdicts)
-            .map(|(event, verdicts)| delay(event, verdicts, &judged.verdicts[event.of]))
-            .collect();
+        let delays: Vec<Option<usize>> =
+            events.iter().zip(&verdicts).map(|(event, verdicts)| delay(event, verdicts, &plain[event.of])).collect();
         results.push(Outcome {
             method,
             sensitivity,
@@ -228,7 +227,7 @@ fn cells(events: &[Injected], delays: &[Option<usize>]) -> Vec<Cell> {
 fn recommend(results: &[Outcome], alerts_per_week: f64, replayed: Period) -> Recommendation {
     let robust = || results.iter().filter(|outcome| outcome.method == Method::Robust);
     let fits = |outcome: &&Outcome| outcome.alerts_per_week <= alerts_per_week;
-    let chosen = robust().filter(fits).last().or_else(|| robust().next());
+    let chosen = robust().filter(fits).max_by_key(|outcome| outcome.sensitivity).or_else(|| robust().next());
     let Some((outcome, sensitivity)) = chosen.and_then(|outcome| Some((outcome, outcome.sensitivity?))) else {
         return Recommendation { sensitivity: Sensitivity::Medium, text: String::new() };
     };

@@ -21,7 +21,7 @@ use crate::{
 pub use crate::store::ledger::State;
 
 /// Incidents of one group and direction whose days are this close are the same.
-const GAP_DAYS: u64 = 3;
+const GAP_DAYS: i64 = 3;
 
 /// What a run of `anomalies` has to tell the ledger.
 #[derive(Debug, Default)]
@@ -47,24 +47,17 @@ impl Ledger {
     ) -> Result<Self> {
         let scope = scope(request);
         let known = store.incidents(Some(&scope))?;
-        let mut matched: BTreeSet<usize> = BTreeSet::new();
+        let newest = known.iter().map(|incident| incident.seen_on).max();
+        let matched = matched(&known, findings);
+        let mut given: BTreeSet<String> = known.iter().map(|incident| incident.id.clone()).collect();
         let mut ids = Vec::with_capacity(findings.len());
         let mut changes = Vec::new();
-        for (found, values) in findings {
-            let before = known.iter().enumerate().find(|(index, incident)| {
-                !matched.contains(index)
-                    && incident.group_values == *values
-                    && incident.direction == found.direction.name()
-                    && found.start <= incident.last_date + Days::new(GAP_DAYS)
-                    && incident.start_date <= found.last_seen + Days::new(GAP_DAYS)
-            });
-            let (id, former) = match before {
-                Some((index, incident)) => {
-                    matched.insert(index);
-                    (incident.id.clone(), Some(incident))
-                }
-                None => (stable_id(&scope, values, found.direction, found.start), None),
-            };
+        for ((found, values), place) in findings.iter().zip(&matched) {
+            let former = place.map(|place| &known[place]);
+            let id = former.map_or_else(
+                || stable_id(&scope, values, found.direction, found.start, &mut given),
+                |former| former.id.clone(),
+            );
             ids.push(id.clone());
             if former.is_none() && found.last_seen < judged.start {
                 continue;
@@ -100,8 +93,12 @@ impl Ledger {
             };
             changes.extend(change(former, incident, judged.end));
         }
-        for (_, incident) in known.iter().enumerate().filter(|(index, _)| !matched.contains(index)) {
+        for (_, incident) in known.iter().enumerate().filter(|(index, _)| !matched.contains(&Some(*index))) {
             changes.extend(gone(incident, request, judged.end));
+        }
+        // A look at an older day does not turn the ledger back.
+        if newest.is_some_and(|newest| judged.end < newest) {
+            changes.clear();
         }
         Ok(Self { ids, changes })
     }
@@ -134,7 +131,7 @@ fn group_by(request: &Request) -> String {
 fn state(found: &Finding, settled: NaiveDate) -> State {
     if found.accepted {
         State::Accepted
-    } else if found.last_seen + Days::new(GAP_DAYS) > settled {
+    } else if found.last_seen + Days::new(GAP_DAYS as u64) > settled {
         State::Open
     } else {
         State::Closed
@@ -166,20 +163,16 @@ fn change(
                 .then_some("changed")
         }
     };
-    // A look at an older day does not turn the ledger back.
-    if settled < former.seen_on {
-        return None;
-    }
     (event.is_some() || now.seen_on != former.seen_on).then_some((now, event))
 }
 
 /// What becomes of an incident that is not found any more.
 fn gone(incident: &Incident, request: &Request, settled: NaiveDate) -> Option<(Incident, Option<&'static str>)> {
-    if settled < incident.seen_on || incident.state == State::Withdrawn {
+    if incident.state == State::Withdrawn {
         return None;
     }
     let as_sensitive = request.parameters.threshold <= incident.threshold;
-    let over = incident.state == State::Open && incident.last_date + Days::new(GAP_DAYS) <= settled;
+    let over = incident.state == State::Open && incident.last_date + Days::new(GAP_DAYS as u64) <= settled;
     let (state, event) = match (as_sensitive, over) {
         (true, _) => (State::Withdrawn, "withdrawn"),
         (false, true) => (State::Closed, "closed"),
@@ -189,14 +182,60 @@ fn gone(incident: &Incident, request: &Request, settled: NaiveDate) -> Option<(I
     Some((now, Some(event)))
 }
 
-/// The same for the same question, group, direction and first day.
-fn stable_id(scope: &str, values: &[String], direction: Direction, start: NaiveDate) -> String {
-    let mut hash = Sha256::new();
-    hash.update(format!("{scope}|{}|{start}", direction.name()));
-    for value in values {
-        hash.update(format!("|{value}"));
+/// How well an incident fits a finding, if it does.
+type Fits<'a> = dyn Fn(&Incident, &Finding) -> Option<i64> + 'a;
+
+/// The incident of each finding, each at most once: first those that began on the same day, then those whose
+/// days overlap most, then open ones that were over at most [`GAP_DAYS`] before.
+fn matched(known: &[Incident], findings: &[(Finding, Vec<String>)]) -> Vec<Option<usize>> {
+    let mut matched: Vec<Option<usize>> = vec![None; findings.len()];
+    let overlap = |incident: &Incident, found: &Finding| {
+        let (start, end) = (incident.start_date.max(found.start), incident.last_date.min(found.last_seen));
+        (end - start).num_days() + 1
+    };
+    let rounds: [&Fits; 3] = [
+        &|incident, found| (incident.start_date == found.start).then_some(0),
+        &|incident, found| Some(overlap(incident, found)).filter(|days| *days > 0),
+        &|incident, found| {
+            let near = overlap(incident, found) > -GAP_DAYS;
+            (near && incident.state == State::Open).then_some(0)
+        },
+    ];
+    for fits in rounds {
+        for (index, (found, values)) in findings.iter().enumerate() {
+            if matched[index].is_some() {
+                continue;
+            }
+            let is_same = |incident: &&(usize, &Incident)| {
+                incident.1.group_values == *values && incident.1.direction == found.direction.name()
+            };
+            let free = |incident: &&(usize, &Incident)| !matched.contains(&Some(incident.0));
+            let candidates: Vec<(usize, &Incident)> = known.iter().enumerate().collect();
+            let best = candidates.iter().filter(is_same).filter(free);
+            let best = best.filter_map(|(place, incident)| Some((fits(incident, found)?, *place)));
+            // Of several that fit alike, the newest, which comes first.
+            matched[index] = best.max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, place)| place);
+        }
     }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    matched
+}
+
+/// The same for the same question, group, direction and first day, and given once.
+fn stable_id(
+    scope: &str,
+    values: &[String],
+    direction: Direction,
+    start: NaiveDate,
+    given: &mut BTreeSet<String>,
+) -> String {
+    let mut text = format!("{scope}|{}|{start}|{}", direction.name(), values.join("|"));
+    loop {
+        let id: String = Sha256::digest(&text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        if given.insert(id.clone()) {
+            return id;
+        }
+        text.push('+');
+    }
 }
 
 /// Which incidents to list.

@@ -96,8 +96,8 @@ fn shapes(outcome: &Outcome) -> Table {
 fn days(delay: Option<f64>) -> String {
     match delay {
         None => "-".into(),
-        Some(delay) if delay < 0.5 => "same day".into(),
-        Some(delay) if delay == 1.0 => "1 day".into(),
+        Some(delay) if delay < 1.0 => "same day".into(),
+        Some(1.0) => "1 day".into(),
         Some(delay) => format!("{delay:.0} days"),
     }
 }

@@ -17,7 +17,7 @@ pub enum State {
     Closed,
     /// The change stayed and is what is normal now.
     Accepted,
-    /// The bill was restated, and what was found is not there any more.
+    /// What was found is not there any more: the bill was restated, or the settings changed.
     Withdrawn,
 }
 
@@ -167,7 +167,6 @@ impl Store {
             return Ok(());
         }
         self.in_transaction(|store| {
-            let ids: Vec<String> = incidents.iter().map(|(incident, _)| quoted(&incident.id)).collect();
             let rows: Vec<String> = incidents.iter().map(|(incident, _)| row(incident)).collect();
             let events: Vec<String> = incidents
                 .iter()
@@ -186,11 +185,7 @@ impl Store {
                     ))
                 })
                 .collect();
-            let mut sql = format!(
-                "DELETE FROM anomalies WHERE id IN ({}); INSERT INTO anomalies ({COLUMNS}) VALUES {};",
-                ids.join(", "),
-                rows.join(", ")
-            );
+            let mut sql = format!("INSERT OR REPLACE INTO anomalies ({COLUMNS}) VALUES {};", rows.join(", "));
             if !events.is_empty() {
                 sql += &format!("INSERT INTO anomaly_events VALUES {}", events.join(", "));
             }

@@ -1,6 +1,6 @@
 -- The incidents that `anomalies` found, one row each, as they stand.
 CREATE TABLE anomalies (
-    id              VARCHAR NOT NULL,
+    id              VARCHAR PRIMARY KEY,
     scope           VARCHAR NOT NULL,
     group_by        VARCHAR NOT NULL,
     group_values    VARCHAR[] NOT NULL,
