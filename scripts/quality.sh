@@ -20,5 +20,7 @@ evalkit=""
 # Scores of an earlier build say nothing.
 find "$work" -name '*.csv' ! -name costs.csv ! -name labels.csv ! -name series.csv ! -name truth.csv \
     ! -name prophet.csv ! -name iforest.csv -delete
-"$work/venv/bin/python" scripts/quality/run.py --binary "$target/release/aws-cost-anomalies" \
+# A copy, so that a build meanwhile changes nothing.
+cp "$target/release/aws-cost-anomalies" "$work/aws-cost-anomalies"
+"$work/venv/bin/python" scripts/quality/run.py --binary "$work/aws-cost-anomalies" \
     --evalkit "$evalkit" --work "$work" --peers "${PEERS:-}" --write docs/ANOMALIES.md

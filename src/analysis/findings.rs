@@ -66,8 +66,9 @@ pub fn findings(series: &[Series], judged: &Judged, period: Period, parameters: 
         for mut run in runs(one, verdicts, period) {
             let Some(mut next) = finding(index, one, verdicts, &run, period, parameters) else { continue };
             // A lasting change that began before the last one was over is the same.
-            let same = |(_, last): &(Vec<usize>, Finding)| {
-                last.direction == next.direction && next.start <= last.last_seen && !last.accepted
+            let is_normal = |day: &usize| verdicts[*day].as_ref().is_some_and(|verdict| verdict.accepted);
+            let same = |(days, last): &(Vec<usize>, Finding)| {
+                last.direction == next.direction && next.start <= last.last_seen && !days.iter().any(is_normal)
             };
             if let Some(place) = own.iter().rposition(same) {
                 let mut all = own.remove(place).0;
