@@ -24,7 +24,6 @@ import second  # noqa: E402
 METHODS = ["robust", "classic", "zscore", "pct-change", "rolling-zscore"]
 STEPS = [
     ("week", "weekday factors"),
-    ("weekday-spread", "spread of single weekdays"),
     ("trend", "trend"),
     ("calibration", "scale from one-step-ahead residuals (without: MAD of 28 days)"),
     ("exclusion", "days of an event stay out of the baseline"),

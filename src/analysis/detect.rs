@@ -105,8 +105,6 @@ impl Method {
 pub enum Step {
     /// Weekday factors
     Week,
-    /// The spread of single weekdays
-    WeekdaySpread,
     /// The trend
     Trend,
     /// The scale from one-step-ahead residuals; instead MAD of the level's window

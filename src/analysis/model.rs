@@ -58,13 +58,6 @@ const LEAST_WEEKDAYS: usize = 3;
 const IDLE: f64 = 0.02;
 /// What a relative residual is relative to is at least this share of the level.
 const LEAST_UNIT: f64 = 0.3;
-/// A weekday has a spread of its own when it is wider than that of all days by more than three standard errors
-/// of the logarithm of a MAD, 1.17 / sqrt(n) each.
-const WEEKDAY_ERRORS: f64 = 3.0;
-const MAD_LOG_ERROR: f64 = 1.17;
-const LEAST_WEEKDAY_RESIDUALS: usize = 5;
-const LEAST_WEEK_RESIDUALS: usize = 21;
-const SPREAD_FLOOR: f64 = 0.005;
 /// A change is also measured by the days just before it alone, in units of [`UNIT`] of their own robust standard
 /// deviation, when nearly all of its days are beyond nearly all of those: a rank statistic this large, of at most
 /// 4.04 for 7 days against 28. A series that has calmed down is so not judged by its wilder past.
@@ -106,7 +99,6 @@ pub struct Model<'a> {
     changes: Vec<f64>,
     changed: Vec<bool>,
     sigma: Option<f64>,
-    spread: [f64; WEEK],
     shift_sigma: Option<f64>,
     ratios: Vec<f64>,
     /// How many usable days, and how many of them without a charge, there are before each day.
@@ -143,7 +135,6 @@ impl<'a> Model<'a> {
             changes: vec![f64::NAN; days],
             changed: vec![false; days],
             sigma: None,
-            spread: [1.0; WEEK],
             shift_sigma: None,
             ratios: vec![f64::NAN; days],
             usable_before,
@@ -222,14 +213,14 @@ impl<'a> Model<'a> {
         self.daily_trend = 0.0;
     }
 
-    /// What one unit of the score is on `weekday`, relative to `unit` dollars.
-    pub fn scale(&mut self, weekday: usize, unit: f64) -> f64 {
+    /// What one unit of the score is, relative to `unit` dollars.
+    pub fn scale(&self, unit: f64) -> f64 {
         let sigma = self.sigma.unwrap_or(YOUNG_FLOOR / UNIT);
-        (UNIT * sigma * self.spread[weekday]).max(FLOOR).max(NO_CHARGE / unit)
+        (UNIT * sigma).max(FLOOR).max(NO_CHARGE / unit)
     }
 
     /// The lasting change of the days that end with `day`, if there are enough of them, and notes it.
-    pub fn shift(&mut self, day: usize, weekday: usize) -> Option<Shift> {
+    pub fn shift(&mut self, day: usize) -> Option<Shift> {
         let window = self.parameters.window_days;
         let half = (window / 2).max(1);
         if day < self.since + half + window {
@@ -264,7 +255,7 @@ impl<'a> Model<'a> {
         let before = median_in_place(&mut self.buffer).filter(|level| *level > 0.0)?;
         let change = now / before - 1.0;
         self.changes[day] = change;
-        let day_sigma = self.sigma.unwrap_or(YOUNG_FLOOR / UNIT) * self.spread[weekday];
+        let day_sigma = self.sigma.unwrap_or(YOUNG_FLOOR / UNIT);
         let sigma = self.shift_sigma.unwrap_or(f64::INFINITY).max(SHIFT_SHARE * day_sigma).max(SHIFT_FLOOR);
         let by_size = change / (SHIFT_UNIT * sigma);
         let large = change.abs() * 100.0 >= self.parameters.drift_threshold_pct;
@@ -290,7 +281,6 @@ impl<'a> Model<'a> {
         if day >= first + 2 * WEEK && self.parameters.has(Step::Week) {
             self.fit_week(first, day);
         }
-        self.fit_spread(first, day);
         self.fit_scale(day);
         self.fit_shift_scale(day);
         self.fit_trend(day);
@@ -352,34 +342,13 @@ impl<'a> Model<'a> {
         }
     }
 
-    fn fit_spread(&mut self, first: usize, day: usize) {
-        if !self.parameters.has(Step::WeekdaySpread) {
-            return;
-        }
-        self.collect_residuals(first, day, |_, _| Some(1.0));
-        if self.buffer.len() < LEAST_WEEK_RESIDUALS {
-            return;
-        }
-        let Some(all) = median_in_place(&mut self.buffer) else { return };
-        for weekday in 0..WEEK {
-            self.collect_residuals(first, day, |model, index| (model.weekday(index) == weekday).then_some(1.0));
-            let count = self.buffer.len();
-            let Some(own) = median_in_place(&mut self.buffer) else { continue };
-            let wider = (own.max(SPREAD_FLOOR) / all.max(SPREAD_FLOOR)).ln();
-            let error = MAD_LOG_ERROR / (count as f64).sqrt();
-            let significant = count >= LEAST_WEEKDAY_RESIDUALS && wider > WEEKDAY_ERRORS * error;
-            self.spread[weekday] = if significant { wider.exp() } else { 1.0 };
-        }
-    }
-
     fn fit_scale(&mut self, day: usize) {
         let first = day.saturating_sub(SCALE_SPAN);
-        self.collect_residuals(first, day, |_, _| Some(1.0));
+        self.collect_residuals(first, day);
         if self.buffer.len() < LEAST_RESIDUALS {
             self.sigma = self.spread_of_level(day).map(|sigma| (2.0 * sigma).max(YOUNG_FLOOR) / UNIT);
             return;
         }
-        self.collect_residuals(first, day, |model, index| Some(model.spread[model.weekday(index)]));
         self.sigma = sigma_of(&mut self.buffer);
     }
 
@@ -435,23 +404,19 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The absolute residuals of the days that `wanted` wants, each over what it says is one. Outliers are left
-    /// out, unless there are too many for the scale to be right.
-    fn collect_residuals(&mut self, first: usize, day: usize, wanted: impl Fn(&Self, usize) -> Option<f64>) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        let usable = |index: &usize| self.residuals[*index].is_finite() && wanted(self, *index).is_some();
+    /// The absolute residuals of some days. Outliers are left out, unless there are too many for the scale to be
+    /// right.
+    fn collect_residuals(&mut self, first: usize, day: usize) {
+        let known = (first..day).filter(|index| self.residuals[*index].is_finite());
         let (mut count, mut outliers) = (0, 0);
-        for index in (first..day).filter(usable) {
+        for index in known.clone() {
             count += 1;
             outliers += usize::from(self.outliers[index]);
         }
         let keep = outliers as f64 > TOO_MANY * f64::from(count);
-        for index in (first..day).filter(usable).filter(|index| keep || !self.outliers[*index]) {
-            let one = wanted(self, index).unwrap_or(1.0);
-            buffer.push(self.residuals[index].abs() / one);
-        }
-        self.buffer = buffer;
+        self.buffer.clear();
+        self.buffer
+            .extend(known.filter(|index| keep || !self.outliers[*index]).map(|index| self.residuals[index].abs()));
     }
 
     /// 1.4826 MAD of the normal days of two windows, relative to their median.

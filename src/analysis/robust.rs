@@ -176,7 +176,7 @@ impl<'a> Judge<'a> {
         }
         let unit = Model::unit(level, model.week[weekday]);
         let scale = match parameters.has(Step::Calibration) {
-            true => model.scale(weekday, unit),
+            true => model.scale(unit),
             false => self.window_scale(model, day, level, unit),
         };
         let residual = (cost - expected) / unit;
@@ -250,7 +250,7 @@ impl<'a> Judge<'a> {
         }
         let recurs = matches!(verdict.why, Why::Recurring { .. } | Why::FirstOfMonth);
         if parameters.has(Step::Shift)
-            && let Some(shift) = model.shift(day, weekday)
+            && let Some(shift) = model.shift(day)
             && !recurs
             && !(verdict.flagged && verdict.score.abs() >= shift.score.abs())
             && shift.score.abs() >= parameters.threshold
