@@ -160,6 +160,9 @@ fn finding(
     if run.len() > 1 {
         reasons.push(format!("{} of {length} days flagged", run.len()));
     }
+    if goes_on && last != peak_day {
+        reasons.push(format!("{:.2} on {}", series.values[last], date(series, last)));
+    }
     if accepted {
         reasons.push(format!("taken as normal from {} on", date(series, last) + Days::new(1)));
     }

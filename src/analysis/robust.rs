@@ -23,9 +23,9 @@ const NEW_DAYS: usize = 2 * WEEK;
 const YOUNG_DAYS: usize = 3 * WEEK;
 /// The level needs this many days.
 const MIN_LEVEL_DAYS: usize = 4;
-/// From this score a day is an outlier that says nothing of what is normal: 1.5 times the middle preset, so
-/// that what is flagged at any preset for being large is out, and what is merely noisy is not.
-const OUTLIER: f64 = 3.75;
+/// From this score, the middle preset's, a day is an outlier that says nothing of what is normal, whatever
+/// the sensitivity of the run: what is normal must not depend on who asks.
+const OUTLIER: f64 = 2.5;
 /// Costs below a cent are no charge.
 pub const NO_CHARGE: f64 = 0.01;
 /// The score of what has no past to be measured by.

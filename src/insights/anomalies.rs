@@ -359,7 +359,7 @@ fn chance_note(parameters: &Parameters, series: usize, judged: Period) -> Option
     let expected = rate * series as f64 * judged.days() as f64 / 1000.0;
     (parameters.method == Method::Robust && expected >= 1.0).then(|| {
         format!(
-            "of {series} series in {} days about {expected:.0} findings are chance, if your bill is as noisy as the ones measured (`backtest`)",
+            "about {expected:.0} in {series} series and {} days would be chance in a bill as noisy as the ones measured (`backtest` measures yours)",
             judged.days()
         )
     })

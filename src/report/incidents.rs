@@ -63,11 +63,11 @@ pub fn render_one(shown: &Shown, format: Format, style: Style) -> Result<String>
         incident.state.name()
     );
     text += &format!(
-        "from {} to {} ({} days, {} flagged), most on {}: {} instead of {}\n",
+        "from {} to {}, {} of {} days flagged, most on {}: {} instead of {}\n",
         incident.start_date,
         incident.last_date,
-        shown.days,
         incident.flagged_days,
+        shown.days,
         incident.peak_date,
         money(incident.actual, &incident.currency),
         money(incident.expected, &incident.currency)

@@ -40,7 +40,7 @@ fn an_incident_keeps_its_id_from_its_first_day_until_it_is_normal() {
     let id = sandbox.rows("SELECT id FROM anomalies")[0]["id"].as_str().expect("an id").to_owned();
     insta::assert_snapshot!(sandbox.run(&["incidents", &id[..5]]), @"
     18c61de70b08 Moved: level shift up, critical, accepted
-    from 2026-03-02 to 2026-03-15 (14 days, 14 flagged), most on 2026-03-04: $182.00 instead of $100.00
+    from 2026-03-02 to 2026-03-15, 14 of 14 days flagged, most on 2026-03-04: $182.00 instead of $100.00
     +$1,119.00 in all so far
     182.00 instead of 100.00 give or take 7.54 (the level of 28 days); score 27.2, threshold 2.5; 14 of 14 days flagged;
       taken as normal from 2026-03-16 on (net_amortized of service +Usage +Purchase +Adjustment by robust, threshold 2.5,
