@@ -32,7 +32,7 @@ pub const NO_CHARGE: f64 = 0.01;
 pub const UNHEARD_OF: f64 = 10.0;
 /// No score is beyond this: farther away is not more certain.
 const MAX_SCORE: f64 = 100.0;
-/// A weekday below this share of the cheapest normal one makes a quiet day plausible on any weekday.
+/// When the cheapest weekday is below this share of the week's mean, any day may be as quiet as it.
 const QUIET_SHARE: f64 = 0.75;
 /// So many days in a row may be quiet.
 const QUIET_DAYS: usize = 3;

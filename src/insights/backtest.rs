@@ -23,6 +23,8 @@ const LEAST_HISTORY: u64 = 28;
 /// The yardsticks' own thresholds.
 const ZSCORE_THRESHOLD: f64 = 2.0;
 const CLASSIC_DAYS: usize = 14;
+/// A method that finds so much more of the events is worth a word.
+const CLEARLY: f64 = 0.1;
 
 /// What to replay.
 #[derive(Clone, Debug)]
@@ -244,6 +246,16 @@ fn recommend(results: &[Outcome], alerts_per_week: f64, replayed: Period) -> Rec
     {
         let when = if delay < 1.0 { "on its first day".into() } else { format!("after {delay:.0} days") };
         text += &format!("; of {} doubled series it finds {}, most {when}", cell.events, cell.found);
+    }
+    let better = |other: &&Outcome| fits(other) && other.recall > outcome.recall + CLEARLY;
+    if let Some(other) = results.iter().filter(better).max_by(|a, b| a.recall.total_cmp(&b.recall)) {
+        text += &format!(
+            "; `--method {}` finds {:.0} % of the events against {:.0} %, at {:.1} alerts a week: this history is short or full of events",
+            other.method.name(),
+            other.recall * 100.0,
+            outcome.recall * 100.0,
+            other.alerts_per_week
+        );
     }
     if outcome.alerts_per_week > alerts_per_week {
         text += &format!("; that is more than {alerts_per_week:.1} a week: raise `anomaly.min_impact`");
