@@ -8,10 +8,11 @@ use chrono::{Days, NaiveDate};
 use super::{
     detect::{Direction, Judged, Kind, Parameters, Severity, Verdict, Why},
     estate::CommonMove,
-    robust::date,
     stats::{mann_kendall_z, median},
 };
 use crate::model::{Period, Series};
+
+pub use super::robust::date;
 
 /// Flagged days with at most this many others between them are one finding.
 const GAP: usize = 2;

@@ -1,5 +1,6 @@
 //! The mathematics: slices in, findings out. It never reads the clock, the store or the settings file.
 
+pub mod attribution;
 pub mod calendar;
 pub mod detect;
 mod estate;

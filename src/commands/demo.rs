@@ -55,6 +55,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
         days: 90,
         seed: args.seed,
         events: true,
+        causes: Vec::new(),
         rows: None,
     })?;
     let (payer, company) = sample::payer();

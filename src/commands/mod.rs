@@ -4,14 +4,19 @@ mod accounts;
 mod anomalies;
 mod backtest;
 mod cache;
+mod compare;
 mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod drilldown;
+mod explain;
 mod incidents;
 mod ingest;
 mod man;
+mod periods;
 mod reconcile;
+mod report;
 mod sample_data;
 mod selection;
 mod sql;
@@ -36,6 +41,10 @@ pub enum Command {
     Trends(trends::TrendsArgs),
     Anomalies(anomalies::AnomaliesArgs),
     Incidents(incidents::IncidentsArgs),
+    Explain(explain::ExplainArgs),
+    Compare(compare::CompareArgs),
+    Drilldown(drilldown::DrilldownArgs),
+    Report(report::ReportArgs),
     Backtest(backtest::BacktestArgs),
     Reconcile(reconcile::ReconcileArgs),
     Accounts(accounts::AccountsArgs),
@@ -73,6 +82,10 @@ impl Command {
             Command::Trends(args) => trends::run(args, context),
             Command::Anomalies(args) => anomalies::run(args, context),
             Command::Incidents(args) => incidents::run(args, context),
+            Command::Explain(args) => explain::run(args, context),
+            Command::Compare(args) => compare::run(args, context),
+            Command::Drilldown(args) => drilldown::run(args, context),
+            Command::Report(args) => report::run(args, context),
             Command::Backtest(args) => backtest::run(args, context),
             Command::Reconcile(args) => reconcile::run(args, context),
             Command::Accounts(args) => accounts::run(args, context),

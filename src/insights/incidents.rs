@@ -11,7 +11,7 @@ use super::anomalies::Request;
 use crate::{
     analysis::{detect::Direction, findings::Finding},
     error::{Error, Result, nearest},
-    model::Period,
+    model::{ChargeCategory, Filter, Metric, Period},
     store::{
         Store,
         ledger::{Event, Incident},
@@ -90,6 +90,9 @@ impl Ledger {
                 score: found.score,
                 flagged_days: u32::try_from(found.flagged_days).unwrap_or(u32::MAX),
                 reasons: found.reasons.clone(),
+                filters: filters(request),
+                charge_categories: request.include.iter().map(|category| category.as_str().to_owned()).collect(),
+                data_source: request.question.source.map(str::to_owned),
             };
             changes.extend(change(former, incident, judged.end));
         }
@@ -111,17 +114,18 @@ fn scope(request: &Request) -> String {
     for category in request.include {
         scope += &format!(" +{}", category.as_str());
     }
-    let mut filters: Vec<String> = question
-        .filters
-        .iter()
-        .map(|filter| format!("{}{}={}", filter.dimension, if filter.negated { "!" } else { "" }, filter.value))
-        .collect();
-    filters.sort();
-    filters.iter().for_each(|filter| scope += &format!(" {filter}"));
+    filters(request).iter().for_each(|filter| scope += &format!(" {filter}"));
     if let Some(source) = question.source {
         scope += &format!(" source={source}");
     }
     scope + " by " + request.parameters.method.name()
+}
+
+/// The filters in order, as the command line takes them.
+fn filters(request: &Request) -> Vec<String> {
+    let mut filters: Vec<String> = request.question.filters.iter().map(ToString::to_string).collect();
+    filters.sort();
+    filters
 }
 
 fn group_by(request: &Request) -> String {
@@ -312,6 +316,38 @@ pub fn one(store: &Store, id: &str) -> Result<Shown> {
     let history = store.incident_events(&incident.id)?;
     let mut shown = shown(store, vec![incident])?;
     shown.pop().map(|one| Shown { history: Some(history), ..one }).ok_or_else(|| Error::bug("an incident went missing"))
+}
+
+impl Shown {
+    /// The question that the incident was found with: its filters and its group's values.
+    ///
+    /// # Errors
+    /// When the ledger holds what this version does not know.
+    pub fn filters(&self) -> Result<Vec<Filter>> {
+        let incident = &self.incident;
+        let mut filters: Vec<Filter> = incident.filters.iter().map(|filter| filter.parse()).collect::<Result<_>>()?;
+        for (dimension, value) in incident.group_by.split('+').zip(&incident.group_values) {
+            filters.push(Filter { dimension: dimension.parse()?, value: value.clone(), negated: false });
+        }
+        Ok(filters)
+    }
+
+    /// The metric that it was found in.
+    pub fn metric(&self) -> Option<Metric> {
+        [Metric::COSTS.as_slice(), &[Metric::List]]
+            .concat()
+            .into_iter()
+            .find(|metric| metric.name() == self.incident.metric)
+    }
+
+    /// The charge categories that counted.
+    pub fn include(&self) -> Vec<ChargeCategory> {
+        let names = &self.incident.charge_categories;
+        if names.is_empty() {
+            return ChargeCategory::USAGE_LIKE.to_vec();
+        }
+        ChargeCategory::ALL.into_iter().filter(|category| names.iter().any(|name| name == category.as_str())).collect()
+    }
 }
 
 fn shown(store: &Store, incidents: Vec<Incident>) -> Result<Vec<Shown>> {

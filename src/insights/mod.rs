@@ -3,9 +3,16 @@
 
 pub mod anomalies;
 pub mod backtest;
+pub mod change;
+pub mod compare;
+pub mod drilldown;
+pub mod explain;
 pub mod health;
 pub mod incidents;
+pub mod next_steps;
+pub mod overview;
 pub mod reconcile;
+pub mod sentences;
 pub mod trends;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,6 +112,14 @@ impl Frame {
     /// One data source for each month of `period`: see [`segments`].
     pub fn segments(&self, period: Period, settle_days: u32) -> Vec<Segment> {
         segments(&self.days, period, settle_days)
+    }
+
+    /// The segments of `span` that some of `periods` need.
+    pub fn segments_of(&self, span: Period, periods: &[Period], settle_days: u32) -> Vec<Segment> {
+        let mut segments = self.segments(span, settle_days);
+        let overlap = |a: Period, b: &Period| a.start <= b.end && b.start <= a.end;
+        segments.retain(|segment| periods.iter().any(|period| overlap(segment.period, period)));
+        segments
     }
 
     /// Whether any source of `segments` has the day.

@@ -4,10 +4,15 @@
 pub mod accounts;
 pub mod anomalies;
 pub mod backtest;
+mod chart;
+pub mod compare;
 pub mod config;
 pub mod doctor;
+pub mod drilldown;
+pub mod explain;
 pub mod incidents;
 pub mod ingest;
+pub mod overview;
 pub mod reconcile;
 pub mod sql;
 mod table;

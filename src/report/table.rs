@@ -108,6 +108,21 @@ impl Table {
         text
     }
 
+    /// An HTML table.
+    pub fn html(&self) -> String {
+        let cell = |tag: &str, column: &Column, text: &str| {
+            let class = if column.right { " class=\"n\"" } else { "" };
+            format!("<{tag}{class}>{}</{tag}>", escaped_html(text))
+        };
+        let line = |cells: Vec<String>| format!("<tr>{}</tr>\n", cells.concat());
+        let mut text = String::from("<table>\n");
+        text += &line(self.columns.iter().map(|column| cell("th", column, &column.header)).collect());
+        for (cells, _) in &self.rows {
+            text += &line(self.columns.iter().zip(cells).map(|(column, text)| cell("td", column, text)).collect());
+        }
+        text + "</table>\n"
+    }
+
     /// The columns that stay and their widths.
     fn fit(&self, limit: Option<usize>) -> (Vec<usize>, Vec<usize>) {
         let natural = |index: usize| {
@@ -176,6 +191,11 @@ fn shortened(text: &str, width: usize) -> String {
 
 fn escaped(text: &str) -> String {
     text.replace('|', "\\|")
+}
+
+/// Text that is no markup, whatever a bill's names hold.
+pub fn escaped_html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -77,6 +77,12 @@ pub struct Incident {
     pub score: f64,
     pub flagged_days: u32,
     pub reasons: Vec<String>,
+    /// The filters of the question, as the command line takes them.
+    pub filters: Vec<String>,
+    /// The charge categories that counted; none where an older version found it.
+    pub charge_categories: Vec<String>,
+    /// The data source that was named.
+    pub data_source: Option<String>,
 }
 
 /// What became of an incident on a day.
@@ -95,7 +101,7 @@ pub struct Event {
 
 const COLUMNS: &str = "id, scope, group_by, group_values, method, program, threshold, metric, currency, state, kind, direction, severity, \
      start_date, peak_date, last_date, opened_on, seen_on, closed_on, actual, expected, impact, impact_total, at_stake, score, \
-     flagged_days, reasons";
+     flagged_days, reasons, filters, charge_categories, data_source";
 
 impl Store {
     /// The incidents of a scope, or all, the last one first.
@@ -133,6 +139,9 @@ impl Store {
                 score: row.get(24)?,
                 flagged_days: row.get(25)?,
                 reasons: texts(row.get(26)?),
+                filters: texts(row.get(27)?),
+                charge_categories: texts(row.get(28)?),
+                data_source: row.get(29)?,
             })
         })
     }
@@ -229,6 +238,9 @@ fn row(incident: &Incident) -> String {
         number(incident.score),
         incident.flagged_days.to_string(),
         list(&incident.reasons),
+        list(&incident.filters),
+        list(&incident.charge_categories),
+        incident.data_source.as_deref().map_or_else(|| "NULL".to_owned(), quoted),
     ];
     format!("({})", values.join(", "))
 }

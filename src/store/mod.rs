@@ -2,6 +2,7 @@
 //! It is blind to where bills come from and to what is made of them.
 
 pub mod api;
+pub mod changes;
 pub mod guard;
 pub mod ledger;
 pub mod load;

@@ -3,10 +3,11 @@
 use super::Store;
 use crate::error::{Error, Result};
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_api.sql"),
     include_str!("migrations/0003_ledger.sql"),
+    include_str!("migrations/0004_subject.sql"),
 ];
 
 /// Brings the tables up to date.

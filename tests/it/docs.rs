@@ -13,12 +13,16 @@ fn reference(sandbox: &Sandbox) -> String {
     let mut text = String::from(
         "# Command line\n\nGenerated from `--help`: `UPDATE_DOCS=1 cargo test --release docs`. Do not edit.\n",
     );
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 23] = [
         &[],
         &["ingest"],
         &["trends"],
         &["anomalies"],
         &["incidents"],
+        &["explain"],
+        &["compare"],
+        &["drilldown"],
+        &["report"],
         &["backtest"],
         &["reconcile"],
         &["accounts"],

@@ -8,6 +8,7 @@ mod cost_explorer;
 mod cost_semantics;
 mod demo;
 mod docs;
+mod explain;
 mod fake_aws;
 mod harness;
 mod incidents;

@@ -23,11 +23,13 @@ const MAY_USE: [(&str, &[&str]); 12] = [
 ];
 
 /// Where a crate may appear.
-const CRATES: [(&str, &[&str]); 14] = [
+const CRATES: [(&str, &[&str]); 16] = [
     ("duckdb", &["store"]),
     ("parquet", &["sources"]),
     ("arrow", &["sources"]),
     ("comfy_table", &["report"]),
+    ("plotters", &["report"]),
+    ("dialoguer", &["commands"]),
     ("serde_yaml", &["config"]),
     ("indicatif", &["commands"]),
     ("tokio", &["sources"]),

@@ -403,3 +403,18 @@ pub static METERS: [Meter; 25] = [
         ..meter(PAYER, "AmazonGuardDuty", "us-east-1")
     },
 ];
+
+/// Larger instances of the web servers, which only a planted cause starts.
+pub static LARGE: Meter = Meter {
+    product_name: EC2,
+    usage_type: "BoxUsage:m5.2xlarge",
+    operation: "RunInstances",
+    unit: "Hrs",
+    price: 0.384,
+    per_day: 184.0,
+    resources: 4,
+    arn: INSTANCE,
+    weekend: 0.88,
+    team: "web",
+    ..meter(1, "AmazonEC2", "us-east-1")
+};

@@ -71,6 +71,7 @@ impl Row {
         match self.kind {
             LineKind::Tax => format!("Tax for product code {}", self.meter.service),
             LineKind::Credit => "Promotional credit".into(),
+            LineKind::Discount => "Enterprise discount".into(),
             LineKind::RiFee => format!("{} reservation, hourly fee for the month", self.meter.usage_type),
             LineKind::SavingsPlanRecurringFee => "1 year No Upfront Compute Savings Plan".into(),
             LineKind::SavingsPlanNegation => "SavingsPlanNegation used by AccountId".into(),
@@ -113,6 +114,7 @@ fn line_item_type(kind: LineKind) -> &'static str {
         LineKind::Fee => "Fee",
         LineKind::Tax => "Tax",
         LineKind::Credit => "Credit",
+        LineKind::Discount => "EdpDiscount",
         LineKind::UnusedCommitment => "UnusedCommitment",
     }
 }
@@ -270,6 +272,7 @@ fn focus_category(row: &Row) -> &'static str {
     match row.kind {
         LineKind::Tax => "Tax",
         LineKind::Credit => "Credit",
+        LineKind::Discount => "Adjustment",
         LineKind::RiFee | LineKind::SavingsPlanRecurringFee | LineKind::Fee => "Purchase",
         _ => "Usage",
     }

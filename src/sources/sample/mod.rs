@@ -1,6 +1,7 @@
 //! Generated bills: a small company's estate, hour by hour, with labelled events. The same seed gives the
 //! same bill. Amounts are made up; columns, layout and line item types are AWS's.
 
+mod causes;
 mod estate;
 mod files;
 
@@ -15,7 +16,10 @@ use crate::{
     error::{Error, Result},
     model::{Granularity, Period, first_of_month},
 };
-use estate::{ACCOUNTS, Coverage, METERS, Meter, PAYER};
+use causes::{Causes, Terms};
+use estate::{ACCOUNTS, Coverage, LARGE, METERS, Meter, PAYER};
+
+pub use causes::Planted;
 
 /// Hours of the last day that the bill already has.
 const HOURS_OF_LAST_DAY: u32 = 10;
@@ -24,6 +28,8 @@ const RESERVED_RATE: f64 = 0.62;
 const RESERVED_USED: f64 = 0.9;
 const SAVINGS_PLAN_RATE: f64 = 0.72;
 const SAVINGS_PLAN_USED: f64 = 0.95;
+/// What share of the credited usage a credit pays.
+const CREDITED: f64 = 0.8;
 
 /// What to generate.
 #[derive(Clone, Debug)]
@@ -35,6 +41,8 @@ pub struct Request {
     pub days: u32,
     pub seed: u64,
     pub events: bool,
+    /// Causes to plant instead, in an estate without noise.
+    pub causes: Vec<Planted>,
     /// Line items to reach at least, by giving each meter more resources.
     pub rows: Option<u64>,
 }
@@ -88,6 +96,7 @@ pub enum LineKind {
     Fee,
     Tax,
     Credit,
+    Discount,
     /// What FOCUS shows of a commitment beside its purchase.
     UnusedCommitment,
 }
@@ -114,7 +123,10 @@ pub fn write(request: &Request) -> Result<Written> {
         written.rows += rows;
         written.files.extend(files);
     }
-    write_events(&out.join("events.csv"), &estate.events)?;
+    match &estate.causes {
+        Some(causes) => causes.write(&out.join("causes.csv"), estate.first_day, &estate.daily)?,
+        None => write_events(&out.join("events.csv"), &estate.events)?,
+    }
     Ok(written)
 }
 
@@ -174,9 +186,10 @@ struct Estate {
     first_day: NaiveDate,
     days: usize,
     /// Dollars of list price by meter and day.
-    daily: Vec<Vec<f64>>,
+    daily: Vec<(&'static Meter, Vec<f64>)>,
     resources: Vec<Vec<Resource>>,
     events: Vec<Event>,
+    causes: Option<Causes>,
 }
 
 impl Estate {
@@ -184,24 +197,34 @@ impl Estate {
         let days = request.days.max(1) as usize;
         let first_day = request.last_day - Days::new(days as u64 - 1);
         let mut random = ChaCha8Rng::seed_from_u64(request.seed);
-        let mut daily: Vec<Vec<f64>> = METERS
+        let causes = (!request.causes.is_empty()).then(|| Causes::new(&request.causes, days));
+        let large = causes.is_some().then_some(&LARGE);
+        let mut daily: Vec<(&'static Meter, Vec<f64>)> = METERS
             .iter()
+            .chain(large)
             .map(|meter| {
                 let day = |index: usize| {
-                    expected(meter, first_day + Days::new(index as u64)) * noise(&mut random, meter.noise)
+                    let usual = expected(meter, first_day + Days::new(index as u64));
+                    match &causes {
+                        Some(causes) => usual * causes.factor(meter, index),
+                        None => usual * noise(&mut random, meter.noise),
+                    }
                 };
-                (0..days).map(day).collect()
+                (meter, (0..days).map(day).collect())
             })
             .collect();
-        let events = plant(&mut daily, first_day, request.events);
-        let lines = METERS.iter().zip(&daily).map(|(meter, costs)| {
+        let events = match causes {
+            Some(_) => Vec::new(),
+            None => plant(&mut daily, first_day, request.events),
+        };
+        let lines = daily.iter().map(|(meter, costs)| {
             let hours = costs.iter().enumerate().filter(|(_, cost)| **cost > 0.0).map(|(day, _)| hours_of(day, days));
             hours.sum::<u32>() as usize * meter.lines_per_hour()
         });
         let lines = lines.sum::<usize>().max(1) as u64;
         let factor = request.rows.map_or(1, |rows| rows.div_ceil(lines).max(1)) as usize;
-        let resources = METERS.iter().map(|meter| Resource::all_of(meter, factor, &mut random)).collect();
-        Self { first_day, days, daily, resources, events }
+        let resources = daily.iter().map(|(meter, _)| Resource::all_of(meter, factor, &mut random)).collect();
+        Self { first_day, days, daily, resources, events, causes }
     }
 
     /// Calls `push` for every line of `period`, a part of one month, in order of time.
@@ -214,13 +237,15 @@ impl Estate {
             let index = usize::try_from((day - self.first_day).num_days()).unwrap_or(0);
             for hour in 0..hours_of(index, self.days) {
                 let start = milliseconds(day) + i64::from(hour) * 3_600_000;
-                for ((meter, daily), resources) in METERS.iter().zip(&self.daily).zip(&self.resources) {
+                for ((meter, daily), resources) in self.daily.iter().zip(&self.resources) {
                     if daily[index] <= 0.0 {
                         continue;
                     }
+                    let usual = || Terms::usual(meter);
+                    let terms = self.causes.as_ref().map_or_else(usual, |causes| causes.terms(meter, index));
                     for resource in resources {
                         let cost = daily[index] * resource.shares[hour as usize];
-                        hourly_lines(meter, &resource.id, start, month, cost, &mut push)?;
+                        hourly_lines(meter, terms, &resource.id, start, month, cost, &mut push)?;
                     }
                 }
             }
@@ -243,7 +268,7 @@ impl Estate {
             unblended_cost,
             effective_cost,
         };
-        for (meter, daily) in METERS.iter().zip(&self.daily) {
+        for (meter, daily) in &self.daily {
             let cost: f64 = period
                 .iter()
                 .filter_map(|day| daily.get(usize::try_from((day - self.first_day).num_days()).ok()?))
@@ -263,6 +288,7 @@ impl Estate {
 
 fn hourly_lines(
     meter: &'static Meter,
+    terms: Terms,
     resource: &str,
     start: i64,
     billing_period: NaiveDate,
@@ -276,17 +302,22 @@ fn hourly_lines(
         start,
         end: start + 3_600_000,
         billing_period,
-        usage_amount: cost / meter.price,
+        usage_amount: cost / (meter.price * terms.price),
         list_cost: cost,
         unblended_cost,
         effective_cost,
     };
-    match meter.coverage {
+    if terms.discount > 0.0 {
+        let discount = -cost * terms.discount;
+        push(Line { resource: "", list_cost: 0.0, ..line(LineKind::Discount, discount, discount) })?;
+    }
+    match terms.coverage {
+        Coverage::None if terms.free => push(line(LineKind::Usage, 0.0, 0.0)),
         Coverage::None => push(line(LineKind::Usage, cost, cost)),
         Coverage::Reserved => push(line(LineKind::DiscountedUsage, 0.0, cost * RESERVED_RATE)),
         Coverage::SavingsPlan => {
             let used = cost * SAVINGS_PLAN_RATE;
-            let commitment = used / SAVINGS_PLAN_USED;
+            let commitment = used / terms.used;
             push(line(LineKind::SavingsPlanCoveredUsage, cost, used))?;
             push(Line { resource: "", list_cost: 0.0, ..line(LineKind::SavingsPlanNegation, -cost, 0.0) })?;
             push(Line {
@@ -298,7 +329,7 @@ fn hourly_lines(
         }
         Coverage::Credited => {
             push(line(LineKind::Usage, cost, cost))?;
-            push(Line { list_cost: 0.0, ..line(LineKind::Credit, -cost * 0.8, -cost * 0.8) })
+            push(Line { list_cost: 0.0, ..line(LineKind::Credit, -cost * CREDITED, -cost * CREDITED) })
         }
     }
 }
@@ -353,15 +384,16 @@ fn plans(days: usize) -> [Plan; 8] {
 
 /// Applies the plans to the daily costs and returns their labels; without `events`, only keeps away what
 /// exists for an event alone.
-fn plant(daily: &mut [Vec<f64>], first_day: NaiveDate, events: bool) -> Vec<Event> {
-    let days = daily.first().map_or(0, Vec::len);
+fn plant(daily: &mut [(&'static Meter, Vec<f64>)], first_day: NaiveDate, events: bool) -> Vec<Event> {
+    let days = daily.first().map_or(0, |(_, costs)| costs.len());
     let mut planted = Vec::new();
     for plan in plans(days) {
         let mut difference = 0.0;
         let mut region = "";
-        let meters = METERS.iter().zip(daily.iter_mut());
-        for (meter, daily) in meters.filter(|(meter, _)| meter.service == plan.service && meter.account == plan.account)
-        {
+        let is_of = |(meter, _): &&mut (&'static Meter, Vec<f64>)| {
+            meter.service == plan.service && meter.account == plan.account
+        };
+        for (meter, daily) in daily.iter_mut().filter(is_of) {
             region = meter.region;
             for (index, cost) in daily.iter_mut().enumerate() {
                 // What lasts to the last finished day also goes on in the unfinished one.

@@ -1,0 +1,92 @@
+use std::io::IsTerminal;
+
+use clap::Args;
+use dialoguer::Select;
+
+use super::{Context, periods::PeriodArgs, print, selection::SelectionArgs};
+use crate::{
+    error::{Error, ExitCode, Result},
+    insights::drilldown::{Request, Walk, drilldown, has_meters},
+    model::Filter,
+    report::{self, Format, units},
+};
+
+/// Follow a change from the total down to the resource
+///
+/// Account, service, region, usage type, resource: what each level adds to the change between two periods, and the path of
+/// greatest change. Without periods, the last 7 settled days and the 7 before them.
+#[derive(Debug, Args)]
+pub struct DrilldownArgs {
+    #[command(flatten)]
+    periods: PeriodArgs,
+
+    /// Members of each level to show by name
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    top: usize,
+
+    /// Choose the way by hand, in a terminal
+    #[arg(long, short)]
+    interactive: bool,
+
+    #[command(flatten)]
+    selection: SelectionArgs,
+}
+
+pub fn run(args: &DrilldownArgs, context: &Context) -> Result<ExitCode> {
+    let store = context.store()?;
+    let question = args.selection.question(context);
+    let (before, after) = args.periods.periods(&store, &question)?;
+    let include = args.selection.include();
+    let request = Request { question, before, after, include: &include, top: args.top.max(1) };
+    if args.interactive {
+        let is_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        if !is_terminal || args.selection.format != Format::Table {
+            return Err(
+                Error::usage("`--interactive` needs a terminal").hint("leave it out for the path of greatest change")
+            );
+        }
+        return walk(&Walk::new(&store, &request)?, &store, context);
+    }
+    let answer = drilldown(&store, &request)?;
+    context.notes(&answer.notes);
+    print(&report::drilldown::render(&answer, args.selection.format, context.style)?)?;
+    Ok(ExitCode::Done)
+}
+
+/// Shows one place after another until the reader leaves.
+fn walk(walk: &Walk, store: &crate::store::Store, context: &Context) -> Result<ExitCode> {
+    let mut path: Vec<Filter> = Vec::new();
+    loop {
+        let below = walk.below(store, &path)?;
+        let names: Vec<&str> = path.iter().map(|filter| filter.value.as_str()).collect();
+        let place = if names.is_empty() { "all".to_owned() } else { format!("all > {}", names.join(" > ")) };
+        print(&format!("\n{place}: {}\n", units::change(below.change.change, &walk.currency)))?;
+        let (members, causes) = (below.members.as_ref(), &below.causes);
+        print(&report::drilldown::place(members, causes, below.change, &walk.currency, context.style))?;
+        // Below a resource there is nothing.
+        let further = members.filter(|members| has_meters(&members.dimension));
+        let values: Vec<&str> =
+            further.iter().flat_map(|members| &members.members).map(|member| member.value.as_str()).collect();
+        let mut choices: Vec<String> = values
+            .iter()
+            .zip(further.iter().flat_map(|members| &members.members))
+            .map(|(value, member)| format!("{value}  {}", units::change(member.change.change, &walk.currency)))
+            .collect();
+        if !path.is_empty() {
+            choices.push("up".into());
+        }
+        choices.push("quit".into());
+        let prompt = further.map_or("end of the way".to_owned(), |members| members.dimension.to_string());
+        let chosen = Select::new().with_prompt(prompt).items(&choices).default(0).interact_opt();
+        let chosen = chosen.map_err(|e| Error::input("cannot read from the terminal").cause(e))?;
+        match (chosen, further) {
+            (Some(index), Some(members)) if index < values.len() => {
+                path.push(Filter { dimension: members.dimension.clone(), value: values[index].into(), negated: false });
+            }
+            (Some(index), _) if index + 1 < choices.len() => {
+                path.pop();
+            }
+            _ => return Ok(ExitCode::Done),
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! What made a change between two sets of days: the parts that `explain`, `compare` and `drilldown` share.
+//! Contributors with their remainder add up to the change, and so do causes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use crate::{
+    analysis::attribution::{Amounts, Cause, Cell, Class, Effect, Meter, Move, effects},
+    error::{Error, Result},
+    model::{ChargeCategory, Dimension, Filter, Period},
+    store::{
+        Store,
+        changes::{ClassCost, DaySet},
+        queries::Selection,
+    },
+};
+
+/// The smallest set of contributors that carries a change makes at least this share of it.
+pub const CARRIED_SHARE: f64 = 0.8;
+/// Below half a cent nothing changed.
+pub const HALF_CENT: f64 = 0.005;
+
+/// A cost before and after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Change {
+    pub before: f64,
+    pub after: f64,
+    pub change: f64,
+    /// `null` when there was nothing before.
+    pub change_pct: Option<f64>,
+}
+
+impl Change {
+    pub fn new(before: f64, after: f64) -> Self {
+        let change = after - before;
+        Self { before, after, change, change_pct: (before.abs() >= 0.01).then(|| change / before.abs() * 100.0) }
+    }
+}
+
+/// Whether a cost was there before and is there after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    New,
+    Gone,
+    Grown,
+    Shrunk,
+    Unchanged,
+}
+
+impl Status {
+    pub fn of(before: f64, after: f64) -> Self {
+        match (before.abs() < HALF_CENT, after.abs() < HALF_CENT) {
+            (true, false) => Status::New,
+            (false, true) => Status::Gone,
+            _ if after - before >= HALF_CENT => Status::Grown,
+            _ if before - after >= HALF_CENT => Status::Shrunk,
+            _ => Status::Unchanged,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::New => "new",
+            Status::Gone => "gone",
+            Status::Grown => "grown",
+            Status::Shrunk => "shrunk",
+            Status::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// One value of a dimension.
+#[derive(Clone, Debug, Serialize)]
+pub struct Member {
+    pub value: String,
+    /// Of an account.
+    pub name: Option<String>,
+    #[serde(flatten)]
+    pub change: Change,
+    /// Of the whole change.
+    pub share_pct: Option<f64>,
+    pub status: Status,
+    /// The first day of all history with a charge, of what is new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_day: Option<NaiveDate>,
+    /// Of a resource, as `key=value`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// The values of a dimension that changed most, and the rest: together the whole change.
+#[derive(Clone, Debug, Serialize)]
+pub struct Members {
+    pub dimension: Dimension,
+    pub members: Vec<Member>,
+    /// How many values are not shown.
+    pub others: usize,
+    pub remainder: Change,
+    /// How many of the first members carry at least four fifths of the change; `null` when none do.
+    pub carried_by: Option<usize>,
+}
+
+/// Dollars of the change that one cause made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CauseShare {
+    pub cause: Cause,
+    pub change: f64,
+    pub share_pct: Option<f64>,
+}
+
+/// A change that is not part of the total, such as credits.
+#[derive(Clone, Debug, Serialize)]
+pub struct Beside {
+    pub charge_category: &'static str,
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+/// What made a change.
+#[derive(Debug)]
+pub struct Attribution {
+    pub total: Change,
+    pub causes: Vec<CauseShare>,
+    pub moves: Vec<Move>,
+    pub beside: Vec<Beside>,
+    /// The cells of the selection that count.
+    pub cells: Vec<Cell>,
+    pub effects: Vec<Effect>,
+}
+
+/// Two periods; costs a day when their lengths differ or `per_day` asks for it.
+pub fn period_sets(before: Period, after: Period, per_day: bool) -> Vec<DaySet> {
+    let weight = |period: Period| if per_day { 1.0 / period.days().max(1) as f64 } else { 1.0 };
+    let set = |period: Period, after| DaySet { days: period.iter().collect(), weight: weight(period), after };
+    vec![set(before, false), set(after, true)]
+}
+
+/// Which costs of which days.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub selection: &'a Selection<'a>,
+    pub include: &'a [ChargeCategory],
+    pub sets: &'a [DaySet],
+}
+
+impl Attribution {
+    /// Reads and splits the change. What moved is looked for in all accounts and regions, whatever the selection.
+    ///
+    /// # Errors
+    /// When a filter names what is not there.
+    pub fn read(store: &Store, asked: Asked) -> Result<Self> {
+        let Asked { selection, include, sets } = asked;
+        let is_place =
+            |filter: &&Filter| !filter.negated && matches!(filter.dimension, Dimension::Account | Dimension::Region);
+        let places: Vec<&Filter> = selection.filters.iter().filter(is_place).collect();
+        let wider: Vec<Filter> = selection.filters.iter().filter(|filter| !is_place(filter)).cloned().collect();
+        let rows = store.class_costs(&Selection { filters: &wider, ..selection.clone() }, sets)?;
+        let (mut accounts, mut regions): (BTreeSet<String>, BTreeSet<String>) = Default::default();
+        for place in &places {
+            if place.dimension == Dimension::Account {
+                accounts.extend(store.accounts_named(&place.value)?);
+                accounts.insert(place.value.clone());
+            } else {
+                regions.insert(place.value.clone());
+            }
+        }
+        let is_selected = |meter: &Meter| {
+            (accounts.is_empty() || accounts.contains(&meter.account))
+                && (regions.is_empty() || regions.contains(&meter.region))
+        };
+        let (mut counted, mut beside) = (Vec::new(), BTreeMap::new());
+        for cell in cells(rows, sets)? {
+            match category(cell.class).filter(|category| !include.contains(category)) {
+                None => counted.push(cell),
+                Some(category) if is_selected(&cell.meter) => {
+                    let sums: &mut (f64, f64) = beside.entry(category).or_default();
+                    sums.0 += cell.before.cost;
+                    sums.1 += cell.after.cost;
+                }
+                Some(_) => {}
+            }
+        }
+        let (mut effects, moves) = effects(&counted);
+        effects.retain(|effect| is_selected(&effect.meter));
+        counted.retain(|cell| is_selected(&cell.meter));
+        let here = |place: &(String, String)| {
+            (accounts.is_empty() || accounts.contains(&place.0)) && (regions.is_empty() || regions.contains(&place.1))
+        };
+        let concerns = |one: &Move| one.from.iter().chain(&one.to).any(here);
+        let sum = |of: fn(&Cell) -> f64| counted.iter().map(of).sum::<f64>();
+        let total = Change::new(sum(|cell| cell.before.cost), sum(|cell| cell.after.cost));
+        Ok(Self {
+            causes: causes(&effects, total.change),
+            total,
+            moves: moves.into_iter().filter(concerns).collect(),
+            beside: beside
+                .into_iter()
+                .map(|(category, (before, after))| Beside {
+                    charge_category: category.as_str(),
+                    change: Change::new(before, after),
+                })
+                .filter(|beside| beside.change.before != 0.0 || beside.change.after != 0.0)
+                .collect(),
+            cells: counted,
+            effects,
+        })
+    }
+
+    /// The values of a dimension that a cell has; `None` for other dimensions, which the store must be asked about.
+    pub fn members(&self, dimension: &Dimension, top: usize, names: &BTreeMap<String, String>) -> Option<Members> {
+        let value = cell_value(dimension)?;
+        let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+        for cell in &self.cells {
+            let entry = sums.entry(value(cell).to_owned()).or_default();
+            entry.0 += cell.before.cost;
+            entry.1 += cell.after.cost;
+        }
+        sums.retain(|_, (before, after)| *before != 0.0 || *after != 0.0);
+        let count = sums.len();
+        let mut all: Vec<(String, f64, f64)> =
+            sums.into_iter().map(|(value, (before, after))| (value, before, after)).collect();
+        all.sort_by(|a, b| (b.2 - b.1).abs().total_cmp(&(a.2 - a.1).abs()).then_with(|| a.0.cmp(&b.0)));
+        all.truncate(top);
+        Some(members(dimension, all, count, self.total, names))
+    }
+
+    /// The same of any dimension, asking the store where need be.
+    ///
+    /// # Errors
+    /// When a tag key does not exist.
+    pub fn members_of(
+        &self,
+        store: &Store,
+        asked: Asked,
+        dimension: &Dimension,
+        top: usize,
+        names: &BTreeMap<String, String>,
+    ) -> Result<Members> {
+        if let Some(members) = self.members(dimension, top, names) {
+            return Ok(members);
+        }
+        let (values, count) = store.value_costs(asked.selection, dimension, asked.include, asked.sets, top)?;
+        let values = values.into_iter().map(|one| (one.value, one.before, one.after)).collect();
+        Ok(members(dimension, values, count, self.total, names))
+    }
+
+    /// The part of it that has a value, of the dimensions that a cell has.
+    pub fn narrowed(&self, dimension: &Dimension, wanted: &str) -> Option<Self> {
+        let value = cell_value(dimension)?;
+        let cells: Vec<Cell> = self.cells.iter().filter(|cell| value(cell) == wanted).cloned().collect();
+        let meters: BTreeSet<&Meter> = cells.iter().map(|cell| &cell.meter).collect();
+        let effects: Vec<Effect> =
+            self.effects.iter().filter(|effect| meters.contains(&effect.meter)).cloned().collect();
+        let sum = |of: fn(&Cell) -> f64| cells.iter().map(of).sum::<f64>();
+        let total = Change::new(sum(|cell| cell.before.cost), sum(|cell| cell.after.cost));
+        let (causes, moves) = (causes(&effects, total.change), self.moves.clone());
+        Some(Self { total, causes, moves, beside: Vec::new(), effects, cells })
+    }
+
+    /// Whether costs come with quantities, so that use and price can be told apart.
+    pub fn has_quantities(&self) -> bool {
+        self.cells.iter().any(|cell| cell.before.quantity.is_some() || cell.after.quantity.is_some())
+    }
+
+    /// Whether lines say what was used; Cost Explorer's do not.
+    pub fn has_usage_types(&self) -> bool {
+        self.cells.iter().any(|cell| cell.meter.usage_type != "(none)")
+    }
+}
+
+/// How the dimensions of a meter are read from its cell.
+fn cell_value(dimension: &Dimension) -> Option<fn(&Cell) -> &str> {
+    Some(match dimension {
+        Dimension::Account => |cell| &cell.meter.account,
+        Dimension::Service => |cell| &cell.meter.service,
+        Dimension::Region => |cell| &cell.meter.region,
+        Dimension::UsageType => |cell| &cell.meter.usage_type,
+        Dimension::Operation => |cell| &cell.meter.operation,
+        _ => return None,
+    })
+}
+
+fn members(
+    dimension: &Dimension,
+    values: Vec<(String, f64, f64)>,
+    count: usize,
+    total: Change,
+    names: &BTreeMap<String, String>,
+) -> Members {
+    let shown = values.len();
+    let (before, after) = values.iter().fold((0.0, 0.0), |sums, (_, before, after)| (sums.0 + before, sums.1 + after));
+    // The signed shares of those that go with the change, from the largest on.
+    let mut sum = 0.0;
+    let carried = values.iter().position(|(_, before, after)| {
+        sum += after - before;
+        total.change.abs() >= HALF_CENT && sum / total.change >= CARRIED_SHARE
+    });
+    Members {
+        dimension: dimension.clone(),
+        others: count - shown,
+        remainder: Change::new(total.before - before, total.after - after),
+        carried_by: carried.map(|place| place + 1),
+        members: values
+            .into_iter()
+            .map(|(value, before, after)| Member {
+                name: (*dimension == Dimension::Account).then(|| names.get(&value).cloned()).flatten(),
+                change: Change::new(before, after),
+                share_pct: share(after - before, total.change),
+                status: Status::of(before, after),
+                first_day: None,
+                tags: Vec::new(),
+                value,
+            })
+            .collect(),
+    }
+}
+
+/// `part` in percent of `whole`.
+pub fn share(part: f64, whole: f64) -> Option<f64> {
+    (whole.abs() >= 0.01).then(|| part / whole * 100.0)
+}
+
+/// Effects by cause, the largest first.
+fn causes(effects: &[Effect], change: f64) -> Vec<CauseShare> {
+    let mut sums: BTreeMap<Cause, f64> = BTreeMap::new();
+    for effect in effects {
+        *sums.entry(effect.cause).or_default() += effect.change;
+    }
+    let mut causes: Vec<CauseShare> = sums
+        .into_iter()
+        .map(|(cause, dollars)| CauseShare { cause, change: dollars, share_pct: share(dollars, change) })
+        .collect();
+    causes.sort_by(|a, b| b.change.abs().total_cmp(&a.change.abs()).then(a.cause.cmp(&b.cause)));
+    causes
+}
+
+/// The charge category that a class belongs to, where it may be left out.
+fn category(class: Class) -> Option<ChargeCategory> {
+    match class {
+        Class::Credit => Some(ChargeCategory::Credit),
+        Class::Tax => Some(ChargeCategory::Tax),
+        _ => None,
+    }
+}
+
+/// Rows of all sets, weighted and put side by side.
+fn cells(rows: Vec<ClassCost>, sets: &[DaySet]) -> Result<Vec<Cell>> {
+    let mut cells: BTreeMap<(Meter, Class), [Amounts; 2]> = BTreeMap::new();
+    for row in rows {
+        let set =
+            sets.get(row.set).ok_or_else(|| Error::bug("the database gives a set of days that was not asked for"))?;
+        let class = class(&row.class).ok_or_else(|| Error::bug("the database gives an unknown class of lines"))?;
+        let meter = Meter {
+            account: row.account,
+            service: row.service,
+            region: row.region,
+            usage_type: row.usage_type,
+            operation: row.operation,
+            unit: row.unit,
+        };
+        let amounts = &mut cells.entry((meter, class)).or_default()[usize::from(set.after)];
+        amounts.cost += row.cost * set.weight;
+        amounts.gross += row.gross * set.weight;
+        if let Some(quantity) = row.quantity {
+            amounts.quantity = Some(amounts.quantity.unwrap_or(0.0) + quantity * set.weight);
+        }
+    }
+    let cell = |((meter, class), [before, after]): ((Meter, Class), [Amounts; 2])| Cell { meter, class, before, after };
+    Ok(cells.into_iter().map(cell).collect())
+}
+
+/// A class by the word of the store.
+fn class(name: &str) -> Option<Class> {
+    Some(match name {
+        "on_demand" => Class::OnDemand,
+        "spot" => Class::Spot,
+        "reserved" => Class::Reserved,
+        "savings_plans" => Class::SavingsPlans,
+        "free" => Class::Free,
+        "unused_commitment" => Class::UnusedCommitment,
+        "commitment_fee" => Class::CommitmentFee,
+        "fee" => Class::Fee,
+        "discount" => Class::Discount,
+        "credit" => Class::Credit,
+        "tax" => Class::Tax,
+        _ => return None,
+    })
+}

@@ -1,0 +1,283 @@
+//! What changed between two periods: who moved, what is new or gone, and why.
+
+use std::collections::BTreeMap;
+
+use chrono::{Days, Months, NaiveDate};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{
+    Frame, Question, SCHEMA_VERSION, account_name,
+    change::{Asked, Attribution, Beside, CauseShare, Change, HALF_CENT, Status, share},
+    check_filters, group_object, single_currency, source_names,
+};
+use crate::{
+    analysis::attribution::Move,
+    error::{Error, Result},
+    model::{ChargeCategory, Granularity, GroupBy, Metric, Period},
+    store::{
+        Store,
+        changes::DaySet,
+        queries::{Segment, Selection},
+    },
+};
+
+/// What to compare.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    pub question: Question<'a>,
+    pub group_by: GroupBy,
+    pub before: Period,
+    pub after: Period,
+    pub include: &'a [ChargeCategory],
+    /// Groups to show by name.
+    pub top: usize,
+}
+
+/// Which month a month is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versus {
+    Previous,
+    LastYear,
+}
+
+/// One side of a comparison.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Side {
+    pub start: NaiveDate,
+    pub end: NaiveDate,
+    /// Days that there is data of.
+    pub days: usize,
+    /// Of all days together.
+    pub total: f64,
+    /// Whether some of its days are not settled.
+    pub provisional: bool,
+}
+
+/// One group in both periods.
+#[derive(Clone, Debug, Serialize)]
+pub struct Mover {
+    pub group: Map<String, Value>,
+    pub account_name: Option<String>,
+    #[serde(flatten)]
+    pub change: Change,
+    pub share_pct: Option<f64>,
+    pub status: Status,
+}
+
+/// One step from the earlier total to the later one.
+#[derive(Clone, Debug, Serialize)]
+pub struct WaterfallStep {
+    pub label: String,
+    pub change: f64,
+    /// The total after this step.
+    pub total: f64,
+}
+
+/// Two periods side by side.
+#[derive(Debug, Serialize)]
+pub struct Comparison {
+    pub schema_version: u32,
+    pub command: &'static str,
+    pub as_of: NaiveDate,
+    pub data_age_days: i64,
+    pub settled_through: NaiveDate,
+    pub source: String,
+    pub metric: Metric,
+    pub currency: String,
+    pub group_by: GroupBy,
+    pub include: Vec<&'static str>,
+    pub before: Side,
+    pub after: Side,
+    /// Whether all costs below are a day's, because the periods have different numbers of days.
+    pub per_day: bool,
+    pub total: Change,
+    /// Those that changed most, the largest change first.
+    pub movers: Vec<Mover>,
+    /// Groups that changed and are not shown by name, and their change.
+    pub other_groups: usize,
+    pub others: Change,
+    /// Groups that cost the same in both.
+    pub unchanged: usize,
+    pub waterfall: Vec<WaterfallStep>,
+    pub causes: Vec<CauseShare>,
+    pub moves: Vec<Move>,
+    pub beside: Vec<Beside>,
+    pub notes: Vec<String>,
+}
+
+/// A month and the one that it is compared with, each cut at `newest`.
+///
+/// # Errors
+/// When the month has not begun.
+pub fn month_periods(month: NaiveDate, versus: Versus, newest: NaiveDate) -> Result<(Period, Period)> {
+    let whole = Granularity::Monthly.period_of(month);
+    if whole.start > newest {
+        return Err(Error::input(format!("there is no settled day of {} yet", month.format("%Y-%m")))
+            .hint(format!("the newest settled day is {newest}")));
+    }
+    let months = match versus {
+        Versus::Previous => 1,
+        Versus::LastYear => 12,
+    };
+    let before = Granularity::Monthly.period_of(whole.start - Months::new(months));
+    Ok((before, Period { start: whole.start, end: whole.end.min(newest) }))
+}
+
+/// The newest settled day, for periods that end with it.
+///
+/// # Errors
+/// When there is no data.
+pub fn newest_settled(store: &Store, question: &Question) -> Result<NaiveDate> {
+    Ok(Frame::new(store, question)?.settled_through)
+}
+
+/// Compares two periods.
+///
+/// # Errors
+/// When a period has no data, the data is of several currencies, or a filter or key names what is not there.
+pub fn compare(store: &Store, request: &Request) -> Result<Comparison> {
+    let question = &request.question;
+    let frame = Frame::new(store, question)?;
+    let sides = [request.before, request.after];
+    // One source for a day, whichever period asks for it.
+    let span = Period { start: sides[0].start.min(sides[1].start), end: sides[0].end.max(sides[1].end) };
+    let segments = frame.segments_of(span, &sides, question.settle_days);
+    let mut notes = frame.notes(question, &segments);
+    let mut days = Vec::new();
+    for period in sides {
+        let known: Vec<NaiveDate> = period.iter().filter(|day| frame.has_day(&segments, *day)).collect();
+        if known.is_empty() {
+            let first = frame.first_day().unwrap_or(frame.as_of);
+            return Err(Error::input(format!("there is no data from {} to {}", period.start, period.end))
+                .hint(format!("the data is of {first} to {}", frame.as_of)));
+        }
+        if known.len() < period.days() {
+            notes.push(format!(
+                "there is data of {} of the {} days from {} to {}",
+                known.len(),
+                period.days(),
+                period.start,
+                period.end
+            ));
+        }
+        days.push(known);
+    }
+    let per_day = days[0].len() != days[1].len();
+    let weight = |days: &[NaiveDate]| if per_day { 1.0 / days.len() as f64 } else { 1.0 };
+    let weights = [weight(&days[0]), weight(&days[1])];
+    let sets: Vec<DaySet> = days
+        .iter()
+        .zip([false, true])
+        .map(|(days, after)| DaySet { days: days.clone(), weight: weight(days), after })
+        .collect();
+    let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
+    let attribution = Attribution::read(store, Asked { selection: &selection, include: request.include, sets: &sets })?;
+    if attribution.cells.is_empty() {
+        check_filters(store, &selection)?;
+    }
+    let currency = single_currency(store, &selection)?;
+    let names = store.account_names()?;
+    let mut movers = movers(store, &selection, request, &sides, weights, attribution.total.change, &names)?;
+    let unchanged = movers.iter().filter(|mover| mover.status == Status::Unchanged).count();
+    movers.retain(|mover| mover.status != Status::Unchanged);
+    let hidden = movers.split_off(movers.len().min(request.top));
+    let shown = movers.iter().fold((0.0, 0.0), |sum, mover| (sum.0 + mover.change.before, sum.1 + mover.change.after));
+    // What did not change is there as well.
+    let others = Change::new(attribution.total.before - shown.0, attribution.total.after - shown.1);
+    let total = attribution.total;
+    let side = |period: Period, days: &[NaiveDate], cost: f64| Side {
+        start: period.start,
+        end: period.end,
+        days: days.len(),
+        total: if per_day { cost * days.len() as f64 } else { cost },
+        provisional: period.end > frame.settled_through,
+    };
+    Ok(Comparison {
+        schema_version: SCHEMA_VERSION,
+        command: "compare",
+        as_of: frame.as_of,
+        data_age_days: frame.data_age_days,
+        settled_through: frame.settled_through,
+        source: source_names(&segments),
+        metric: question.metric,
+        currency,
+        group_by: request.group_by.clone(),
+        include: request.include.iter().map(|category| category.as_str()).collect(),
+        before: side(request.before, &days[0], total.before),
+        after: side(request.after, &days[1], total.after),
+        per_day,
+        total,
+        waterfall: waterfall(total, &movers, others),
+        movers,
+        other_groups: hidden.len(),
+        others,
+        unchanged,
+        causes: attribution.causes,
+        moves: attribution.moves,
+        beside: attribution.beside,
+        notes,
+    })
+}
+
+fn movers(
+    store: &Store,
+    selection: &Selection,
+    request: &Request,
+    sides: &[Period; 2],
+    weights: [f64; 2],
+    change: f64,
+    names: &BTreeMap<String, String>,
+) -> Result<Vec<Mover>> {
+    let mut groups: BTreeMap<Vec<String>, [f64; 2]> = BTreeMap::new();
+    for (index, period) in sides.iter().enumerate() {
+        let cut = |segment: &Segment| {
+            let cut = Period { start: segment.period.start.max(period.start), end: segment.period.end.min(period.end) };
+            (cut.start <= cut.end).then(|| Segment { data_source: segment.data_source.clone(), period: cut })
+        };
+        let segments: Vec<Segment> = selection.segments.iter().filter_map(cut).collect();
+        for cell in store.cells(&Selection { segments: &segments, ..selection.clone() }, &request.group_by.0)? {
+            if request.include.iter().any(|category| category.as_str() == cell.charge_category) {
+                groups.entry(cell.group).or_default()[index] += cell.cost * weights[index];
+            }
+        }
+    }
+    let mut movers: Vec<Mover> = groups
+        .into_iter()
+        .map(|(values, [before, after])| Mover {
+            group: group_object(&request.group_by, &values),
+            account_name: account_name(&request.group_by, &values, names),
+            change: Change::new(before, after),
+            share_pct: share(after - before, change),
+            status: Status::of(before, after),
+        })
+        .collect();
+    movers.sort_by(|a, b| b.change.change.abs().total_cmp(&a.change.change.abs()));
+    Ok(movers)
+}
+
+/// From the earlier total to the later one, the largest steps first.
+fn waterfall(total: Change, movers: &[Mover], others: Change) -> Vec<WaterfallStep> {
+    let mut level = total.before;
+    let mut step = |label: String, change: f64| {
+        level += change;
+        WaterfallStep { label, change, total: level }
+    };
+    let mut steps: Vec<WaterfallStep> = movers
+        .iter()
+        .map(|mover| {
+            let values: Vec<&str> = mover.group.values().filter_map(Value::as_str).collect();
+            step(mover.account_name.clone().unwrap_or_else(|| values.join(" / ")), mover.change.change)
+        })
+        .collect();
+    if others.change.abs() >= HALF_CENT {
+        steps.push(step("others".into(), others.change));
+    }
+    steps
+}
+
+/// The period of the same length just before another.
+pub fn just_before(period: Period) -> Period {
+    let days = period.days() as u64;
+    Period { start: period.start - Days::new(days), end: period.start - Days::new(1) }
+}

@@ -1,0 +1,196 @@
+//! From the total down, level by level: what each level's members add to the change, and the path of those that add most.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::{
+    Frame, Question, SCHEMA_VERSION,
+    change::{Asked, Attribution, CauseShare, Change, HALF_CENT, Member, Members, period_sets},
+    check_filters, single_currency, source_names,
+};
+use crate::{
+    error::{Error, Result},
+    model::{ChargeCategory, Dimension, Filter, Metric, Period},
+    store::{
+        Store,
+        queries::{Segment, Selection},
+    },
+};
+
+/// The levels, from the widest to the narrowest.
+pub const LEVELS: [Dimension; 5] =
+    [Dimension::Account, Dimension::Service, Dimension::Region, Dimension::UsageType, Dimension::Resource];
+
+/// What to walk through.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    pub question: Question<'a>,
+    pub before: Period,
+    pub after: Period,
+    pub include: &'a [ChargeCategory],
+    /// Members of a level to show by name.
+    pub top: usize,
+}
+
+/// A level: its members below what was chosen on the levels above.
+#[derive(Debug, Serialize)]
+pub struct Level {
+    #[serde(flatten)]
+    pub members: Members,
+    /// The change of what was chosen above, which the members make up.
+    pub of: Change,
+    /// The member that the path goes on with.
+    pub chosen: Option<String>,
+}
+
+/// The path of greatest change.
+#[derive(Debug, Serialize)]
+pub struct Drilldown {
+    pub schema_version: u32,
+    pub command: &'static str,
+    pub as_of: NaiveDate,
+    pub data_age_days: i64,
+    pub settled_through: NaiveDate,
+    pub source: String,
+    pub metric: Metric,
+    pub currency: String,
+    pub before: Period,
+    pub after: Period,
+    pub per_day: bool,
+    pub total: Change,
+    pub levels: Vec<Level>,
+    /// Of the narrowest place on the path that has meters, and its change.
+    pub causes: Vec<CauseShare>,
+    pub caused: Change,
+    pub notes: Vec<String>,
+}
+
+/// Goes down the path of greatest change.
+///
+/// # Errors
+/// When there is no data, it is of several currencies, or a filter names what is not there.
+pub fn drilldown(store: &Store, request: &Request) -> Result<Drilldown> {
+    let walk = Walk::new(store, request)?;
+    let mut path: Vec<Filter> = Vec::new();
+    let mut levels = Vec::new();
+    let mut place = walk.below(store, &path)?;
+    while let Some(members) = place.members.take() {
+        let chosen = strongest(&members, place.change).map(|member| member.value.clone());
+        let dimension = members.dimension.clone();
+        levels.push(Level { members, of: place.change, chosen: chosen.clone() });
+        let Some(value) = chosen.filter(|_| has_meters(&dimension)) else { break };
+        path.push(Filter { dimension, value, negated: false });
+        place = walk.below(store, &path)?;
+    }
+    Ok(Drilldown {
+        schema_version: SCHEMA_VERSION,
+        command: "drilldown",
+        as_of: walk.frame.as_of,
+        data_age_days: walk.frame.data_age_days,
+        settled_through: walk.frame.settled_through,
+        source: source_names(&walk.segments),
+        metric: request.question.metric,
+        currency: walk.currency,
+        before: request.before,
+        after: request.after,
+        per_day: is_per_day(request),
+        total: walk.attribution.total,
+        levels,
+        causes: place.causes,
+        caused: place.change,
+        notes: walk.frame.notes(&request.question, &walk.segments),
+    })
+}
+
+/// Two periods, read once, to be walked through.
+pub struct Walk<'a> {
+    request: &'a Request<'a>,
+    frame: Frame,
+    segments: Vec<Segment>,
+    attribution: Attribution,
+    names: BTreeMap<String, String>,
+    pub currency: String,
+}
+
+/// What is below a place.
+#[derive(Debug)]
+pub struct Below {
+    pub change: Change,
+    /// Of the next level; `None` below the last one.
+    pub members: Option<Members>,
+    pub causes: Vec<CauseShare>,
+}
+
+impl<'a> Walk<'a> {
+    /// Reads the periods.
+    ///
+    /// # Errors
+    /// As [`drilldown`].
+    pub fn new(store: &Store, request: &'a Request) -> Result<Self> {
+        let question = &request.question;
+        let frame = Frame::new(store, question)?;
+        let sides = [request.before, request.after];
+        let span = Period { start: sides[0].start.min(sides[1].start), end: sides[0].end.max(sides[1].end) };
+        let segments = frame.segments_of(span, &sides, question.settle_days);
+        let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
+        let sets = period_sets(request.before, request.after, is_per_day(request));
+        let attribution =
+            Attribution::read(store, Asked { selection: &selection, include: request.include, sets: &sets })?;
+        if attribution.cells.is_empty() {
+            check_filters(store, &selection)?;
+            let error = Error::input("there is no data in these days");
+            return Err(error.hint(format!("the newest data is of {}", frame.as_of)));
+        }
+        let currency = single_currency(store, &selection)?;
+        Ok(Self { request, frame, names: store.account_names()?, attribution, currency, segments })
+    }
+
+    /// The change below `path`, which the next level's members make up.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn below(&self, store: &Store, path: &[Filter]) -> Result<Below> {
+        let (request, question) = (self.request, &self.request.question);
+        let narrow = |attribution: Option<Attribution>, filter: &Filter| {
+            attribution.as_ref().unwrap_or(&self.attribution).narrowed(&filter.dimension, &filter.value).or(attribution)
+        };
+        let narrowed = path.iter().fold(None, narrow);
+        let attribution = narrowed.as_ref().unwrap_or(&self.attribution);
+        let filters: Vec<Filter> = question.filters.iter().chain(path).cloned().collect();
+        let selection = Selection { segments: &self.segments, metric: question.metric, filters: &filters };
+        let sets = period_sets(request.before, request.after, is_per_day(request));
+        let is_fixed =
+            |dimension: &&Dimension| filters.iter().any(|filter| !filter.negated && filter.dimension == **dimension);
+        let mut below = Below { change: attribution.total, members: None, causes: attribution.causes.clone() };
+        for dimension in LEVELS.iter().filter(|dimension| !is_fixed(dimension)) {
+            let asked = Asked { selection: &selection, include: request.include, sets: &sets };
+            let members = attribution.members_of(store, asked, dimension, request.top, &self.names)?;
+            // A level that the data does not have is skipped.
+            if members.members.iter().any(|member| member.value != "(none)") {
+                below.members = Some(members);
+                break;
+            }
+        }
+        Ok(below)
+    }
+}
+
+/// Whether there is something below a value of the dimension.
+pub fn has_meters(dimension: &Dimension) -> bool {
+    LEVELS.last() != Some(dimension)
+}
+
+/// The member that changed most in the direction of the change; in any direction when the change is nothing.
+fn strongest(members: &Members, change: Change) -> Option<&Member> {
+    let is_with_it = |member: &&Member| {
+        let own = member.change.change;
+        own.abs() >= HALF_CENT && (change.change.abs() < HALF_CENT || own * change.change > 0.0)
+    };
+    members.members.iter().find(is_with_it).filter(|member| member.value != "(none)")
+}
+
+fn is_per_day(request: &Request) -> bool {
+    request.before.days() != request.after.days()
+}

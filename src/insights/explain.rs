@@ -1,0 +1,544 @@
+//! Why a cost moved: what was expected and came, since when, what carries the change, and where to look.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime};
+use serde::Serialize;
+
+use super::{
+    Question, SCHEMA_VERSION,
+    anomalies::{self, Data},
+    change::{Asked, Attribution, Beside, CauseShare, Change, Members, Status},
+    check_filters, incidents,
+    next_steps::{NextStep, next_steps},
+    source_names,
+};
+use crate::{
+    analysis::{
+        attribution::{Cause, Meter, Move},
+        detect::{Kind, Parameters, Verdict, Why},
+        findings::{self, Finding},
+        stats::{median, median_absolute_deviation},
+    },
+    error::{Error, Result},
+    model::{ChargeCategory, Dimension, Filter, GroupBy, Metric, Period, Series},
+    store::{Store, changes::DaySet, queries::Selection},
+};
+
+/// Days before the change that it is compared with.
+const BASELINE_DAYS: u64 = 28;
+/// Of them, the same weekdays as those of the change, if there are so many.
+const LEAST_SAME_WEEKDAYS: usize = 2;
+/// From this score on a day is no baseline (the middle preset).
+const OUTLIER: f64 = 2.5;
+/// Days of the chart.
+const CHART_DAYS: u64 = 60;
+/// Days that say what a day costs if it goes on.
+const RECENT_DAYS: usize = 7;
+/// The mean length of a month.
+const DAYS_A_MONTH: f64 = 365.25 / 12.0;
+/// Hours that either side of a change needs.
+const LEAST_HOURS: usize = 6;
+
+/// What to explain.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// With the filters that say which cost.
+    pub question: Question<'a>,
+    pub include: &'a [ChargeCategory],
+    pub parameters: Parameters,
+    /// A day of the change; `None` is the newest settled one.
+    pub date: Option<NaiveDate>,
+    /// The incident that is explained.
+    pub incident: Option<&'a incidents::Shown>,
+    /// Contributors of each dimension.
+    pub top: usize,
+}
+
+/// An explanation.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    pub schema_version: u32,
+    pub command: &'static str,
+    pub as_of: NaiveDate,
+    pub data_age_days: i64,
+    pub settled_through: NaiveDate,
+    pub source: String,
+    pub metric: Metric,
+    pub currency: String,
+    /// The incident's id.
+    pub id: Option<String>,
+    /// Which cost, by dimension; the same dimension may have several values.
+    pub subject: Vec<Subject>,
+    /// What happened, in words and figures.
+    pub sentence: String,
+    pub baseline: Baseline,
+    pub course: Course,
+    /// A day's cost, as the mean of the compared days.
+    pub change: Change,
+    /// The days that the change is compared with, and those of it.
+    pub before_days: Vec<NaiveDate>,
+    pub after_days: Vec<NaiveDate>,
+    pub causes: Vec<CauseShare>,
+    pub moves: Vec<Move>,
+    pub contributors: Vec<Members>,
+    /// The meters that changed most, with quantities and unit prices.
+    pub meters: Vec<MeterChange>,
+    pub beside: Vec<Beside>,
+    pub chart: Vec<ChartDay>,
+    pub next: Vec<NextStep>,
+    /// What this data cannot say, and what could.
+    pub unknown: Vec<String>,
+    pub notes: Vec<String>,
+}
+
+/// A filter of the subject.
+#[derive(Clone, Debug, Serialize)]
+pub struct Subject {
+    pub dimension: String,
+    pub value: String,
+    pub name: Option<String>,
+    pub negated: bool,
+}
+
+/// What the day should have cost.
+#[derive(Debug, Serialize)]
+pub struct Baseline {
+    /// The day that stands out most.
+    pub date: NaiveDate,
+    pub actual: f64,
+    pub expected: Option<f64>,
+    /// The range in which it would not have been flagged.
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+    /// Of the 28 days before the change.
+    pub median: Option<f64>,
+    pub mad: Option<f64>,
+    /// The median of the last four same weekdays.
+    pub same_weekday: Option<f64>,
+    pub last_month_same_day: Option<f64>,
+    pub score: Option<f64>,
+    pub flagged: bool,
+    pub kind: Option<Kind>,
+    pub reasons: Vec<String>,
+}
+
+/// Since when, and how it goes on.
+#[derive(Debug, Serialize)]
+pub struct Course {
+    pub start: NaiveDate,
+    /// The first hour (UTC), where the bill has hours.
+    pub start_hour: Option<NaiveDateTime>,
+    pub last: NaiveDate,
+    pub goes_on: bool,
+    /// Whether the change stayed and is what is normal since the day after `last`.
+    pub accepted: bool,
+    pub days: usize,
+    /// Actual minus expected from `start` to `last`.
+    pub so_far: f64,
+    /// What a month of it costs, if it goes on or has stayed.
+    pub per_month: Option<f64>,
+}
+
+/// A meter in both periods, a day.
+#[derive(Clone, Debug, Serialize)]
+pub struct MeterChange {
+    pub account: String,
+    pub service: String,
+    pub region: String,
+    pub usage_type: String,
+    pub operation: String,
+    pub unit: String,
+    #[serde(flatten)]
+    pub change: Change,
+    pub quantity_before: Option<f64>,
+    pub quantity_after: Option<f64>,
+    /// Cost of a unit.
+    pub price_before: Option<f64>,
+    pub price_after: Option<f64>,
+}
+
+/// A day of the chart.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChartDay {
+    pub date: NaiveDate,
+    pub cost: f64,
+    pub expected: Option<f64>,
+    pub flagged: bool,
+}
+
+/// Explains a change.
+///
+/// # Errors
+/// When there is no data of the day, the data is of several currencies, or a filter names what is not there.
+pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
+    let question = &request.question;
+    let data = Data::read(
+        store,
+        &anomalies::Request {
+            question: *question,
+            group_by: GroupBy(Vec::new()),
+            from: None,
+            to: None,
+            include: request.include,
+            sensitivity: None,
+            parameters: request.parameters.clone(),
+        },
+    )?;
+    let selection = Selection { segments: &data.segments, metric: question.metric, filters: question.filters };
+    let Some(series) = data.series.first() else {
+        check_filters(store, &selection)?;
+        return Err(Error::input("there are no charges of this to explain").hint("`trends` lists what there is"));
+    };
+    let date = request.date.unwrap_or(data.judged.end);
+    let (Some(day), true) = (series.index(date), date <= data.judged.end) else {
+        let error = Error::input(format!("there is no settled day {date} of this cost"));
+        return Err(error.hint(format!("its days are {} to {}", series.start, data.judged.end)));
+    };
+    let whole = Period { start: data.first_day, end: data.judged.end };
+    let judged = data.judge(whole, &request.parameters);
+    let verdicts = &judged.verdicts[0];
+    let found = findings::findings(&data.series[..1], &judged, whole, &request.parameters);
+    let known = |found: &&Finding| match request.incident {
+        Some(shown) => found.start <= shown.incident.last_date && shown.incident.start_date <= found.last_seen,
+        None => (found.start..=found.last_seen).contains(&date),
+    };
+    let found = found.iter().filter(known).max_by_key(|found| found.flagged_days);
+    let event = match (found, request.incident) {
+        (Some(found), _) => Period { start: found.start, end: found.last_seen },
+        (None, Some(shown)) => Period { start: shown.incident.start_date, end: shown.incident.last_date },
+        (None, None) => Period { start: date, end: date },
+    };
+    // A day that was asked for by name is the one to talk about.
+    let peak = match request.date {
+        Some(_) if request.incident.is_none() => day,
+        _ => found.and_then(|found| series.index(found.date)).unwrap_or(day),
+    };
+    let sets = day_sets(series, verdicts, event, data.first_day);
+    if sets.iter().all(|set| set.after) {
+        return Err(Error::input(format!("there are no days before {} to compare with", event.start))
+            .hint("ingest more history"));
+    }
+    let asked = Asked { selection: &selection, include: request.include, sets: &sets };
+    let attribution = Attribution::read(store, asked)?;
+    let names = store.account_names()?;
+    let mut contributors = Vec::new();
+    for dimension in dimensions(question.filters) {
+        let members = attribution.members_of(store, asked, &dimension, request.top, &names)?;
+        // One value that is all of it says nothing that the subject does not.
+        let says = members.members.iter().any(|member| member.value != "(none)" && !member.value.is_empty());
+        if says {
+            contributors.push(members);
+        }
+    }
+    annotate(store, &selection, &mut contributors)?;
+    let goes_on = event.end >= data.judged.end;
+    let accepted = found.is_some_and(|found| found.accepted);
+    let change = attribution.total;
+    let course = Course {
+        start: event.start,
+        start_hour: start_hour(store, &selection, request.include, event.start, change.change)?,
+        last: event.end,
+        goes_on,
+        accepted,
+        days: event.days(),
+        so_far: found.map_or(change.change * event.days() as f64, |found| found.impact_total),
+        per_month: (goes_on || accepted).then(|| recent(series, verdicts, event) * DAYS_A_MONTH),
+    };
+    let baseline = baseline(series, verdicts, peak, event, found, &request.parameters);
+    let meters = meters(&attribution, request.top);
+    let subject = subject(question.filters, &names);
+    let mut explanation = Explanation {
+        schema_version: SCHEMA_VERSION,
+        command: "explain",
+        as_of: data.frame.as_of,
+        data_age_days: data.frame.data_age_days,
+        settled_through: data.frame.settled_through,
+        source: source_names(&data.segments),
+        metric: question.metric,
+        currency: data.currency.clone(),
+        id: request.incident.map(|shown| shown.incident.id.clone()),
+        subject,
+        sentence: String::new(),
+        baseline,
+        course,
+        change,
+        before_days: sets.iter().filter(|set| !set.after).flat_map(|set| set.days.clone()).collect(),
+        after_days: event.iter().collect(),
+        next: next_steps(&meters, &contributors, (&event.start.to_string(), &(event.end + Days::new(1)).to_string())),
+        unknown: unknown(&attribution, &contributors),
+        causes: attribution.causes,
+        moves: attribution.moves,
+        contributors,
+        meters,
+        beside: attribution.beside,
+        chart: chart(series, verdicts, event, data.judged.end),
+        notes: data.notes,
+    };
+    explanation.before_days.sort();
+    explanation.sentence = super::sentences::explanation(&explanation);
+    Ok(explanation)
+}
+
+/// The days of the change, each compared with the mean of the normal days of its weekday in the four weeks before; all
+/// normal days where there are too few of them. Means add up over parts, medians do not.
+fn day_sets(series: &Series, verdicts: &[Option<Verdict>], event: Period, first_day: NaiveDate) -> Vec<DaySet> {
+    let is_known = |day: NaiveDate| series.index(day).is_some();
+    let is_normal = |day: &NaiveDate| {
+        let verdict = series.index(*day).and_then(|index| verdicts[index].as_ref());
+        is_known(*day)
+            && verdict.is_none_or(|verdict| {
+                !verdict.flagged
+                    && verdict.residual_score.abs() < OUTLIER
+                    && !matches!(verdict.why, Why::Recurring { .. } | Why::FirstOfMonth)
+            })
+    };
+    let start = (event.start - Days::new(BASELINE_DAYS)).max(first_day);
+    let before = Period { start, end: event.start - Days::new(1) };
+    let mut normal: Vec<NaiveDate> = before.iter().filter(is_normal).collect();
+    if normal.is_empty() {
+        normal = before.iter().filter(|day| is_known(*day)).collect();
+    }
+    // What did not exist before the event cost nothing on the days before it.
+    if normal.is_empty() && event.start <= series.start {
+        normal = before.iter().collect();
+    }
+    let days: Vec<NaiveDate> = event.iter().filter(|day| is_known(*day)).collect();
+    let mut weights: BTreeMap<NaiveDate, f64> = BTreeMap::new();
+    for day in &days {
+        let same: Vec<&NaiveDate> = normal.iter().filter(|other| other.weekday() == day.weekday()).collect();
+        let compared = if same.len() >= LEAST_SAME_WEEKDAYS { same } else { normal.iter().collect() };
+        for other in &compared {
+            *weights.entry(**other).or_default() += 1.0 / (compared.len() * days.len()) as f64;
+        }
+    }
+    // Days that count alike are one set: the fewer sets, the less to read.
+    let mut sets: BTreeMap<u64, DaySet> = BTreeMap::new();
+    for (day, weight) in weights {
+        let set = || DaySet { days: Vec::new(), weight, after: false };
+        sets.entry(weight.to_bits()).or_insert_with(set).days.push(day);
+    }
+    let mut sets: Vec<DaySet> = sets.into_values().collect();
+    sets.push(DaySet { weight: 1.0 / days.len().max(1) as f64, days, after: true });
+    sets
+}
+
+fn baseline(
+    series: &Series,
+    verdicts: &[Option<Verdict>],
+    peak: usize,
+    event: Period,
+    found: Option<&Finding>,
+    parameters: &Parameters,
+) -> Baseline {
+    let verdict = verdicts[peak].as_ref();
+    let cost = |day: NaiveDate| series.index(day).map(|index| series.values[index]);
+    let date = findings::date(series, peak);
+    let before: Vec<f64> = (1..=BASELINE_DAYS).filter_map(|back| cost(event.start - Days::new(back))).collect();
+    let center = median(&before);
+    let weekdays: Vec<f64> = (1..=4).filter_map(|weeks| cost(date - Days::new(7 * weeks))).collect();
+    let margin = verdict.and_then(|verdict| match verdict.why {
+        Why::Level { sigma, .. } => Some(sigma * parameters.threshold),
+        _ => None,
+    });
+    let range = |sign: f64| {
+        let (verdict, margin) = verdict.zip(margin)?;
+        Some((verdict.expected + sign * margin).max(0.0))
+    };
+    Baseline {
+        date,
+        actual: series.values[peak],
+        expected: verdict.map(|verdict| verdict.expected),
+        low: range(-1.0),
+        high: range(1.0),
+        median: center,
+        mad: center.and_then(|center| median_absolute_deviation(&before, center)),
+        same_weekday: median(&weekdays),
+        last_month_same_day: cost(date - Months::new(1)),
+        score: verdict.map(|verdict| verdict.score),
+        flagged: verdict.is_some_and(|verdict| verdict.flagged),
+        kind: found.map(|found| found.kind),
+        reasons: found.map(|found| found.reasons.clone()).unwrap_or_default(),
+    }
+}
+
+/// What the newest days of the change cost more than expected, a day.
+fn recent(series: &Series, verdicts: &[Option<Verdict>], event: Period) -> f64 {
+    let differences: Vec<f64> = event
+        .iter()
+        .collect::<Vec<_>>()
+        .iter()
+        .rev()
+        .take(RECENT_DAYS)
+        .filter_map(|day| {
+            let index = series.index(*day)?;
+            Some(series.values[index] - verdicts[index].as_ref()?.expected)
+        })
+        .collect();
+    differences.iter().sum::<f64>() / differences.len().max(1) as f64
+}
+
+fn chart(series: &Series, verdicts: &[Option<Verdict>], event: Period, newest: NaiveDate) -> Vec<ChartDay> {
+    let end = (event.end + Days::new(7)).min(newest);
+    let start = (end - Days::new(CHART_DAYS - 1)).min(event.start - Days::new(7));
+    Period { start, end }
+        .iter()
+        .filter_map(|date| {
+            let index = series.index(date)?;
+            let verdict = verdicts[index].as_ref();
+            Some(ChartDay {
+                date,
+                cost: series.values[index],
+                expected: verdict.map(|verdict| verdict.expected),
+                flagged: verdict.is_some_and(|verdict| verdict.flagged),
+            })
+        })
+        .collect()
+}
+
+/// What contributors are looked for in: all that the filters do not fix.
+fn dimensions(filters: &[Filter]) -> Vec<Dimension> {
+    let fixed: BTreeSet<&Dimension> =
+        filters.iter().filter(|filter| !filter.negated).map(|filter| &filter.dimension).collect();
+    use Dimension::*;
+    [Account, Service, Region, UsageType, Operation, Resource, PurchaseOption]
+        .into_iter()
+        .filter(|dimension| !fixed.contains(dimension))
+        .collect()
+}
+
+/// First days of what is new, tags of resources.
+fn annotate(store: &Store, selection: &Selection, contributors: &mut [Members]) -> Result<()> {
+    for members in contributors {
+        let is_new = |member: &&super::change::Member| member.status == Status::New;
+        let new: Vec<String> = members.members.iter().filter(is_new).map(|member| member.value.clone()).collect();
+        let first: BTreeMap<String, NaiveDate> =
+            store.first_days(selection, &members.dimension, &new)?.into_iter().collect();
+        let tags: BTreeMap<String, Vec<String>> = match members.dimension {
+            Dimension::Resource => {
+                let shown: Vec<String> = members.members.iter().map(|member| member.value.clone()).collect();
+                store.resource_tags(selection, &shown)?.into_iter().collect()
+            }
+            _ => BTreeMap::new(),
+        };
+        for member in &mut members.members {
+            member.first_day = first.get(&member.value).copied();
+            member.tags = tags.get(&member.value).cloned().unwrap_or_default();
+        }
+    }
+    Ok(())
+}
+
+/// The hour from which the cost differs, by the best split of the hours around the first day into two levels (least squares;
+/// Hinkley, 1970). `None` where lines are of whole days, or the hours do not show the change.
+fn start_hour(
+    store: &Store,
+    selection: &Selection,
+    include: &[ChargeCategory],
+    start: NaiveDate,
+    change: f64,
+) -> Result<Option<NaiveDateTime>> {
+    let hours = store.hourly_costs(selection, include, start - Days::new(1), start)?;
+    if hours.len() < 2 * LEAST_HOURS {
+        return Ok(None);
+    }
+    let costs: Vec<f64> = hours.iter().map(|(_, cost)| *cost).collect();
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len().max(1) as f64;
+    let error = |part: &[f64]| part.iter().map(|cost| (cost - mean(part)).powi(2)).sum::<f64>();
+    let splits = LEAST_HOURS..=costs.len() - LEAST_HOURS;
+    let best = splits.min_by(|a, b| {
+        let of = |at: usize| error(&costs[..at]) + error(&costs[at..]);
+        of(*a).total_cmp(&of(*b))
+    });
+    Ok(best.and_then(|at| {
+        let step = mean(&costs[at..]) - mean(&costs[..at]);
+        let is_same_way = step * change > 0.0;
+        // A split that explains less than half of the spread is none.
+        let explains = error(&costs[..at]) + error(&costs[at..]) <= 0.5 * error(&costs);
+        (is_same_way && explains).then_some(hours[at].0)
+    }))
+}
+
+fn meters(attribution: &Attribution, top: usize) -> Vec<MeterChange> {
+    let mut sums: BTreeMap<&Meter, [(f64, Option<f64>); 2]> = BTreeMap::new();
+    for cell in &attribution.cells {
+        let sides = sums.entry(&cell.meter).or_default();
+        for (sums, amounts) in sides.iter_mut().zip([cell.before, cell.after]) {
+            sums.0 += amounts.cost;
+            if let Some(quantity) = amounts.quantity.filter(|_| cell.class.is_usage()) {
+                sums.1 = Some(sums.1.unwrap_or(0.0) + quantity);
+            }
+        }
+    }
+    let price = |(cost, quantity): (f64, Option<f64>)| quantity.filter(|quantity| *quantity > 0.0).map(|q| cost / q);
+    let mut all: Vec<MeterChange> = sums
+        .into_iter()
+        .map(|(meter, [before, after])| MeterChange {
+            account: meter.account.clone(),
+            service: meter.service.clone(),
+            region: meter.region.clone(),
+            usage_type: meter.usage_type.clone(),
+            operation: meter.operation.clone(),
+            unit: meter.unit.clone(),
+            change: Change::new(before.0, after.0),
+            quantity_before: before.1,
+            quantity_after: after.1,
+            price_before: price(before),
+            price_after: price(after),
+        })
+        .filter(|meter| Status::of(meter.change.before, meter.change.after) != Status::Unchanged)
+        .collect();
+    all.sort_by(|a, b| b.change.change.abs().total_cmp(&a.change.change.abs()));
+    all.truncate(top);
+    all
+}
+
+fn subject(filters: &[Filter], names: &BTreeMap<String, String>) -> Vec<Subject> {
+    let one = |filter: &Filter| Subject {
+        dimension: filter.dimension.to_string(),
+        value: filter.value.clone(),
+        name: (filter.dimension == Dimension::Account).then(|| names.get(&filter.value).cloned()).flatten(),
+        negated: filter.negated,
+    };
+    filters.iter().map(one).collect()
+}
+
+/// What this data cannot say.
+fn unknown(attribution: &Attribution, contributors: &[Members]) -> Vec<String> {
+    let mut unknown = Vec::new();
+    if !attribution.has_usage_types() {
+        unknown.push(
+            "this data has no usage types, operations and resources (Cost Explorer gives none by day): ingest a CUR or FOCUS export to see which of them it is"
+                .to_owned(),
+        );
+    } else if !contributors.iter().any(|members| members.dimension == Dimension::Resource) {
+        unknown.push(
+            "this export has no resource ids: include them (INCLUDE_RESOURCES) to see which resource it is".into(),
+        );
+    }
+    if !attribution.has_quantities() {
+        unknown.push("without quantities, more use and a higher price cannot be told apart".into());
+    }
+    unknown
+}
+
+/// A cause in a few words.
+pub fn cause_words(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Usage => "usage",
+        Cause::Price => "unit price",
+        Cause::Mix => "mix of sizes",
+        Cause::Coverage => "coverage by commitments or spot",
+        Cause::UnusedCommitment => "unused commitment",
+        Cause::CommitmentFee => "commitment fees",
+        Cause::Credit => "credits",
+        Cause::Discount => "discounts",
+        Cause::FreeTier => "free tier",
+        Cause::New => "first-time charges",
+        Cause::Gone => "charges that ended",
+        Cause::Moved => "moved to or from another account or region",
+        Cause::Fee => "fees",
+        Cause::Tax => "tax",
+        Cause::Unknown => "no quantity known",
+    }
+}

@@ -1,0 +1,183 @@
+//! One page for a team: what the last week cost, what moved and why, and how good the data is.
+
+use chrono::{Days, NaiveDate};
+use serde::Serialize;
+
+use super::{
+    Question, SCHEMA_VERSION,
+    anomalies::{self, Finding, anomalies},
+    change::CauseShare,
+    compare::{self, Comparison, Versus, just_before, month_periods},
+    explain::{self, ChartDay},
+    trends::{self, HiddenByCredits},
+};
+use crate::{
+    analysis::detect::Parameters,
+    error::Result,
+    model::{ChargeCategory, Dimension, Filter, Granularity, GroupBy, Metric, Period, first_of_month},
+    store::Store,
+};
+
+/// Days of the week, of the chart, and of the findings that are shown.
+const WEEK: u64 = 7;
+const CHART_DAYS: u64 = 90;
+const FINDING_DAYS: u64 = 14;
+
+/// What the page is about.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    pub question: Question<'a>,
+    pub include: &'a [ChargeCategory],
+    pub group_by: GroupBy,
+    pub parameters: Parameters,
+    /// Movers and findings to show by name.
+    pub top: usize,
+}
+
+/// The page.
+#[derive(Debug, Serialize)]
+pub struct Overview {
+    pub schema_version: u32,
+    pub command: &'static str,
+    pub as_of: NaiveDate,
+    pub data_age_days: i64,
+    pub settled_through: NaiveDate,
+    pub source: String,
+    pub metric: Metric,
+    pub currency: String,
+    /// The last seven settled days and the seven before.
+    pub week: Comparison,
+    /// The month so far and the month before, by the day.
+    pub month: Option<Comparison>,
+    pub chart: Vec<ChartDay>,
+    /// Of the last fourteen days, those with most at stake first.
+    pub findings: Vec<Told>,
+    /// Findings that are not shown.
+    pub more_findings: usize,
+    pub quality: Quality,
+    pub notes: Vec<String>,
+}
+
+/// A finding with its cause.
+#[derive(Debug, Serialize)]
+pub struct Told {
+    pub finding: Finding,
+    pub sentence: String,
+    pub causes: Vec<CauseShare>,
+    pub chart: Vec<ChartDay>,
+}
+
+/// What a reader should know of the data.
+#[derive(Debug, Serialize)]
+pub struct Quality {
+    pub first_day: NaiveDate,
+    pub newest_day: NaiveDate,
+    /// Days that may still change.
+    pub unsettled: Option<Period>,
+    /// Days without any data among the ninety of the chart.
+    pub missing: Vec<NaiveDate>,
+    pub hidden_by_credits: Option<HiddenByCredits>,
+}
+
+/// Gathers the page.
+///
+/// # Errors
+/// When there is too little data, it is of several currencies, or a filter names what is not there.
+pub fn overview(store: &Store, request: &Request) -> Result<Overview> {
+    let question = &request.question;
+    let frame = super::Frame::new(store, question)?;
+    let settled = frame.settled_through;
+    let week = Period { start: settled - Days::new(WEEK - 1), end: settled };
+    let compared = |before: Period, after: Period| {
+        let (group_by, include, top) = (request.group_by.clone(), request.include, request.top);
+        compare::compare(store, &compare::Request { question: *question, group_by, before, after, include, top })
+    };
+    let week = compared(just_before(week), week)?;
+    let (before, after) = month_periods(first_of_month(settled), Versus::Previous, settled)?;
+    let has_month = frame.first_day().is_some_and(|first| first <= before.start);
+    let month = has_month.then(|| compared(before, after)).transpose()?;
+    let judged = |from: NaiveDate, group_by: GroupBy| anomalies::Request {
+        question: *question,
+        group_by,
+        from: Some(from),
+        to: Some(settled),
+        include: request.include,
+        sensitivity: None,
+        parameters: request.parameters.clone(),
+    };
+    let first_day = frame.first_day().unwrap_or(settled);
+    let from = (settled - Days::new(FINDING_DAYS - 1)).max(first_day);
+    let mut found = anomalies(store, &judged(from, request.group_by.clone()))?.findings;
+    let more_findings = found.len().saturating_sub(request.top);
+    found.truncate(request.top);
+    let findings = found.into_iter().map(|finding| told(store, request, finding)).collect::<Result<_>>()?;
+    let chart_from = (settled - Days::new(CHART_DAYS - 1)).max(first_day);
+    let scores = anomalies::scores(store, &judged(chart_from, GroupBy(Vec::new())))?;
+    let chart = scores.scores.iter().map(|score| ChartDay {
+        date: score.date,
+        cost: score.cost,
+        expected: score.expected,
+        flagged: score.flagged,
+    });
+    let chart = chart.collect();
+    let costs = trends::trends(
+        store,
+        &trends::Request {
+            question: *question,
+            from: Some(chart_from),
+            to: Some(settled),
+            days: 1,
+            granularity: Granularity::Monthly,
+            group_by: GroupBy(vec![Dimension::Service]),
+            top: 1,
+            include: request.include,
+        },
+    )?;
+    let segments = frame.segments(Period { start: chart_from, end: settled }, question.settle_days);
+    let missing = Period { start: chart_from, end: settled }.iter().filter(|day| !frame.has_day(&segments, *day));
+    let unsettled = Period { start: settled + Days::new(1), end: frame.as_of };
+    Ok(Overview {
+        schema_version: SCHEMA_VERSION,
+        command: "report",
+        as_of: frame.as_of,
+        data_age_days: frame.data_age_days,
+        settled_through: settled,
+        source: week.source.clone(),
+        metric: question.metric,
+        currency: week.currency.clone(),
+        quality: Quality {
+            first_day,
+            newest_day: frame.as_of,
+            unsettled: (unsettled.start <= unsettled.end).then_some(unsettled),
+            missing: missing.collect(),
+            hidden_by_credits: costs.hidden_by_credits,
+        },
+        week,
+        month,
+        chart,
+        findings,
+        more_findings,
+        notes: frame.notes(question, &segments),
+    })
+}
+
+/// A finding with what explains it.
+fn told(store: &Store, request: &Request, finding: Finding) -> Result<Told> {
+    let mut filters: Vec<Filter> = request.question.filters.to_vec();
+    for (dimension, value) in &finding.group {
+        let value = value.as_str().unwrap_or_default().to_owned();
+        filters.push(Filter { dimension: dimension.parse()?, value, negated: false });
+    }
+    let explained = explain::explain(
+        store,
+        &explain::Request {
+            question: Question { filters: &filters, ..request.question },
+            include: request.include,
+            parameters: request.parameters.clone(),
+            date: Some(finding.date),
+            incident: None,
+            top: 3,
+        },
+    )?;
+    Ok(Told { sentence: explained.sentence, causes: explained.causes, chart: explained.chart, finding })
+}

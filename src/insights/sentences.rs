@@ -1,0 +1,170 @@
+//! A change in one sentence that can be read aloud, made from the figures of its answer.
+
+use super::{
+    change::{CauseShare, Change, Members},
+    compare::Comparison,
+    explain::{Explanation, MeterChange, cause_words},
+};
+use crate::{
+    analysis::attribution::{Cause, without_region},
+    model::{Dimension, money},
+};
+
+/// A contributor is named alone when it makes at least this share of a change.
+const MOST_OF_IT: f64 = 50.0;
+/// Beyond this, others make up for a good part of it, and it does not tell the change.
+const ALONE: f64 = 120.0;
+
+/// What happened, why, and whether it goes on.
+pub fn explanation(found: &Explanation) -> String {
+    let money = |amount: f64| money(amount.abs(), &found.currency);
+    let more = |change: f64| if change < 0.0 { "less" } else { "more" };
+    let subject = subject(found);
+    let (course, baseline) = (&found.course, &found.baseline);
+    let mut text = if course.days == 1 {
+        let difference = baseline.actual - baseline.expected.unwrap_or(found.change.before);
+        let expected = match baseline.expected {
+            Some(expected) => format!("the {} expected", money(expected)),
+            None => format!("the {} of the days before", money(found.change.before)),
+        };
+        format!(
+            "{subject} cost {} on {}, {} {} than {expected}",
+            money(baseline.actual),
+            baseline.date,
+            money(difference),
+            more(difference)
+        )
+    } else {
+        let percent = found.change.change_pct.map_or(String::new(), |percent| format!(" ({percent:+.0} %)"));
+        let nothing = found.change.after.abs() < super::change::HALF_CENT;
+        let a_day = if nothing { "nothing".to_owned() } else { format!("{} a day", money(found.change.after)) };
+        let span = match course.goes_on {
+            true => format!("has cost {a_day} since {}", course.start),
+            false => format!("cost {a_day} from {} to {}", course.start, course.last),
+        };
+        format!(
+            "{subject} {span}, {} a day {}{percent} than before",
+            money(found.change.change),
+            more(found.change.change)
+        )
+    };
+    if let Some(cause) = cause(&found.causes, found.change, &found.meters) {
+        text += &format!("; {cause}");
+    }
+    if let Some(place) = place(&found.contributors) {
+        text += &format!(", {place}");
+    }
+    text += &match course.per_month {
+        Some(month) if course.accepted => format!(". It stayed: {} a month {}", money(month), more(month)),
+        Some(month) if course.days > 1 => {
+            format!(". It goes on: {} a month {} if it stays", money(month), more(month))
+        }
+        Some(_) => ". It is of the newest settled day: whether it goes on is not known yet".to_owned(),
+        None => ". It is over".to_owned(),
+    };
+    text + "."
+}
+
+/// What changed between two periods.
+pub fn comparison(compared: &Comparison) -> String {
+    let money = |amount: f64| money(amount.abs(), &compared.currency);
+    let total = compared.total;
+    let a_day = if compared.per_day { " a day" } else { "" };
+    let (after, before) = (&compared.after, &compared.before);
+    let mut text = format!("{} to {} cost {}{a_day}, ", after.start, after.end, money(total.after));
+    if total.change.abs() < super::change::HALF_CENT {
+        return text + &format!("as much as {} to {}.", before.start, before.end);
+    }
+    let percent = total.change_pct.map_or(String::new(), |percent| format!(" ({percent:+.1} %)"));
+    let more = if total.change < 0.0 { "less" } else { "more" };
+    text += &format!("{}{percent} {more} than {} to {}", money(total.change), before.start, before.end);
+    if let Some(cause) = cause(&compared.causes, total, &[]) {
+        text += &format!("; {cause}");
+    }
+    let first = compared.movers.iter().find(|mover| mover.change.change * total.change > 0.0);
+    if let Some(first) =
+        first.filter(|first| first.share_pct.is_some_and(|share| (MOST_OF_IT..=ALONE).contains(&share)))
+    {
+        let values: Vec<&str> = first.group.values().filter_map(|value| value.as_str()).collect();
+        let name = first.account_name.clone().unwrap_or_else(|| values.join(" / "));
+        text += &format!(", {} {name}", percent_of(first.share_pct));
+    }
+    text + "."
+}
+
+fn subject(found: &Explanation) -> String {
+    let mut values = Vec::new();
+    for one in &found.subject {
+        let value = one.name.clone().unwrap_or_else(|| one.value.clone());
+        values.push(if one.negated { format!("all but {value}") } else { value });
+    }
+    if values.is_empty() { "The whole bill".into() } else { values.join(" in ") }
+}
+
+/// The largest cause in the direction of the change, with what it rests on.
+fn cause(causes: &[CauseShare], change: Change, meters: &[MeterChange]) -> Option<String> {
+    let main = causes.iter().find(|share| share.change * change.change > 0.0)?;
+    let mut text = format!("{} is {}", percent_of(main.share_pct), cause_words(main.cause));
+    let meter = meters.first().filter(|meter| meter.change.change * change.change > 0.0);
+    if let (Cause::Usage | Cause::Price | Cause::New | Cause::Gone | Cause::Mix, Some(meter)) = (main.cause, meter)
+        && let (Some(before), Some(after)) = (meter.quantity_before, meter.quantity_after)
+    {
+        let usage_type = without_region(&meter.usage_type);
+        text += &format!(" (`{usage_type}`: {} to {} {} a day", number(before), number(after), meter.unit);
+        if main.cause == Cause::Price
+            && let (Some(before), Some(after)) = (meter.price_before, meter.price_after)
+        {
+            text += &format!(" at {} instead of {} each", number(after), number(before));
+        }
+        text += ")";
+    }
+    Some(text)
+}
+
+/// Where most of it is: the most telling place that carries it alone.
+fn place(contributors: &[Members]) -> Option<String> {
+    let alone = |dimension: &Dimension| {
+        let members = contributors.iter().find(|members| members.dimension == *dimension)?;
+        let first = members.members.first()?;
+        // One of one is no finding.
+        let is_one_of_some = members.members.len() + members.others > 1;
+        let carries = first.share_pct.is_some_and(|share| (MOST_OF_IT..=ALONE).contains(&share));
+        let value = first.name.clone().unwrap_or_else(|| first.value.clone());
+        (is_one_of_some && carries && first.value != "(none)" && !value.is_empty())
+            .then(|| format!("{} in {value}", percent_of(first.share_pct)))
+    };
+    [Dimension::Resource, Dimension::Account, Dimension::Service, Dimension::Region].iter().find_map(alone)
+}
+
+fn percent_of(share: Option<f64>) -> String {
+    match share {
+        Some(share) if share >= 100.5 => "more than all of it".into(),
+        Some(share) if share > 99.5 => "all of it".into(),
+        Some(share) => format!("{share:.0} % of it"),
+        None => "most of it".into(),
+    }
+}
+
+/// Four digits that matter, without an exponent.
+pub fn number(value: f64) -> String {
+    let digits = match value.abs() {
+        size if size >= 1000.0 || size == 0.0 => 0,
+        size => (3 - size.log10().floor() as i32).clamp(0, 12) as usize,
+    };
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_have_four_digits_that_matter() {
+        assert_eq!(number(0.000_016_666_7), "0.00001667");
+        assert_eq!(number(12.0), "12");
+        assert_eq!(number(123.456), "123.5");
+        assert_eq!(number(1_234_567.8), "1234568");
+        assert_eq!(number(0.0), "0");
+    }
+}

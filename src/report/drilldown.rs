@@ -1,0 +1,84 @@
+//! A way down from the total as text.
+
+use super::{
+    Format, Style, csv,
+    explain::{causes, members_table},
+    json,
+    table::Table,
+    units::{change, money},
+    wrapped,
+};
+use crate::{
+    error::Result,
+    insights::{
+        change::{CauseShare, Change, Members},
+        drilldown::Drilldown,
+    },
+    model::Period,
+};
+
+pub fn render(found: &Drilldown, format: Format, style: Style) -> Result<String> {
+    match format {
+        Format::Json => json(found),
+        Format::Csv => members_csv(found),
+        Format::Table => Ok(text(found, |table| table.render(style), |prose| wrapped(prose, style))),
+        Format::Markdown => Ok(text(found, Table::markdown, str::to_owned)),
+    }
+}
+
+fn text(found: &Drilldown, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
+    let mut text = prose(&heading(found.before, found.after, found.total, found.per_day, &found.currency));
+    let mut path = String::from("all");
+    for level in &found.levels {
+        text += &format!("\n{path}: {} by {}\n", change(level.of.change, &found.currency), level.members.dimension);
+        text += &render(&members_table(&level.members, level.of, &found.currency));
+        if let Some(chosen) = &level.chosen {
+            path += &format!(" > {chosen}");
+        }
+    }
+    text += &format!("\nwhy, {}\n", change(found.caused.change, &found.currency));
+    text + &render(&causes(&found.causes, found.caused, &found.currency))
+}
+
+/// The two periods and the change between them.
+pub fn heading(before: Period, after: Period, total: Change, per_day: bool, currency: &str) -> String {
+    format!(
+        "{} to {} cost {}{}, {} against {} to {}\n",
+        after.start,
+        after.end,
+        money(total.after, currency),
+        if per_day { " a day" } else { "" },
+        change(total.change, currency),
+        before.start,
+        before.end
+    )
+}
+
+/// One place on the way, for one who walks by hand.
+pub fn place(members: Option<&Members>, shares: &[CauseShare], of: Change, currency: &str, style: Style) -> String {
+    let table = match members {
+        Some(members) => members_table(members, of, currency),
+        None => causes(shares, of, currency),
+    };
+    table.render(style)
+}
+
+fn members_csv(found: &Drilldown) -> Result<String> {
+    let header = ["level", "dimension", "value", "before", "after", "change", "chosen", "per_day", "currency"];
+    let rows = found.levels.iter().enumerate().flat_map(|(index, level)| {
+        level.members.members.iter().map(move |member| {
+            vec![
+                (index + 1).to_string(),
+                level.members.dimension.to_string(),
+                member.value.clone(),
+                member.change.before.to_string(),
+                member.change.after.to_string(),
+                member.change.change.to_string(),
+                (Some(&member.value) == level.chosen.as_ref()).to_string(),
+                found.per_day.to_string(),
+                found.currency.clone(),
+            ]
+        })
+    });
+    csv(&header.map(str::to_owned), rows)
+}

@@ -1,0 +1,284 @@
+//! An explanation as text.
+
+use super::{
+    Format, Style, chart, csv, json,
+    table::{Column, Table},
+    units::{change, money, percent},
+    wrapped,
+};
+use crate::{
+    error::Result,
+    insights::{
+        change::{CauseShare, Change, HALF_CENT, Members, share as share_of},
+        explain::{Explanation, cause_words},
+        sentences::number,
+    },
+    model::Dimension,
+};
+
+pub fn render(found: &Explanation, format: Format, style: Style) -> Result<String> {
+    match format {
+        Format::Json => json(found),
+        Format::Csv => contributors_csv(found),
+        Format::Table => {
+            let plain = chart::terminal(&found.chart, &found.currency, style.width);
+            Ok(text(found, &plain, |table| table.render(style), |prose| wrapped(prose, style)))
+        }
+        Format::Markdown => {
+            let plain = format!("```text\n{}```\n", chart::terminal(&found.chart, &found.currency, Some(80)));
+            Ok(text(found, &plain, Table::markdown, str::to_owned))
+        }
+    }
+}
+
+fn text(found: &Explanation, chart: &str, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
+    let mut text = prose(&format!("{}\n", found.sentence));
+    text += &format!("\n{chart}\n");
+    text += &prose(&baseline(found));
+    text += &prose(&course(found));
+    text += &format!(
+        "\nwhy, a day: {} to {}\n",
+        money(found.change.before, &found.currency),
+        money(found.change.after, &found.currency)
+    );
+    text += &render(&causes(&found.causes, found.change, &found.currency));
+    for moved in &found.moves {
+        text += &prose(&format!("{}\n", moved_words(moved, &found.currency)));
+    }
+    // A dimension with one value says where, not which.
+    let (alone, several): (Vec<&Members>, Vec<&Members>) =
+        found.contributors.iter().partition(|members| members.members.len() == 1 && members.others == 0);
+    let places = alone.iter().flat_map(|members| members.members.iter().map(|one| (&members.dimension, one)));
+    let places: Vec<String> =
+        places.map(|(dimension, one)| format!("{dimension} {}", one.name.as_deref().unwrap_or(&one.value))).collect();
+    if !places.is_empty() {
+        text += &prose(&format!("\nall of it in {}\n", places.join(", ")));
+    }
+    for members in several {
+        text += &format!("\nby {}\n", members.dimension);
+        text += &render(&members_table(members, found.change, &found.currency));
+    }
+    if found.meters.iter().any(|meter| meter.quantity_before.is_some() || meter.quantity_after.is_some()) {
+        text += "\nquantities and unit prices, a day\n";
+        text += &render(&meters(found));
+    }
+    for beside in &found.beside {
+        text += &prose(&format!(
+            "\nnot in the total: {} {} a day, {} before (`--include`)\n",
+            beside.charge_category,
+            money(beside.change.after, &found.currency),
+            money(beside.change.before, &found.currency)
+        ));
+    }
+    if !found.next.is_empty() {
+        text += "\nwhere to look next\n";
+    }
+    for step in &found.next {
+        text += &prose(&format!("- {} ({})\n", step.what, step.source));
+        text += &format!("    {}\n", step.command);
+    }
+    for unknown in &found.unknown {
+        text += &prose(&format!("\nnot known: {unknown}\n"));
+    }
+    text
+}
+
+fn baseline(found: &Explanation) -> String {
+    let money = |amount: f64| money(amount, &found.currency);
+    let baseline = &found.baseline;
+    let mut text = format!("{}: {}", baseline.date, money(baseline.actual));
+    if let Some(expected) = baseline.expected {
+        text += &format!(", expected {}", money(expected));
+    }
+    if let (Some(low), Some(high)) = (baseline.low, baseline.high) {
+        text += &format!(" ({} to {})", money(low), money(high));
+    }
+    if let Some(score) = baseline.score {
+        let verdict = if baseline.flagged { "flagged" } else { "not flagged" };
+        text += &format!(", score {score:.1}, {verdict}");
+    }
+    text.push('\n');
+    let mut earlier = Vec::new();
+    if let (Some(median), Some(mad)) = (baseline.median, baseline.mad) {
+        earlier.push(format!("median of the 28 days before {}, MAD {}", money(median), money(mad)));
+    }
+    if let Some(cost) = baseline.same_weekday {
+        earlier.push(format!("same weekday {}", money(cost)));
+    }
+    if let Some(cost) = baseline.last_month_same_day {
+        earlier.push(format!("same day last month {}", money(cost)));
+    }
+    if !earlier.is_empty() {
+        text += &format!("{}\n", earlier.join(", "));
+    }
+    for reason in &baseline.reasons {
+        text += &format!("because: {reason}\n");
+    }
+    text
+}
+
+fn course(found: &Explanation) -> String {
+    let course = &found.course;
+    let since =
+        course.start_hour.map_or(course.start.to_string(), |hour| hour.format("%Y-%m-%d %H:00 UTC").to_string());
+    let days = if course.days == 1 { "1 day".to_owned() } else { format!("{} days", course.days) };
+    let next = course.last + chrono::Days::new(1);
+    let state = match course.per_month {
+        Some(month) if course.accepted => {
+            format!("stayed, normal since {next}; {} a month", change(month, &found.currency))
+        }
+        Some(month) => format!("goes on; {} a month if it stays", change(month, &found.currency)),
+        None => format!("over since {next}"),
+    };
+    format!("since {since}, {days}, {} so far, {state}\n", change(course.so_far, &found.currency))
+}
+
+/// Dollars by cause, with their sum.
+pub fn causes(causes: &[CauseShare], total: Change, currency: &str) -> Table {
+    let mut table = Table::new(vec![Column::name("cause"), Column::number("change"), Column::number("share").rank(1)]);
+    for share in causes.iter().filter(|share| share.change.abs() >= HALF_CENT) {
+        table.row(vec![
+            cause_words(share.cause).into(),
+            change(share.change, currency),
+            percent(share.share_pct, false),
+        ]);
+    }
+    let all = Some(100.0).filter(|_| total.change.abs() >= 0.01);
+    table.row(vec!["all".into(), change(total.change, currency), percent(all, false)]);
+    table
+}
+
+/// Members of a dimension with what is left, which add up to the change.
+pub fn members_table(members: &Members, total: Change, currency: &str) -> Table {
+    let mut table = Table::new(vec![
+        Column::name(members.dimension.to_string()),
+        Column::number("before"),
+        Column::number("after"),
+        Column::number("change"),
+        Column::number("share").rank(1),
+        Column::name("").rank(2),
+    ]);
+    let cells = |name: String, of: Change, share: Option<f64>, status: String| {
+        vec![
+            name,
+            money(of.before, currency),
+            money(of.after, currency),
+            change(of.change, currency),
+            percent(share, false),
+            status,
+        ]
+    };
+    for member in &members.members {
+        let name = match &member.name {
+            Some(name) => format!("{} ({name})", member.value),
+            None => member.value.clone(),
+        };
+        let mut status = member.status.name().to_owned();
+        if let Some(first) = member.first_day {
+            status += &format!(", first charge {first}");
+        }
+        if !member.tags.is_empty() {
+            status += &format!(", {}", member.tags.join(" "));
+        }
+        table.row(cells(name, member.change, member.share_pct, status));
+    }
+    let rest = members.remainder;
+    if members.others > 0 || rest.change.abs() >= HALF_CENT {
+        let share = share_of(rest.change, total.change);
+        table.row(cells(format!("{} others", members.others), rest, share, String::new()));
+    }
+    table
+}
+
+/// A move in words.
+pub fn moved_words(moved: &crate::analysis::attribution::Move, currency: &str) -> String {
+    let places = |places: &[(String, String)]| {
+        places.iter().map(|(account, region)| format!("{account} {region}")).collect::<Vec<_>>().join(", ")
+    };
+    format!(
+        "moved: {} {} from {} to {}, {} there, {} here",
+        moved.service,
+        moved.usage_type,
+        places(&moved.from),
+        places(&moved.to),
+        money(moved.before, currency),
+        money(moved.dollars, currency)
+    )
+}
+
+fn meters(found: &Explanation) -> Table {
+    let mut table = Table::new(vec![
+        Column::name("usage type"),
+        Column::name("operation").rank(4),
+        Column::name("account").rank(5),
+        Column::number("change").rank(1),
+        Column::number("quantity before"),
+        Column::number("after"),
+        Column::name("unit").rank(3),
+        Column::number("price before").rank(2),
+        Column::number("after").rank(2),
+    ]);
+    let shown = |value: Option<f64>| value.map_or("-".into(), number);
+    for meter in &found.meters {
+        table.row(vec![
+            meter.usage_type.clone(),
+            meter.operation.clone(),
+            meter.account.clone(),
+            change(meter.change.change, &found.currency),
+            shown(meter.quantity_before),
+            shown(meter.quantity_after),
+            meter.unit.clone(),
+            shown(meter.price_before),
+            shown(meter.price_after),
+        ]);
+    }
+    table
+}
+
+/// One row for each contributor, and one for what is left of each dimension.
+fn contributors_csv(found: &Explanation) -> Result<String> {
+    let header =
+        ["dimension", "value", "name", "before", "after", "change", "share_pct", "status", "first_day", "currency"];
+    let optional = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let rows = found.contributors.iter().flat_map(|members| {
+        let row = |dimension: &Dimension,
+                   value: String,
+                   name: String,
+                   of: Change,
+                   share: Option<f64>,
+                   status: &str,
+                   first: String| {
+            vec![
+                dimension.to_string(),
+                value,
+                name,
+                of.before.to_string(),
+                of.after.to_string(),
+                of.change.to_string(),
+                optional(share),
+                status.to_owned(),
+                first,
+                found.currency.clone(),
+            ]
+        };
+        let shown = members.members.iter().map(move |member| {
+            let first = member.first_day.map_or(String::new(), |day| day.to_string());
+            let name = member.name.clone().unwrap_or_default();
+            row(
+                &members.dimension,
+                member.value.clone(),
+                name,
+                member.change,
+                member.share_pct,
+                member.status.name(),
+                first,
+            )
+        });
+        let rest = (members.others > 0).then(|| {
+            let share = share_of(members.remainder.change, found.change.change);
+            row(&members.dimension, String::new(), String::new(), members.remainder, share, "others", String::new())
+        });
+        shown.chain(rest)
+    });
+    csv(&header.map(str::to_owned), rows)
+}

@@ -1,0 +1,179 @@
+//! The page of a team as markdown or as one HTML file without any external part.
+
+use super::{
+    chart::{Svg, terminal},
+    explain::causes,
+    group_names,
+    table::{Column, Table, escaped_html},
+    units::{change, money, percent},
+};
+use crate::{
+    error::Result,
+    insights::{
+        compare::Comparison,
+        overview::{Overview, Told},
+        sentences,
+    },
+};
+
+/// Pixels of the charts in HTML.
+const WIDE: (u32, u32) = (860, 220);
+const SMALL: (u32, u32) = (860, 130);
+
+const CSS: &str = "body{font:15px/1.45 system-ui,sans-serif;color:#1f2328;max-width:900px;margin:2rem auto;padding:0 1rem}\
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}h3{font-size:1rem;margin-bottom:.3rem}\
+table{border-collapse:collapse;margin:.5rem 0}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}\
+th{color:#59636e;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
+svg{max-width:100%;height:auto}.note{color:#59636e}.critical{color:#b42318}.warning{color:#9a6700}";
+
+/// Markdown, with the chart as text.
+pub fn markdown(page: &Overview) -> String {
+    let mut text = format!("# {}\n\n{}\n", title(page), sentences::comparison(&page.week));
+    if let Some(month) = &page.month {
+        text += &format!("\nThe month so far: {}\n", sentences::comparison(month));
+    }
+    text += &format!("\n```text\n{}```\n", terminal(&page.chart, &page.currency, Some(100)));
+    text += &format!("\n## What moved in the week\n\n{}", movers(&page.week).markdown());
+    text += &format!("\n{}", causes(&page.week.causes, page.week.total, &page.week.currency).markdown());
+    text += "\n## Incidents of the last two weeks\n\n";
+    if page.findings.is_empty() {
+        text += "None.\n";
+    }
+    for told in &page.findings {
+        text += &format!("- {}: {}\n", heading(told), told.sentence);
+    }
+    if page.more_findings > 0 {
+        text += &format!("- and {} more\n", page.more_findings);
+    }
+    text += "\n## The data\n\n";
+    quality(page).iter().for_each(|line| text += &format!("- {line}\n"));
+    text
+}
+
+fn title(page: &Overview) -> String {
+    format!("Cloud costs up to {}", page.settled_through)
+}
+
+fn heading(told: &Told) -> String {
+    let finding = &told.finding;
+    let who = match finding.group.is_empty() {
+        true => format!("{} groups together", finding.groups),
+        false => group_names(&finding.group, finding.account_name.as_deref()).join(" / "),
+    };
+    format!(
+        "{who}, {} {}, {}",
+        finding.kind.name().replace('_', " "),
+        finding.direction.name(),
+        finding.severity.name()
+    )
+}
+
+fn movers(compared: &Comparison) -> Table {
+    let dimensions: Vec<String> = compared.group_by.0.iter().map(ToString::to_string).collect();
+    let mut table = Table::new(vec![
+        Column::name(dimensions.join(" / ")),
+        Column::number("before"),
+        Column::number("week"),
+        Column::number("change"),
+        Column::number("%").rank(1),
+        Column::name("").rank(2),
+    ]);
+    let currency = &compared.currency;
+    for mover in &compared.movers {
+        table.row(vec![
+            group_names(&mover.group, mover.account_name.as_deref()).join(" / "),
+            money(mover.change.before, currency),
+            money(mover.change.after, currency),
+            change(mover.change.change, currency),
+            percent(mover.change.change_pct, true),
+            mover.status.name().into(),
+        ]);
+    }
+    let total = compared.total;
+    table.row(vec![
+        "total".into(),
+        money(total.before, currency),
+        money(total.after, currency),
+        change(total.change, currency),
+        percent(total.change_pct, true),
+        String::new(),
+    ]);
+    table
+}
+
+/// What a reader should know of the data, a line each.
+fn quality(page: &Overview) -> Vec<String> {
+    let quality = &page.quality;
+    let mut lines = vec![format!(
+        "{} cost from {}, {} to {}",
+        page.metric.name().replace('_', " "),
+        page.source,
+        quality.first_day,
+        quality.newest_day
+    )];
+    if let Some(unsettled) = quality.unsettled {
+        lines.push(format!("{} to {} may still change and are not part of this page", unsettled.start, unsettled.end));
+    }
+    if !quality.missing.is_empty() {
+        let days: Vec<String> = quality.missing.iter().take(5).map(ToString::to_string).collect();
+        lines.push(format!("no data of {} days: {}", quality.missing.len(), days.join(", ")));
+    }
+    if let Some(hidden) = &quality.hidden_by_credits {
+        let money = |amount: f64| money(amount, &page.currency);
+        lines.push(format!(
+            "credits and refunds take {} off {} of spend: {} remain",
+            money(-hidden.credits),
+            money(hidden.spend),
+            money(hidden.net)
+        ));
+    }
+    lines.extend(page.notes.iter().cloned());
+    lines
+}
+
+/// One HTML file: styles and charts are inside.
+///
+/// # Errors
+/// When a chart cannot be drawn, which is a bug.
+pub fn html(page: &Overview) -> Result<String> {
+    let svg = |days, (width, height)| Svg { days, currency: &page.currency, width, height }.render();
+    let mut body = format!(
+        "<h1>{}</h1>\n<p>{}</p>\n",
+        escaped_html(&title(page)),
+        escaped_html(&sentences::comparison(&page.week))
+    );
+    if let Some(month) = &page.month {
+        body += &format!("<p>The month so far: {}</p>\n", escaped_html(&sentences::comparison(month)));
+    }
+    body += &svg(&page.chart, WIDE)?;
+    body += "\n<p class=\"note\">Daily cost (area), what was expected (line), flagged days (dots)</p>\n";
+    body += &format!("<h2>What moved in the week</h2>\n{}", movers(&page.week).html());
+    body += &causes(&page.week.causes, page.week.total, &page.week.currency).html();
+    body += "<h2>Incidents of the last two weeks</h2>\n";
+    if page.findings.is_empty() {
+        body += "<p>None.</p>\n";
+    }
+    for told in &page.findings {
+        let severity = told.finding.severity.name();
+        body += &format!(
+            "<h3 class=\"{severity}\">{}</h3>\n<p>{}</p>\n",
+            escaped_html(&heading(told)),
+            escaped_html(&told.sentence)
+        );
+        body += &svg(&told.chart, SMALL)?;
+        body.push('\n');
+    }
+    if page.more_findings > 0 {
+        body += &format!("<p>and {} more</p>\n", page.more_findings);
+    }
+    body += "<h2>The data</h2>\n<ul>\n";
+    for line in quality(page) {
+        body += &format!("<li>{}</li>\n", escaped_html(&line));
+    }
+    body += "</ul>\n";
+    Ok(format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
+         <title>{}</title>\n<style>{CSS}</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
+        escaped_html(&title(page))
+    ))
+}
