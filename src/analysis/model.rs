@@ -10,7 +10,8 @@
 //! - Scale: from one-step-ahead residuals of the last year, relative to what was expected (calibrated on
 //!   held-out errors, as conformal prediction does: Shafer & Vovk, 2008): the largest of 1.4826 MAD, the 95 %
 //!   quantile over 1.96 and the 99 % quantile over 2.576, which agree when errors are normal and grow with
-//!   their tails.
+//!   their tails. A run of large errors is one event and counts once (runs declustering: Smith & Weissman, 1994),
+//!   or an eventful month would widen the scale for a year.
 
 use chrono::Datelike;
 
@@ -47,6 +48,8 @@ const SHIFT_FLOOR: f64 = 0.02;
 const SHIFT_SHARE: f64 = 0.5;
 /// Residuals beyond this many robust standard deviations count as this many.
 const WINSOR: f64 = 3.0;
+/// From this score, the middle preset's, a residual is an outlier that the scale leaves out.
+pub const OUTLIER: f64 = 2.5;
 /// If more than this share of residuals are outliers, the scale is too small, and they count.
 const TOO_MANY: f64 = 0.05;
 /// Residuals that a scale needs; before, the spread of the level's days stands in, doubled, and at least 5 %.
@@ -185,32 +188,40 @@ impl<'a> Model<'a> {
         self.remove_week(day);
     }
 
-    /// Decides what a judged day says of what is normal: of an outlier nothing but that there was one, and not
+    /// Decides what a judged day says of what is normal: of an unusual one nothing but that there was one, and not
     /// even that when it `follows` another of the same event.
-    pub fn learn(&mut self, day: usize, outlier: bool, follows: bool) {
+    pub fn learn(&mut self, day: usize, unusual: bool, follows: bool) {
         if self.week[self.weekday(day)] < IDLE {
             self.residuals[day] = f64::NAN;
             self.normal[day] = true;
             return;
         }
         let limit = WINSOR * self.sigmas[day];
-        self.residuals[day] = self.residuals[day].clamp(-limit, limit);
-        self.normal[day] = !outlier || !self.parameters.has(Step::Exclusion);
-        if outlier && self.parameters.has(Step::Exclusion) {
-            if follows {
-                self.residuals[day] = f64::NAN;
-            }
-            self.outliers[day] = true;
-        }
+        let left_out = unusual && self.parameters.has(Step::Exclusion);
+        self.normal[day] = !left_out;
+        self.outliers[day] = left_out && self.residuals[day].abs() >= OUTLIER * UNIT * self.sigmas[day];
+        self.residuals[day] = if left_out && follows { f64::NAN } else { self.residuals[day].clamp(-limit, limit) };
     }
 
-    /// Makes the days from `start` to `day` the new normal, and forgets the level before them.
+    /// Makes what began on `start` the new normal, as it was in the half window that ends with `day`, and forgets the
+    /// level before it: the first days of a slow change are not what is normal at its end.
     pub fn accept(&mut self, start: usize, day: usize) {
+        let recent = day + 1 - (self.parameters.window_days / 2).max(1);
         for index in start..=day {
-            self.normal[index] = self.is_usable(index);
+            self.normal[index] = self.is_usable(index) && index >= recent;
         }
         self.since = start;
         self.daily_trend = 0.0;
+    }
+
+    /// Takes back that the change from `start` on was accepted, `day` being as before: of the two `levels`, the old and
+    /// the new one, days that are nearer to the new one are no longer normal.
+    pub fn restore(&mut self, since: usize, start: usize, day: usize, (old, new): (f64, f64)) {
+        self.since = since;
+        for index in start..day {
+            let plain = self.without_week[index];
+            self.normal[index] = self.normal[index] && (plain - old).abs() < (plain - new).abs();
+        }
     }
 
     /// What one unit of the score is, relative to `unit` dollars.

@@ -2,14 +2,15 @@
 //! the series' own errors, and whether a change has lasted.
 //!
 //! One pass over a series, oldest day first; a verdict never depends on a later day. Days of an event stay
-//! out of what is normal until the event has lasted [`Parameters::window_days`]; then it is the new normal.
+//! out of what is normal until the event has lasted [`Parameters::window_days`]; then it is the new normal, unless it
+//! ends within as many days.
 //! Every seven days the model is fitted anew (`model`); between fits a day costs a few medians.
 
 use chrono::{Datelike, Days, NaiveDate};
 
 use super::{
     detect::{Kind, Parameters, Step, Verdict, Why},
-    model::{Model, WEEK},
+    model::{Model, OUTLIER, WEEK},
     recurring::{self, Charge},
     stats::median_in_place,
 };
@@ -23,9 +24,9 @@ const NEW_DAYS: usize = 2 * WEEK;
 const YOUNG_DAYS: usize = 3 * WEEK;
 /// The level needs this many days.
 const MIN_LEVEL_DAYS: usize = 4;
-/// From this score, the middle preset's, a day is an outlier that says nothing of what is normal, whatever
-/// the sensitivity of the run: what is normal must not depend on who asks.
-const OUTLIER: f64 = 2.5;
+/// From this score a day says nothing of what is normal: 3.5 robust standard deviations, Iglewicz & Hoaglin's cut.
+/// It does not follow the sensitivity of the run: what is normal must not depend on who asks.
+const UNUSUAL: f64 = 1.75;
 /// Costs below a cent are no charge.
 pub const NO_CHARGE: f64 = 0.01;
 /// The score of what has no past to be measured by.
@@ -43,20 +44,48 @@ pub struct Judge<'a> {
     buffer: Vec<f64>,
 }
 
-/// So many other days end a run of outliers.
+/// So many other days end a run of unusual ones.
 const RUN_GAP: usize = 3;
 
-/// Outliers of one direction, with fewer than [`RUN_GAP`] other days between.
+/// Unusual days of one direction, with fewer than [`RUN_GAP`] other days between.
 #[derive(Clone, Copy, Default)]
 struct Run {
     start: usize,
     last: usize,
+    days: usize,
+    outliers: usize,
+}
+
+/// What was normal before an accepted change, for as long again as it took to be accepted: what ends then was an
+/// event after all.
+#[derive(Clone, Copy)]
+struct Before {
+    /// Without the week.
+    level: f64,
+    since: usize,
+    /// The first day of the change.
+    start: usize,
+    /// The last day on which a return is looked for.
+    until: usize,
+    /// Days that were as before the change.
     days: usize,
 }
 
 impl Run {
     fn is_open(self, day: usize) -> bool {
         self.days > 0 && day - self.last <= RUN_GAP
+    }
+
+    /// The run with `day` in it, or a new one of it alone.
+    fn with(self, day: usize, outlier: bool) -> Self {
+        let before = if self.is_open(day) { self } else { Run { start: day, ..Run::default() } };
+        Run { last: day, days: before.days + 1, outliers: before.outliers + usize::from(outlier), ..before }
+    }
+
+    /// Whether so much of it says that it is no event but what is normal now: a window of outliers, or two of days
+    /// that are only unusual.
+    fn lasts(self, window: usize) -> bool {
+        self.outliers >= window || self.days >= 2 * window
     }
 }
 
@@ -74,6 +103,7 @@ impl<'a> Judge<'a> {
         let is_new = (series.start - first_day).num_days() >= NEW_DAYS as i64;
         let mut model = Model::new(series, unusable, parameters);
         let mut runs = [Run::default(); 2];
+        let mut before: Option<Before> = None;
         for (day, place) in verdicts.iter_mut().enumerate() {
             if day > 0 && day % WEEK == 0 {
                 model.fit(day);
@@ -95,32 +125,38 @@ impl<'a> Judge<'a> {
                 *place = Some(self.charge_verdict(series, &model, day, &charge));
                 continue;
             }
-            let Some((level, level_days)) = self.level(&model, day) else {
+            let Some((mut level, level_days)) = self.level(&model, day) else {
                 model.take(day);
                 continue;
             };
-            let (mut verdict, outlier) = self.level_verdict(series, &mut model, day, level, level_days, runs[1]);
+            let new_level = level;
+            before = before.filter(|before| day <= before.until && before.days < RUN_GAP);
+            if let Some(before) = &mut before
+                && is_back(cost, before.level, level, &model, day)
+            {
+                level = before.level;
+                before.days += 1;
+                if before.days == RUN_GAP {
+                    model.restore(before.since, before.start, day, (before.level, new_level));
+                }
+            }
+            let (mut verdict, unusual) = self.level_verdict(series, &mut model, day, level, level_days, runs[1]);
             let mut follows = false;
             let explained = matches!(verdict.why, Why::Recurring { .. } | Why::Quiet | Why::FirstOfMonth);
             // Quiet days count as down, so that a fourth in a row is none.
             if matches!(verdict.why, Why::Quiet) {
-                let run = &mut runs[1];
-                *run = match run.is_open(day) {
-                    true => Run { last: day, days: run.days + 1, ..*run },
-                    false => Run { start: day, last: day, days: 1 },
-                };
+                runs[1] = runs[1].with(day, false);
             }
-            if outlier && !explained {
+            if unusual && !explained {
                 let run = &mut runs[usize::from(verdict.residual_score < 0.0)];
                 follows = run.is_open(day);
-                *run = match follows {
-                    true => Run { last: day, days: run.days + 1, ..*run },
-                    false => Run { start: day, last: day, days: 1 },
-                };
+                *run = run.with(day, verdict.residual_score.abs() >= OUTLIER);
             }
-            model.learn(day, outlier, follows || explained);
-            let lasting = runs.iter().find(|run| run.last == day && run.days >= parameters.window_days);
+            model.learn(day, unusual, follows || explained);
+            let lasting = runs.iter().find(|run| run.last == day && run.lasts(parameters.window_days));
             if let Some(start) = lasting.map(|run| run.start) {
+                let until = day + parameters.window_days;
+                before = Some(Before { level: new_level, since: model.since, start, until, days: 0 });
                 model.accept(start, day);
                 verdict.accepted = true;
                 runs = [Run::default(); 2];
@@ -153,7 +189,7 @@ impl<'a> Judge<'a> {
         Some(((level * (1.0 + model.daily_trend * ahead)).max(0.0), days))
     }
 
-    /// The verdict of a day with a level, and whether its own cost is an outlier.
+    /// The verdict of a day with a level, and whether its own cost is unusual.
     fn level_verdict(
         &mut self,
         series: &Series,
@@ -255,7 +291,8 @@ impl<'a> Judge<'a> {
             && !(verdict.flagged && verdict.score.abs() >= shift.score.abs())
             && shift.score.abs() >= parameters.threshold
             && shift.change.abs() * 100.0 >= parameters.drift_threshold_pct
-            && residual * shift.change > 0.0
+            // The day itself is nearer to what is now than to what was.
+            && (cost - expected) * shift.change.signum() > (shift.now - shift.before).abs() / 2.0 * model.week[weekday]
             && parameters.is_worth_it(level * (1.0 + shift.change), level)
             && parameters.is_worth_it(cost, shift.before * model.week[weekday])
         {
@@ -267,8 +304,8 @@ impl<'a> Judge<'a> {
             }
             verdict.why = Why::Shift { days: parameters.window_days / 2, before: shift.before, now: shift.now };
         }
-        let outlier = verdict.residual_score.abs() >= OUTLIER;
-        (verdict, outlier)
+        let unusual = verdict.residual_score.abs() >= UNUSUAL;
+        (verdict, unusual)
     }
 
     /// Whether each normal day of the last two windows had a charge, and there are enough of them.
@@ -319,6 +356,15 @@ impl<'a> Judge<'a> {
         }
         verdict
     }
+}
+
+/// Whether a day is nearer to the level before an accepted change than to the new one, and not unusual there. What
+/// comes back after a silence is news.
+fn is_back(cost: f64, old: f64, new: f64, model: &Model, day: usize) -> bool {
+    let factor = model.week[model.weekday(day)];
+    let unit = Model::unit(old, factor);
+    let off = (cost - old * factor).abs();
+    new >= NO_CHARGE && off < (cost - new * factor).abs() && off < UNUSUAL * model.scale(unit) * unit
 }
 
 /// The verdict of a day in the first two weeks of a series that the data did not begin with.

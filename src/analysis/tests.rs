@@ -383,3 +383,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_event_that_ends_soon_after_it_was_accepted_leaves_what_was_normal_before() {
+    for length in [14, 17, 22] {
+        let mut values = usual(150, 100.0, 0.8, 16);
+        values[80..80 + length].iter_mut().for_each(|value| *value *= 1.8);
+        // A spike just after is still seen.
+        values[115] += 60.0;
+        let all: Vec<(Kind, NaiveDate)> = found(values).iter().map(|finding| (finding.kind, finding.start)).collect();
+        assert_eq!(all, [(Kind::LevelShift, day(80)), (Kind::Point, day(115))], "{length}");
+    }
+}
+
+#[test]
+fn an_event_of_many_days_counts_once_in_the_scale() {
+    let quiet = usual(150, 100.0, 1.0, 17);
+    let scale_after = |days: usize| {
+        let mut values = quiet.clone();
+        values[60..60 + days].iter_mut().for_each(|value| *value += 13.0);
+        match &verdicts_of(&[series("x", monday(), values)], &parameters())[0][149] {
+            Some(Verdict { why: Why::Level { sigma, .. }, .. }) => *sigma,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (one, many) = (scale_after(1), scale_after(12));
+    assert!(many < 1.1 * one, "{one} {many}");
+}
