@@ -190,7 +190,7 @@ fn a_comparison_says_who_moved_and_why() {
     let sandbox = planted("usage,new");
     let run = sandbox.run(&["compare", "--from", BEFORE, "--to", AFTER, "--as-of", "2026-03-15"]);
     insta::assert_snapshot!(run, @"
-    2026-03-06 to 2026-03-12 cost $4,743.44, $334.60 (+7.6 %) more than 2026-02-20 to 2026-02-26; 71 % is first-time
+    2026-03-06 to 2026-03-12 cost $4,743.44, $334.60 (+7.6 %) more than 2026-02-20 to 2026-02-26; 71 % of it is first-time
       charges, 71 % of it AmazonSageMaker.
 
     service             before      after    change         %    share
@@ -229,7 +229,7 @@ fn months_of_different_lengths_are_compared_by_the_day() {
     let run = sandbox.run(&["compare", "--month", "2026-03", "--as-of", "2026-04-20", "--quiet"]);
     insta::assert_snapshot!(run, @"
     2026-03-01 to 2026-03-30 cost $13.10 a day, $3.10 (+31.0 %) more than 2026-02-01 to 2026-02-28; all of it is first-time
-      charges, all of it of it Fresh.
+      charges, all of it Fresh.
     $393.00 in 30 days against $280.00 in 28 days: all figures below are a day's
 
     service      before   after  change        %    share
