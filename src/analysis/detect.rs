@@ -7,8 +7,9 @@ use chrono::NaiveDate;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+pub use super::estate::unusable_days;
 use super::{
-    estate::{CommonMove, common_moves, unusable_days},
+    estate::{CommonMove, common_moves},
     robust, yardsticks,
 };
 use crate::model::{Period, Series};
@@ -355,7 +356,7 @@ pub fn judge(
 ) -> Judged {
     let robust = parameters.method == Method::Robust;
     let unusable = if robust && parameters.has(Step::Unusable) {
-        unusable_days(series, accounts, missing, period.end)
+        unusable_days(series, accounts, missing, Period { start: first_day, end: period.end })
     } else {
         series.iter().map(|one| vec![false; one.values.len()]).collect()
     };

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::{
     detect::{Direction, Kind, Verdict, Why},
-    stats::{median, median_absolute_deviation},
+    stats::{median, median_absolute_deviation, median_in_place},
 };
 use crate::model::{Period, Series};
 
@@ -23,11 +23,11 @@ const LEAST_LOW_SERIES: usize = 5;
 /// Silence that goes on for longer than this is no late delivery: it is judged.
 const LATE_DAYS: usize = 2;
 /// A move is common when at least five series and one in twelve of those judged go the same way by this score.
-const COMMON_SCORE: f64 = 2.0;
-const COMMON_SERIES: usize = 5;
-const COMMON_SHARE: f64 = 1.0 / 12.0;
+pub const COMMON_SCORE: f64 = 2.0;
+pub const COMMON_SERIES: usize = 5;
+pub const COMMON_SHARE: f64 = 1.0 / 12.0;
 /// So many days later it is the same move.
-const MOVE_GAP: i64 = 3;
+pub const MOVE_GAP: i64 = 3;
 /// How much farther than a common move one series must go to be a finding of its own, in robust standard deviations
 /// of the relative changes of those that moved, and the least that one of these is.
 const AHEAD: f64 = 2.5;
@@ -35,12 +35,12 @@ const LEAST_SPREAD: f64 = 0.1;
 
 /// The days of each series that say nothing, for nearly the whole account is missing or low on them: a gap of
 /// the delivery or an unfinished day; and those of `missing`, which the data does not have at all. `accounts[i]`
-/// is any number that series of one account share. Each day is decided by itself and the days before.
+/// is any number that series of one account share. Each day of `period` is decided by itself and the days before.
 pub fn unusable_days(
     series: &[Series],
     accounts: &[usize],
     missing: &BTreeSet<NaiveDate>,
-    end: NaiveDate,
+    period: Period,
 ) -> Vec<Vec<bool>> {
     let mut unusable: Vec<Vec<bool>> = series.iter().map(|one| vec![false; one.values.len()]).collect();
     for day in missing {
@@ -55,9 +55,9 @@ pub fn unusable_days(
         groups.entry(*account).or_default().push(index);
     }
     for members in groups.values() {
-        let first = members.iter().map(|index| series[*index].start).min().unwrap_or(end);
+        let first = members.iter().map(|index| series[*index].start).min().unwrap_or(period.end);
         let mut late = 0;
-        for day in (Period { start: first, end }).iter().filter(|day| !missing.contains(day)) {
+        for day in (Period { start: first.max(period.start), ..period }).iter().filter(|day| !missing.contains(day)) {
             let (mut alive, mut absent, mut known, mut low) = (0, 0, 0, 0);
             for index in members {
                 let Some(at) = series[*index].index(day) else { continue };
@@ -67,9 +67,9 @@ pub fn unusable_days(
                 }
                 alive += 1;
                 absent += usize::from(values[at] == 0.0);
-                if let Some(usual) = usual(values, at) {
+                if let Some(is_low) = is_low(values, at) {
                     known += 1;
-                    low += usize::from(values[at] < LOW_SHARE * usual);
+                    low += usize::from(is_low);
                 }
             }
             let gone = alive >= LEAST_SERIES && absent == alive;
@@ -94,10 +94,17 @@ fn is_alive(values: &[f64], at: usize) -> bool {
     !week.is_empty() && charged as f64 >= ALIVE_SHARE * week.len() as f64
 }
 
-/// The median of the same weekday of the last four weeks.
-fn usual(values: &[f64], at: usize) -> Option<f64> {
-    let same: Vec<f64> = (1..=4).filter_map(|weeks| Some(values[at.checked_sub(weeks * WEEK)?])).collect();
-    (same.len() >= 2).then(|| median(&same)).flatten()
+/// Whether a day is below [`LOW_SHARE`] of the median of the same weekday of the last four weeks, if there are two.
+fn is_low(values: &[f64], at: usize) -> Option<bool> {
+    let mut same = [0.0; 4];
+    let weeks = (at / WEEK).min(same.len());
+    let same = &mut same[..weeks];
+    for (back, value) in same.iter_mut().enumerate() {
+        *value = values[at - (back + 1) * WEEK];
+    }
+    // Most days are not below any of them.
+    let may_be = same.iter().any(|value| values[at] < LOW_SHARE * value);
+    (weeks >= 2).then(|| may_be && median_in_place(same).is_some_and(|usual| values[at] < LOW_SHARE * usual))
 }
 
 /// Days in a row, but for [`MOVE_GAP`], on which many series moved the same way.

@@ -37,15 +37,15 @@ const SIGNIFICANT: f64 = 1.96;
 /// One unit of the score is this many robust standard deviations, so that the middle preset of 2.5 is five of
 /// them. Costs jump: a normal distribution passes 2.5 on one day in 80; `docs/ANOMALIES.md` has the false alarms
 /// that errors with heavy tails leave at five.
-const UNIT: f64 = 2.0;
+pub const UNIT: f64 = 2.0;
 /// The same for the median of half a window, whose errors are milder.
-const SHIFT_UNIT: f64 = 1.5;
+pub const SHIFT_UNIT: f64 = 1.5;
 /// No scale is below this share of the level: a constant series is not judged by cents.
 pub const FLOOR: f64 = 0.015;
 const SHIFT_FLOOR: f64 = 0.02;
 /// The scale of a lasting change is at least this share of that of a day: seven independent days would have
 /// 0.47 (the median's 1.2533 over the root of 7), and days are not independent.
-const SHIFT_SHARE: f64 = 0.5;
+pub const SHIFT_SHARE: f64 = 0.5;
 /// Residuals beyond this many robust standard deviations count as this many.
 const WINSOR: f64 = 3.0;
 /// From this score, the middle preset's, a residual is an outlier that the scale leaves out.
@@ -60,7 +60,7 @@ const LEAST_WEEKDAYS: usize = 3;
 /// A factor below this is a weekday without charges.
 const IDLE: f64 = 0.02;
 /// What a relative residual is relative to is at least this share of the level.
-const LEAST_UNIT: f64 = 0.3;
+pub const LEAST_UNIT: f64 = 0.3;
 /// A change is also measured by the days just before it alone, in units of [`UNIT`] of their own robust standard
 /// deviation, when nearly all of its days are beyond nearly all of those: a rank statistic this large, of at most
 /// 4.04 for 7 days against 28. A series that has calmed down is so not judged by its wilder past.

@@ -14,6 +14,8 @@ use crate::model::Series;
 const MONTHS_BACK: std::ops::RangeInclusive<usize> = 26..=64;
 /// A fee may be this much larger than the one before it.
 const GROWTH: f64 = 1.35;
+/// What costs no more than this times the same day a month before is surely the same fee.
+const ALIKE: f64 = 1.15;
 /// Days around an earlier fee that say what that day cost without it.
 const AROUND: usize = 5;
 /// An earlier excess below this share of today's is no fee of the same kind.
@@ -24,13 +26,13 @@ const IDLE_SHARE: f64 = 0.25;
 /// unless the weekday says which, but for one day in twelve.
 const ODD_SHARE: f64 = 0.08;
 /// The spread of the logarithm of charges that four charges' worth of doubt assumes: a factor of 1.8.
-const PRIOR_SPREAD: f64 = 0.6;
-const PRIOR_CHARGES: f64 = 4.0;
+pub const PRIOR_SPREAD: f64 = 0.6;
+pub const PRIOR_CHARGES: f64 = 4.0;
 /// From so many charges on, their 95 % quantile counts too.
 const MANY_CHARGES: usize = 20;
 /// One unit of the score in robust standard deviations of the logarithm. Smaller than a day's, for charges
 /// come on few days.
-const UNIT: f64 = 1.2;
+pub const UNIT: f64 = 1.2;
 
 /// What an intermittent series says of a day.
 pub struct Charge {
@@ -131,6 +133,14 @@ pub fn same_day_of_week(series: &Series, model: &Model, day: usize, excess: f64)
         last = last.or(Some((date(series, earlier), before)));
     }
     last
+}
+
+/// Whether the last day of `series` costs about as much as the same day of the month before.
+pub fn is_as_last_month(series: &Series, cost: f64) -> bool {
+    let Some(today) = series.values.len().checked_sub(1) else { return false };
+    let mut earlier = MONTHS_BACK.take_while(|back| *back <= today).map(|back| today - back);
+    let same_day = |day: &usize| is_same_day_of_month(date(series, *day), date(series, today));
+    earlier.any(|day| same_day(&day) && series.values[day] * ALIKE >= cost)
 }
 
 /// Whether two dates are the same day of their months, give or take one, from its start or from its end.

@@ -2,24 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Frame, Question, SCHEMA_VERSION, account_name, check_filters, group_object, incidents::Ledger, single_currency,
-    source_names,
+    Frame, Question, SCHEMA_VERSION, account_name, check_filters, group_object,
+    incidents::{self, Ledger, State},
+    single_currency, source_names,
 };
 use crate::{
     analysis::{
         detect::{self, Direction, Judged, Kind, Method, Parameters, Sensitivity, Severity},
-        findings,
+        findings, screen,
     },
     error::{Error, Result},
     model::{ChargeCategory, Dimension, GroupBy, Metric, Period, Series},
     store::{
         Store,
+        ledger::Incident,
         queries::{Segment, Selection},
+        series::Wanted,
     },
 };
 
@@ -128,7 +131,8 @@ pub struct Scores {
 /// # Errors
 /// When there is too little data, several currencies, or a filter or key names what is not there.
 pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
-    let data = Data::read(store, request)?;
+    let known = incidents::known(store, request)?;
+    let data = Data::newest(store, request, &known)?;
     let names = store.account_names()?;
     let whole = Period { start: data.first_day, end: data.judged.end };
     let judged = data.judge(whole, &request.parameters);
@@ -143,7 +147,9 @@ pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
             (found, values)
         })
         .collect();
-    let ledger = Ledger::new(store, request, &data.currency, data.judged, &every)?;
+    let groups: Option<BTreeSet<&[String]>> =
+        data.look.as_ref().map(|_| data.series.iter().map(|one| one.group.as_slice()).collect());
+    let ledger = Ledger::new(&known, request, &data.currency, data.judged, &every, groups.as_ref());
     let findings = every.iter().zip(&ledger.ids).filter(|((found, _), _)| found.last_seen >= data.judged.start);
     let findings = findings.map(|((found, values), id)| Finding {
         id: id.clone(),
@@ -168,8 +174,12 @@ pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
     });
     let findings: Vec<Finding> = findings.collect();
     let mut notes = data.notes;
-    notes.extend(unusable_note(&data.series, &judged, &data.missing, data.judged));
-    notes.extend(chance_note(&request.parameters, data.series.len(), data.judged));
+    let (series, unusable) = match &data.look {
+        Some(look) => (&look.series, &look.unusable),
+        None => (&data.series, &judged.unusable),
+    };
+    notes.extend(unusable_note(series, unusable, &data.missing, data.judged));
+    notes.extend(chance_note(&request.parameters, series.len(), data.judged));
     Ok(Anomalies {
         schema_version: SCHEMA_VERSION,
         command: "anomalies",
@@ -185,7 +195,7 @@ pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
         threshold: request.parameters.threshold,
         window_days: request.parameters.window_days,
         judged: data.judged,
-        series: data.series.len(),
+        series: series.len(),
         findings,
         notes,
         ledger,
@@ -248,10 +258,68 @@ pub(super) struct Data {
     /// For each series a number that series of its account share.
     pub accounts: Vec<usize>,
     pub notes: Vec<String>,
+    /// What a first look at all series said, when `series` are only those that it did not clear.
+    look: Option<Look>,
 }
 
+/// The last weeks of every series, and of their days those that say nothing.
+struct Look {
+    series: Vec<Series>,
+    unusable: Vec<Vec<bool>>,
+}
+
+/// With more series-days, a first look decides which series are judged.
+const MANY: usize = 2_000_000;
+/// Days before the newest of which a first look tells whether an account's bill is whole.
+const UNUSABLE_SPAN: u64 = 28;
+
 impl Data {
+    /// All history of all series.
     pub fn read(store: &Store, request: &Request) -> Result<Self> {
+        Self::open(store, request)?.with_series(store, request, Wanted::All)
+    }
+
+    /// What judging the newest day takes. Of very many series that is all history of those whose day a first look at
+    /// the last weeks of all does not clear, and of those that `known` incidents are open of. Everything is
+    /// read when many series may have moved together: that shows in all of them only.
+    fn newest(store: &Store, request: &Request, known: &[Incident]) -> Result<Self> {
+        let data = Self::open(store, request)?;
+        let (judged, parameters) = (data.judged, &request.parameters);
+        let whole = Period { start: data.first_day, end: judged.end };
+        if judged.days() > 1 || whole.days() <= 2 * screen::SPAN || !screen::can_tell(parameters) {
+            return data.with_series(store, request, Wanted::All);
+        }
+        let start = judged.end - Days::new(screen::SPAN as u64 - 1);
+        let selection =
+            Selection { segments: &data.segments, metric: request.question.metric, filters: request.question.filters };
+        let series =
+            store.daily_series(&selection, &request.group_by.0, request.include, judged.end, Wanted::Since(start))?;
+        if series.len() * whole.days() <= MANY {
+            return data.with_series(store, request, Wanted::All);
+        }
+        let accounts = account_numbers(&request.group_by, &series);
+        let recent = Period { start: judged.end - Days::new(UNUSABLE_SPAN), end: judged.end };
+        let unusable = detect::unusable_days(&series, &accounts, &data.missing, recent);
+        let screened = screen::screen(&series, &unusable, parameters);
+        let open = known.iter().filter(|incident| incident.state == State::Open);
+        if screened.common || open.clone().any(|incident| incident.group_values.is_empty()) {
+            return data.with_series(store, request, Wanted::All);
+        }
+        let mut groups: BTreeSet<&Vec<String>> = open.map(|incident| &incident.group_values).collect();
+        groups.extend(series.iter().zip(&screened.wanted).filter(|(_, wanted)| **wanted).map(|(one, _)| &one.group));
+        let groups: Vec<Vec<String>> = groups.into_iter().cloned().collect();
+        let mut data = data.with_series(store, request, Wanted::Groups(&groups))?;
+        data.notes.push(format!(
+            "{} of {} series are judged in full: the day of the others is as their last eight weeks were",
+            data.series.len(),
+            series.len()
+        ));
+        data.look = Some(Look { series, unusable });
+        Ok(data)
+    }
+
+    /// All but the series.
+    fn open(store: &Store, request: &Request) -> Result<Self> {
         let question = &request.question;
         let frame = Frame::new(store, question)?;
         let end = request.to.unwrap_or(frame.settled_through).min(frame.settled_through);
@@ -275,10 +343,6 @@ impl Data {
         let read = Period { start: first_day.min(start), end };
         let segments = frame.segments(read, question.settle_days);
         let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
-        let series = store.daily_series(&selection, &request.group_by.0, request.include, end)?;
-        if series.is_empty() {
-            check_filters(store, &selection)?;
-        }
         let currency = single_currency(store, &selection)?;
         let mut notes = frame.notes(question, &segments);
         notes.extend(little_history(&frame, judged));
@@ -288,12 +352,40 @@ impl Data {
         let read = Period { start: first_day, end };
         let missing: BTreeSet<NaiveDate> = read.iter().filter(|day| !frame.has_day(&segments, *day)).collect();
         notes.extend(missing_note(&missing, judged));
-        let accounts = account_numbers(&request.group_by, &series);
-        Ok(Self { frame, judged, first_day, missing, segments, currency, series, accounts, notes })
+        let (series, accounts) = (Vec::new(), Vec::new());
+        Ok(Self { frame, judged, first_day, missing, segments, currency, series, accounts, notes, look: None })
+    }
+
+    fn with_series(mut self, store: &Store, request: &Request, wanted: Wanted) -> Result<Self> {
+        let Question { metric, filters, .. } = request.question;
+        let selection = Selection { segments: &self.segments, metric, filters };
+        let end = self.judged.end;
+        self.series = store.daily_series(&selection, &request.group_by.0, request.include, end, wanted)?;
+        if self.series.is_empty() {
+            check_filters(store, &selection)?;
+        }
+        self.accounts = account_numbers(&request.group_by, &self.series);
+        Ok(self)
     }
 
     pub fn judge(&self, period: Period, parameters: &Parameters) -> Judged {
-        detect::judge(&self.series, &self.accounts, &self.missing, self.first_day, period, parameters)
+        let Some(look) = &self.look else {
+            return detect::judge(&self.series, &self.accounts, &self.missing, self.first_day, period, parameters);
+        };
+        // What takes all series to tell is known from the look: which days say nothing, and that nothing is common.
+        let places: BTreeMap<&[String], usize> =
+            look.series.iter().enumerate().map(|(place, one)| (one.group.as_slice(), place)).collect();
+        let unusable_of = |one: &Series| {
+            let is_unusable = |day: NaiveDate| {
+                let place = places.get(one.group.as_slice())?;
+                Some(look.unusable[*place][look.series[*place].index(day)?])
+            };
+            let days = Period { start: one.start, end: period.end };
+            days.iter().map(|day| self.missing.contains(&day) || is_unusable(day) == Some(true)).collect()
+        };
+        let unusable: Vec<Vec<bool>> = self.series.iter().map(unusable_of).collect();
+        let verdicts = detect::verdicts(&self.series, &unusable, self.first_day, parameters);
+        Judged { verdicts, moves: Vec::new(), unusable }
     }
 }
 
@@ -330,10 +422,15 @@ fn missing_note(missing: &BTreeSet<NaiveDate>, judged: Period) -> Option<String>
 }
 
 /// Days of the judged ones that say nothing, with how many series are concerned.
-fn unusable_note(series: &[Series], judged: &Judged, missing: &BTreeSet<NaiveDate>, period: Period) -> Option<String> {
+fn unusable_note(
+    series: &[Series],
+    unusable: &[Vec<bool>],
+    missing: &BTreeSet<NaiveDate>,
+    period: Period,
+) -> Option<String> {
     let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
     for day in period.iter() {
-        for (one, unusable) in series.iter().zip(&judged.unusable) {
+        for (one, unusable) in series.iter().zip(unusable) {
             if !missing.contains(&day) && one.index(day).is_some_and(|index| unusable[index]) {
                 *days.entry(day).or_default() += 1;
             }

@@ -1,7 +1,4 @@
 //! Whether the data can be trusted: the database holds together, is fresh, and has no holes.
-
-use std::collections::{BTreeMap, BTreeSet};
-
 use chrono::NaiveDate;
 use serde::Serialize;
 
@@ -58,13 +55,8 @@ pub fn checks(store: &Store, today: NaiveDate) -> Result<Vec<Check>> {
         Check::new("tables", Status::Fail, format!("{lines} line items, {summary} in the summary, {log} in the log"))
             .fix("somebody wrote to the tables: ingest again with `--full-refresh`")
     });
-    let mut days: BTreeMap<String, BTreeSet<NaiveDate>> = BTreeMap::new();
-    for day in store.days()? {
-        if day.has_usage {
-            days.entry(day.data_source).or_default().insert(day.day);
-        }
-    }
-    for (source, days) in &days {
+    for source in store.days()? {
+        let (source, days) = (source.data_source, source.usage_days);
         let (Some(first), Some(last)) = (days.first(), days.last()) else { continue };
         let age = (today - *last).num_days();
         let found = format!("{first}..{last}, newest {age} days old");

@@ -1,6 +1,6 @@
 //! The ledger: findings become incidents that keep their id, and what was found before is judged again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate};
 use serde::Serialize;
@@ -37,18 +37,19 @@ impl Ledger {
     ///
     /// A finding is the incident of the same group and direction whose days it overlaps, and else a new one if it
     /// reaches into the `judged` days. An incident that is not found any more is closed when its days are over,
-    /// and withdrawn when this run would have found it.
+    /// and withdrawn when this run would have found it. With `groups`, only those were judged: incidents of others
+    /// are left as they are.
     pub fn new(
-        store: &Store,
+        known: &[Incident],
         request: &Request,
         currency: &str,
         judged: Period,
         findings: &[(Finding, Vec<String>)],
-    ) -> Result<Self> {
+        groups: Option<&BTreeSet<&[String]>>,
+    ) -> Self {
         let scope = scope(request);
-        let known = store.incidents(Some(&scope))?;
         let newest = known.iter().map(|incident| incident.seen_on).max();
-        let matched = matched(&known, findings);
+        let matched = matched(known, findings);
         let mut given: BTreeSet<String> = known.iter().map(|incident| incident.id.clone()).collect();
         let mut ids = Vec::with_capacity(findings.len());
         let mut changes = Vec::new();
@@ -96,15 +97,24 @@ impl Ledger {
             };
             changes.extend(change(former, incident, judged.end));
         }
-        for (_, incident) in known.iter().enumerate().filter(|(index, _)| !matched.contains(&Some(*index))) {
-            changes.extend(gone(incident, request, judged.end));
+        let found: BTreeSet<usize> = matched.into_iter().flatten().collect();
+        let is_judged = |incident: &Incident| groups.is_none_or(|groups| groups.contains(&incident.group_values[..]));
+        for (_, incident) in known.iter().enumerate().filter(|(index, _)| !found.contains(index)) {
+            if is_judged(incident) {
+                changes.extend(gone(incident, request, judged.end));
+            }
         }
         // A look at an older day does not turn the ledger back.
         if newest.is_some_and(|newest| judged.end < newest) {
             changes.clear();
         }
-        Ok(Self { ids, changes })
+        Self { ids, changes }
     }
+}
+
+/// The incidents of what is asked.
+pub fn known(store: &Store, request: &Request) -> Result<Vec<Incident>> {
+    store.incidents(Some(&scope(request)))
 }
 
 /// What is asked, in words: incidents of the same scope can be compared.
@@ -193,6 +203,11 @@ type Fits<'a> = dyn Fn(&Incident, &Finding) -> Option<i64> + 'a;
 /// days overlap most, then open ones that were over at most [`GAP_DAYS`] before.
 fn matched(known: &[Incident], findings: &[(Finding, Vec<String>)]) -> Vec<Option<usize>> {
     let mut matched: Vec<Option<usize>> = vec![None; findings.len()];
+    let mut taken = vec![false; known.len()];
+    let mut places: BTreeMap<(&[String], &str), Vec<usize>> = BTreeMap::new();
+    for (place, incident) in known.iter().enumerate() {
+        places.entry((&incident.group_values, &incident.direction)).or_default().push(place);
+    }
     let overlap = |incident: &Incident, found: &Finding| {
         let (start, end) = (incident.start_date.max(found.start), incident.last_date.min(found.last_seen));
         (end - start).num_days() + 1
@@ -210,15 +225,12 @@ fn matched(known: &[Incident], findings: &[(Finding, Vec<String>)]) -> Vec<Optio
             if matched[index].is_some() {
                 continue;
             }
-            let is_same = |incident: &&(usize, &Incident)| {
-                incident.1.group_values == *values && incident.1.direction == found.direction.name()
-            };
-            let free = |incident: &&(usize, &Incident)| !matched.contains(&Some(incident.0));
-            let candidates: Vec<(usize, &Incident)> = known.iter().enumerate().collect();
-            let best = candidates.iter().filter(is_same).filter(free);
-            let best = best.filter_map(|(place, incident)| Some((fits(incident, found)?, *place)));
+            let same = places.get(&(&values[..], found.direction.name())).into_iter().flatten();
+            let free = same.filter(|place| !taken[**place]);
+            let best = free.filter_map(|place| Some((fits(&known[*place], found)?, *place)));
             // Of several that fit alike, the newest, which comes first.
             matched[index] = best.max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, place)| place);
+            matched[index].iter().for_each(|place| taken[*place] = true);
         }
     }
     matched

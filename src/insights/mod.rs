@@ -66,12 +66,10 @@ impl Frame {
     /// When there is nothing, or not of the source asked for.
     pub fn new(store: &Store, question: &Question) -> Result<Self> {
         let mut days: BTreeMap<String, BTreeSet<NaiveDate>> = BTreeMap::new();
-        let mut usage_days: BTreeMap<String, BTreeSet<NaiveDate>> = BTreeMap::new();
-        for source_day in store.days()? {
-            if source_day.has_usage {
-                usage_days.entry(source_day.data_source.clone()).or_default().insert(source_day.day);
-            }
-            days.entry(source_day.data_source).or_default().insert(source_day.day);
+        let mut newest_usage: BTreeMap<String, NaiveDate> = BTreeMap::new();
+        for source in store.days()? {
+            newest_usage.extend(source.usage_days.last().map(|day| (source.data_source.clone(), *day)));
+            days.insert(source.data_source, source.days);
         }
         if days.is_empty() {
             return Err(
@@ -89,8 +87,8 @@ impl Frame {
             }
         }
         let newest_of = |name: &str| {
-            let all = days.get(name).and_then(|days| days.last());
-            usage_days.get(name).and_then(|days| days.last()).or(all).copied()
+            let all = || days.get(name).and_then(|days| days.last());
+            newest_usage.get(name).or_else(all).copied()
         };
         let all_days = || days.values().flatten().copied();
         let (Some(first), Some(last)) = (all_days().min(), all_days().max()) else {

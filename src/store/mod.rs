@@ -8,7 +8,7 @@ pub mod ledger;
 pub mod load;
 pub mod queries;
 mod schema;
-mod series;
+pub mod series;
 
 use std::{
     collections::BTreeMap,

@@ -15,6 +15,19 @@ use crate::{
     store::queries::{NONE, Selection},
 };
 
+const TRILLION: f64 = 1e12;
+
+/// Which series to read.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// All history of every group.
+    All,
+    /// All history of these groups.
+    Groups(&'a [Vec<String>]),
+    /// The days from this one on of every group, in no order.
+    Since(NaiveDate),
+}
+
 impl Store {
     /// One series for each group of `dimensions`, of the charge categories of `include`, in order of the group's
     /// values: from its first charge to `end`, days without one counting 0.
@@ -27,26 +40,40 @@ impl Store {
         dimensions: &[Dimension],
         include: &[ChargeCategory],
         end: NaiveDate,
+        wanted: Wanted,
     ) -> Result<Vec<Series>> {
         let (table, condition) = self.source_and_condition(selection, dimensions)?;
         let mut groups = Vec::new();
-        for (index, dimension) in dimensions.iter().enumerate() {
+        for dimension in dimensions {
             let column = self.expression(dimension, selection.segments)?;
-            groups.push((format!("COALESCE({column}, '{NONE}') AS g{index}"), format!("g{index}")));
+            groups.push(format!("COALESCE({column}, '{NONE}')"));
         }
-        let select = |parts: Vec<String>| parts.iter().map(|part| format!("{part}, ")).collect::<String>();
-        let expressions = select(groups.iter().map(|(expression, _)| expression.clone()).collect());
-        let names: Vec<String> = groups.iter().map(|(_, name)| name.clone()).collect();
+        let names: Vec<String> = (0..groups.len()).map(|index| format!("g{index}")).collect();
+        let expressions: String =
+            groups.iter().zip(&names).map(|(group, name)| format!("{group} AS {name}, ")).collect();
+        let plain: String = names.iter().map(|name| format!("{name}, ")).collect();
         let metric = selection.metric.column();
         let include: BTreeSet<String> = include.iter().map(|category| quoted(category.as_str())).collect();
         let include = include.into_iter().collect::<Vec<_>>().join(", ");
         let order = if names.is_empty() { String::new() } else { format!("ORDER BY {}", names.join(", ")) };
+        let (wanted_rows, order) = match wanted {
+            Wanted::All => (String::new(), order),
+            Wanted::Groups([]) => return Ok(Vec::new()),
+            Wanted::Groups(wanted) => {
+                let rows: Vec<String> = wanted.iter().map(|group| row(group)).collect();
+                (format!("AND ({}) IN (VALUES {})", groups.join(", "), rows.join(", ")), order)
+            }
+            Wanted::Since(day) => (format!("AND usage_date >= DATE '{day}'"), String::new()),
+        };
+        // The summary has few rows for a day, which are added up below; line items may be thousands.
+        let (cost, sums) = match table {
+            "daily_cost_summary" => (metric.to_owned(), ""),
+            _ => (exact_sum(metric), "GROUP BY ALL"),
+        };
         let sql = format!(
-            "WITH days AS (SELECT {expressions}usage_date, {sum} AS cost FROM {table} \
-             WHERE {condition} AND charge_category IN ({include}) AND usage_date <= DATE '{end}' GROUP BY ALL) \
+            "WITH days AS (SELECT {expressions}usage_date, {cost} AS cost FROM {table} \
+             WHERE {condition} AND charge_category IN ({include}) AND usage_date <= DATE '{end}' {wanted_rows} {sums}) \
              SELECT {plain}list({{'day': usage_date, 'cost': cost}}) AS days FROM days GROUP BY ALL {order}",
-            sum = exact_sum(metric),
-            plain = select(names.clone()),
         );
         let failed = |e: &duckdb::Error| self.error("cannot sum up the costs", e);
         let mut statement = self.connection.prepare(&sql).map_err(|e| failed(&e))?;
@@ -56,32 +83,49 @@ impl Store {
         let mut known = false;
         for batch in batches {
             let lists = batch.column(names.len()).as_list_opt::<i32>().ok_or_else(unread)?;
-            for row in 0..batch.num_rows() {
+            let entries = lists.values().as_struct_opt().ok_or_else(unread)?;
+            let days = entries.column(0).as_primitive_opt::<Date32Type>().ok_or_else(unread)?;
+            let costs = entries.column(1).as_primitive_opt::<Float64Type>().ok_or_else(unread)?;
+            for (row, ends) in lists.value_offsets().windows(2).enumerate() {
                 let mut group = Vec::with_capacity(names.len());
                 for column in 0..names.len() {
                     group.push(batch.column(column).as_string_opt::<i32>().ok_or_else(unread)?.value(row).to_owned());
                 }
-                let entries = lists.value(row);
-                let entries = entries.as_struct_opt().ok_or_else(unread)?;
-                let days = entries.column(0).as_primitive_opt::<Date32Type>().ok_or_else(unread)?;
-                let costs = entries.column(1).as_primitive_opt::<Float64Type>().ok_or_else(unread)?;
-                known |= costs.null_count() < costs.len();
-                let Some(first) = days.values().iter().min().copied() else { continue };
+                let entries = ends[0] as usize..ends[1] as usize;
+                known |= !known && entries.clone().any(|entry| costs.is_valid(entry));
+                let Some(first) = days.values()[entries.clone()].iter().min().copied() else { continue };
                 let start = NaiveDate::from_epoch_days(first).ok_or_else(unread)?;
-                let mut values = vec![0.0; Period { start, end }.days()];
-                for (index, day) in days.values().iter().enumerate() {
-                    if costs.is_valid(index)
-                        && let Some(value) = values.get_mut((day - first) as usize)
-                    {
-                        *value += costs.value(index);
-                    }
-                }
-                all.push(Series { group, start, values });
+                let valid = entries.filter(|entry| costs.is_valid(*entry));
+                let charges = valid.map(|entry| ((days.value(entry) - first) as usize, costs.value(entry)));
+                all.push(Series { group, start, values: by_day(charges, Period { start, end }.days()) });
             }
         }
-        if !known && !all.is_empty() {
+        if !known && !all.is_empty() && !matches!(wanted, Wanted::Since(_)) {
             return Err(self.unknown_metric(selection.metric));
         }
         Ok(all)
     }
+}
+
+/// Adds up charges by day. What a day has comes in the order in which threads hand it over, so it is added as
+/// [`exact_sum`] does: in whole trillionths.
+fn by_day(charges: impl Iterator<Item = (usize, f64)> + Clone, days: usize) -> Vec<f64> {
+    let mut values = vec![0.0; days];
+    let mut seen = vec![false; days];
+    let mut is_repeated = false;
+    for (day, cost) in charges.clone() {
+        is_repeated |= std::mem::replace(&mut seen[day], true);
+        values[day] = cost;
+    }
+    if is_repeated {
+        let mut sums = vec![0_i128; days];
+        charges.for_each(|(day, cost)| sums[day] += (cost * TRILLION).round() as i128);
+        values = sums.into_iter().map(|sum| sum as f64 / TRILLION).collect();
+    }
+    values
+}
+
+/// The SQL of a row of texts.
+fn row(values: &[String]) -> String {
+    format!("({})", values.iter().map(|value| quoted(value)).collect::<Vec<_>>().join(", "))
 }
