@@ -231,7 +231,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
             contributors.push(members);
         }
     }
-    annotate(store, &selection, &mut contributors)?;
+    annotate(store, &selection, &sets, &mut contributors)?;
     let goes_on = event.end >= data.judged.end;
     let accepted = found.is_some_and(|found| found.accepted);
     let change = attribution.total;
@@ -407,17 +407,21 @@ fn dimensions(filters: &[Filter]) -> Vec<Dimension> {
         .collect()
 }
 
-/// First days of what is new, tags of resources.
-fn annotate(store: &Store, selection: &Selection, contributors: &mut [Members]) -> Result<()> {
+/// First days of what is new, tags of resources. Resources come and go: when one was new is not asked of all history.
+fn annotate(store: &Store, selection: &Selection, sets: &[DaySet], contributors: &mut [Members]) -> Result<()> {
+    let days = || sets.iter().flat_map(|set| &set.days).copied();
+    let (Some(from), Some(to)) = (days().min(), days().max()) else { return Ok(()) };
     for members in contributors {
         let is_new = |member: &&super::change::Member| member.status == Status::New;
-        let new: Vec<String> = members.members.iter().filter(is_new).map(|member| member.value.clone()).collect();
+        let is_resource = members.dimension == Dimension::Resource;
+        let new: Vec<String> =
+            members.members.iter().filter(is_new).filter(|_| !is_resource).map(|member| member.value.clone()).collect();
         let first: BTreeMap<String, NaiveDate> =
             store.first_days(selection, &members.dimension, &new)?.into_iter().collect();
         let tags: BTreeMap<String, Vec<String>> = match members.dimension {
             Dimension::Resource => {
                 let shown: Vec<String> = members.members.iter().map(|member| member.value.clone()).collect();
-                store.resource_tags(selection, &shown)?.into_iter().collect()
+                store.resource_tags(selection, &shown, from, to)?.into_iter().collect()
             }
             _ => BTreeMap::new(),
         };

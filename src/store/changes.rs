@@ -206,8 +206,14 @@ impl Store {
         self.rows(&sql, "cannot read the first days", |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    /// The tags of resources as `key=value`, of the newest line that has any.
-    pub fn resource_tags(&self, selection: &Selection, resources: &[String]) -> Result<Vec<(String, Vec<String>)>> {
+    /// The tags of resources as `key=value`, of the newest line from `first` to `last` that has any.
+    pub fn resource_tags(
+        &self,
+        selection: &Selection,
+        resources: &[String],
+        first: NaiveDate,
+        last: NaiveDate,
+    ) -> Result<Vec<(String, Vec<String>)>> {
         if resources.is_empty() {
             return Ok(Vec::new());
         }
@@ -215,7 +221,8 @@ impl Store {
         let values: Vec<String> = resources.iter().map(|value| quoted(value)).collect();
         let sql = format!(
             "SELECT resource_id, list_transform(map_entries(arg_max(tags, usage_date)), lambda e: e.key || '=' || e.value) \
-             FROM cost_line_items WHERE {condition} AND resource_id IN ({}) AND cardinality(tags) > 0 GROUP BY 1 ORDER BY 1",
+             FROM cost_line_items WHERE usage_date BETWEEN DATE '{first}' AND DATE '{last}' AND {condition} \
+             AND resource_id IN ({}) AND cardinality(tags) > 0 GROUP BY 1 ORDER BY 1",
             values.join(", ")
         );
         self.rows(&sql, "cannot read the tags", |row| {
