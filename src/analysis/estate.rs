@@ -141,19 +141,21 @@ pub fn common_moves(series: &[Series], verdicts: &mut [Vec<Option<Verdict>>], pe
             let changes: Vec<f64> = moved.iter().map(|(_, change)| *change).collect();
             let center = median(&changes).unwrap_or(0.0);
             let spread = median_absolute_deviation(&changes, center).map_or(0.0, |mad| mad / 0.6745).max(LEAST_SPREAD);
-            let mut part = Vec::new();
-            for (index, change) in moved {
-                let verdict = series[*index].index(day).and_then(|at| verdicts[*index][at].as_mut());
-                let Some(verdict) = verdict else { continue };
-                let takes_part = matches!(verdict.kind, Kind::Point | Kind::LevelShift);
-                if takes_part && *change - center < AHEAD * spread {
-                    verdict.flagged = false;
-                    verdict.why = Why::Common { moved: moved.len(), of: judged };
-                    part.push(*index);
-                }
-            }
+            let takes_part = |(index, change): &&(usize, f64)| {
+                let verdict = series[*index].index(day).and_then(|at| verdicts[*index][at].as_ref());
+                let kind = verdict.map(|verdict| verdict.kind);
+                matches!(kind, Some(Kind::Point | Kind::LevelShift)) && *change - center < AHEAD * spread
+            };
+            let part: Vec<usize> = moved.iter().filter(takes_part).map(|(index, _)| *index).collect();
             if part.len() < COMMON_SERIES {
                 continue;
+            }
+            for index in &part {
+                let verdict = series[*index].index(day).and_then(|at| verdicts[*index][at].as_mut());
+                if let Some(verdict) = verdict {
+                    verdict.flagged = false;
+                    verdict.why = Why::Common { moved: moved.len(), of: judged };
+                }
             }
             let goes_on = |one: &CommonMove| one.direction == direction && (day - one.last).num_days() <= MOVE_GAP;
             let place = match moves.iter().rposition(goes_on) {

@@ -92,6 +92,21 @@ fn the_findings_of_the_2018_bill() {
     ");
 }
 
+/// docs/EXPLAIN.md shows what the program says of the three changes that matter.
+#[test]
+fn the_worked_example_of_an_explanation_is_what_the_program_says() {
+    let Some(folder) = shared("cur_v1_parquet") else { return };
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["ingest", &folder, "--quiet"]);
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/EXPLAIN.md")).expect("the page");
+    for (service, date) in [("AWSGlue", "2018-10-10"), ("AmazonRDS", "2018-11-25"), ("AmazonEC2", "2018-11-24")] {
+        let arguments =
+            ["explain", "--service", service, "--date", date, "--as-of", "2018-12-31", "--metric", "amortized"];
+        let said = sandbox.ok(&[&arguments[..], &["--quiet"]].concat()).stdout;
+        assert!(page.contains(&format!("{}\n{said}```", arguments.join(" "))), "docs/EXPLAIN.md is not this:\n{said}");
+    }
+}
+
 #[test]
 fn both_layouts_of_the_cur2_export_hold_the_same() {
     let Some(folder) = shared("cur_v2") else { return };
