@@ -44,6 +44,43 @@ pub struct Judge<'a> {
     buffer: Vec<f64>,
 }
 
+/// A day beside what it should have cost.
+struct Today {
+    cost: f64,
+    expected: f64,
+    /// Without the week, and of how many days.
+    level: f64,
+    level_days: usize,
+    /// Of its weekday.
+    factor: f64,
+    /// Dollars that one unit of the score is.
+    sigma: f64,
+    weekly_trend: f64,
+}
+
+impl Today {
+    fn score(&self) -> f64 {
+        match self.level < NO_CHARGE && self.cost >= NO_CHARGE {
+            true => UNHEARD_OF,
+            false => ((self.cost - self.expected) / self.sigma).clamp(-MAX_SCORE, MAX_SCORE),
+        }
+    }
+
+    /// What the day's own cost says.
+    fn verdict(&self) -> Verdict {
+        let (weekday, weekly_trend) = (self.factor, self.weekly_trend);
+        Verdict {
+            expected: self.expected,
+            score: self.score(),
+            residual_score: self.score(),
+            flagged: false,
+            kind: Kind::Point,
+            why: Why::Level { days: self.level_days, sigma: self.sigma, weekday, weekly_trend },
+            accepted: false,
+        }
+    }
+}
+
 /// So many other days end a run of unusual ones.
 const RUN_GAP: usize = 3;
 
@@ -200,61 +237,19 @@ impl<'a> Judge<'a> {
         down: Run,
     ) -> (Verdict, bool) {
         let parameters = self.parameters;
-        let cost = series.values[day];
-        let weekday = model.weekday(day);
-        let mut expected = level * model.week[weekday];
-        // Before there is a week, the day a week ago is as good a guess.
-        if day < YOUNG_DAYS
-            && model.is_normal(day - WEEK)
-            && (cost - series.values[day - WEEK]).abs() < (cost - expected).abs()
-        {
-            expected = series.values[day - WEEK];
-        }
-        let unit = Model::unit(level, model.week[weekday]);
-        let scale = match parameters.has(Step::Calibration) {
-            true => model.scale(unit),
-            false => self.window_scale(model, day, level, unit),
-        };
-        let residual = (cost - expected) / unit;
-        let score = match level < NO_CHARGE && cost >= NO_CHARGE {
-            true => UNHEARD_OF,
-            false => (residual / scale).clamp(-MAX_SCORE, MAX_SCORE),
-        };
-        model.measure(day, level, residual, scale);
-        let mut verdict = Verdict {
-            expected,
-            score,
-            residual_score: score,
-            flagged: false,
-            kind: Kind::Point,
-            why: Why::Level {
-                days: level_days,
-                sigma: scale * unit,
-                weekday: model.week[weekday],
-                weekly_trend: model.daily_trend * WEEK as f64,
-            },
-            accepted: false,
-        };
-        // A weekday as cheap as the cheapest one is a holiday, not a drop.
-        let quietest = model.week.iter().copied().fold(f64::INFINITY, f64::min);
-        if parameters.has(Step::Quiet)
-            && score < 0.0
-            && quietest < QUIET_SHARE
-            && !(down.is_open(day) && down.days >= QUIET_DAYS)
-        {
-            verdict.score = ((cost - level * quietest) / unit / scale).min(0.0);
-            if score <= -parameters.threshold && verdict.score > -parameters.threshold {
-                verdict.why = Why::Quiet;
-            }
+        let today = self.measured(series, model, day, level, level_days);
+        let mut verdict = today.verdict();
+        if parameters.has(Step::Quiet) && verdict.score < 0.0 && !(down.is_open(day) && down.days >= QUIET_DAYS) {
+            self.see_quiet_day(&today, model, &mut verdict);
         }
         // Never a day without a charge, and now one: that is news, however much the charges vary.
-        if cost < NO_CHARGE && expected >= NO_CHARGE && self.is_always_charged(series, model, day) {
+        if today.cost < NO_CHARGE && today.expected >= NO_CHARGE && self.is_always_charged(series, model, day) {
             verdict.score = verdict.score.min(-UNHEARD_OF);
             verdict.residual_score = verdict.score;
         }
         let beyond = verdict.score.abs() >= parameters.threshold;
-        verdict.flagged = beyond && parameters.is_worth_it(cost, expected);
-        if verdict.flagged && cost < NO_CHARGE {
+        verdict.flagged = beyond && parameters.is_worth_it(today.cost, today.expected);
+        if verdict.flagged && today.cost < NO_CHARGE {
             verdict.kind = Kind::Stopped;
         }
         if verdict.flagged && level < NO_CHARGE {
@@ -264,48 +259,101 @@ impl<'a> Judge<'a> {
             verdict.why = Why::Silence { days };
             verdict.flagged = days >= parameters.window_days;
         }
-        if score >= parameters.threshold.min(OUTLIER)
-            && parameters.has(Step::Recurring)
-            && let Some((earlier, amount)) = recurring::same_day_of_month(series, model, day, cost - expected)
-                .or_else(|| recurring::same_day_of_week(series, model, day, cost - expected))
+        if parameters.has(Step::Recurring) {
+            self.see_recurring_charge(&today, series, model, day, &mut verdict);
+        }
+        if parameters.has(Step::Shift) {
+            self.see_lasting_change(&today, model, day, &mut verdict);
+        }
+        let unusual = verdict.residual_score.abs() >= UNUSUAL;
+        (verdict, unusual)
+    }
+
+    /// What the day should have cost, how far it is from that, and what that is in units of the score; the model is told.
+    fn measured(&mut self, series: &Series, model: &mut Model, day: usize, level: f64, level_days: usize) -> Today {
+        let cost = series.values[day];
+        let factor = model.week[model.weekday(day)];
+        let mut expected = level * factor;
+        // Before there is a week, the day a week ago is as good a guess.
+        if day < YOUNG_DAYS
+            && model.is_normal(day - WEEK)
+            && (cost - series.values[day - WEEK]).abs() < (cost - expected).abs()
+        {
+            expected = series.values[day - WEEK];
+        }
+        let unit = Model::unit(level, factor);
+        let scale = match self.parameters.has(Step::Calibration) {
+            true => model.scale(unit),
+            false => self.window_scale(model, day, level, unit),
+        };
+        let residual = (cost - expected) / unit;
+        model.measure(day, level, residual, scale);
+        let weekly_trend = model.daily_trend * WEEK as f64;
+        Today { cost, expected, level, level_days, factor, sigma: scale * unit, weekly_trend }
+    }
+
+    /// A weekday as cheap as the cheapest one is a holiday, not a drop: it scores by what it is below that.
+    fn see_quiet_day(&self, today: &Today, model: &Model, verdict: &mut Verdict) {
+        let quietest = model.week.iter().copied().fold(f64::INFINITY, f64::min);
+        if quietest >= QUIET_SHARE {
+            return;
+        }
+        let threshold = self.parameters.threshold;
+        let was_beyond = verdict.score <= -threshold;
+        verdict.score = ((today.cost - today.level * quietest) / today.sigma).min(0.0);
+        if was_beyond && verdict.score > -threshold {
+            verdict.why = Why::Quiet;
+        }
+    }
+
+    /// A charge that came on the same day of an earlier month, or of the last two weeks, is expected.
+    fn see_recurring_charge(&self, today: &Today, series: &Series, model: &Model, day: usize, verdict: &mut Verdict) {
+        let excess = today.cost - today.expected;
+        if today.score() >= self.parameters.threshold.min(OUTLIER)
+            && let Some((earlier, amount)) = recurring::same_day_of_month(series, model, day, excess)
+                .or_else(|| recurring::same_day_of_week(series, model, day, excess))
         {
             verdict.flagged = false;
             verdict.why = Why::Recurring { earlier };
-            verdict.expected = expected + amount;
-            verdict.score = (cost - verdict.expected) / unit / scale;
-            verdict.score = verdict.score.clamp(-1.0, 1.0);
+            verdict.expected = today.expected + amount;
+            verdict.score = ((today.cost - verdict.expected) / today.sigma).clamp(-1.0, 1.0);
         }
         // Fees come on the 1st: without an earlier one there is nothing to tell them from an event by.
-        let today = date(series, day);
-        if verdict.flagged && score > 0.0 && today.day() == 1 && parameters.has(Step::Recurring) {
-            let last_first = (today - Days::new(1)).with_day(1);
+        let date = date(series, day);
+        if verdict.flagged && today.score() > 0.0 && date.day() == 1 {
+            let last_first = (date - Days::new(1)).with_day(1);
             if last_first.is_none_or(|first| first < series.start) {
                 verdict.flagged = false;
                 verdict.why = Why::FirstOfMonth;
             }
         }
+    }
+
+    /// A change that has lasted for half a window flags days which no single day's score does.
+    fn see_lasting_change(&self, today: &Today, model: &mut Model, day: usize, verdict: &mut Verdict) {
+        let parameters = self.parameters;
+        let Some(shift) = model.shift(day) else { return };
         let recurs = matches!(verdict.why, Why::Recurring { .. } | Why::FirstOfMonth);
-        if parameters.has(Step::Shift)
-            && let Some(shift) = model.shift(day)
-            && !recurs
-            && !(verdict.flagged && verdict.score.abs() >= shift.score.abs())
-            && shift.score.abs() >= parameters.threshold
-            && shift.change.abs() * 100.0 >= parameters.drift_threshold_pct
-            // The day itself is nearer to what is now than to what was.
-            && (cost - expected) * shift.change.signum() > (shift.now - shift.before).abs() / 2.0 * model.week[weekday]
-            && parameters.is_worth_it(level * (1.0 + shift.change), level)
-            && parameters.is_worth_it(cost, shift.before * model.week[weekday])
+        let is_said = verdict.flagged && verdict.score.abs() >= shift.score.abs();
+        let is_large =
+            shift.score.abs() >= parameters.threshold && shift.change.abs() * 100.0 >= parameters.drift_threshold_pct;
+        if recurs || is_said || !is_large {
+            return;
+        }
+        // The day itself is nearer to what is now than to what was.
+        let half_way = (shift.now - shift.before).abs() / 2.0 * today.factor;
+        if (today.cost - today.expected) * shift.change.signum() > half_way
+            && parameters.is_worth_it(today.level * (1.0 + shift.change), today.level)
+            && parameters.is_worth_it(today.cost, shift.before * today.factor)
         {
             verdict.flagged = true;
             verdict.kind = if verdict.kind == Kind::Point { Kind::LevelShift } else { verdict.kind };
-            verdict.expected = shift.before * model.week[weekday];
+            verdict.expected = shift.before * today.factor;
             if shift.score.abs() > verdict.score.abs() {
                 verdict.score = shift.score;
             }
             verdict.why = Why::Shift { days: parameters.window_days / 2, before: shift.before, now: shift.now };
         }
-        let unusual = verdict.residual_score.abs() >= UNUSUAL;
-        (verdict, unusual)
     }
 
     /// Whether each normal day of the last two windows had a charge, and there are enough of them.
