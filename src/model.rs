@@ -364,7 +364,8 @@ pub fn count(number: u64) -> String {
     grouped(&number.to_string())
 }
 
-fn grouped(digits: &str) -> String {
+/// Digits with a comma between thousands.
+pub fn grouped(digits: &str) -> String {
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {

@@ -1,5 +1,6 @@
 use std::io::IsTerminal;
 
+use chrono::NaiveDate;
 use clap::Args;
 use dialoguer::Select;
 
@@ -9,6 +10,7 @@ use crate::{
     insights::drilldown::{Request, Walk, drilldown, has_meters},
     model::Filter,
     report::{self, Format, units},
+    store::Store,
 };
 
 /// Follow a change from the total down to the resource
@@ -45,7 +47,11 @@ pub fn run(args: &DrilldownArgs, context: &Context) -> Result<ExitCode> {
                 Error::usage("`--interactive` needs a terminal").hint("leave it out for the path of greatest change")
             );
         }
-        return walk(&Walk::new(&store, &request)?, &store, context);
+        let heading = report::drilldown::heading;
+        let walked = Walk::new(&store, &request)?;
+        let total = walked.below(&store, &[])?.change;
+        print(&heading(before, after, total, walked.is_per_day(), &walked.currency))?;
+        return walk(&walked, &store, after.start, context);
     }
     let answer = drilldown(&store, &request)?;
     context.notes(&answer.notes);
@@ -54,15 +60,15 @@ pub fn run(args: &DrilldownArgs, context: &Context) -> Result<ExitCode> {
 }
 
 /// Shows one place after another until the reader leaves.
-fn walk(walk: &Walk, store: &crate::store::Store, context: &Context) -> Result<ExitCode> {
+fn walk(walk: &Walk, store: &Store, since: NaiveDate, context: &Context) -> Result<ExitCode> {
     let mut path: Vec<Filter> = Vec::new();
     loop {
         let below = walk.below(store, &path)?;
         let names: Vec<&str> = path.iter().map(|filter| filter.value.as_str()).collect();
         let place = if names.is_empty() { "all".to_owned() } else { format!("all > {}", names.join(" > ")) };
         print(&format!("\n{place}: {}\n", units::change(below.change.change, &walk.currency)))?;
-        let (members, causes) = (below.members.as_ref(), &below.causes);
-        print(&report::drilldown::place(members, causes, below.change, &walk.currency, context.style))?;
+        print(&report::drilldown::place(&below, since, &walk.currency, context.style))?;
+        let members = below.members.as_ref();
         // Below a resource there is nothing.
         let further = members.filter(|members| has_meters(&members.dimension));
         let values: Vec<&str> =
@@ -77,7 +83,11 @@ fn walk(walk: &Walk, store: &crate::store::Store, context: &Context) -> Result<E
         }
         choices.push("quit".into());
         let prompt = further.map_or("end of the way".to_owned(), |members| members.dimension.to_string());
-        let chosen = Select::new().with_prompt(prompt).items(&choices).default(0).interact_opt();
+        let chosen = Select::new()
+            .with_prompt(format!("{prompt} (arrows, Enter; Esc ends)"))
+            .items(&choices)
+            .default(0)
+            .interact_opt();
         let chosen = chosen.map_err(|e| Error::input("cannot read from the terminal").cause(e))?;
         match (chosen, further) {
             (Some(index), Some(members)) if index < values.len() => {

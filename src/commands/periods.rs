@@ -8,7 +8,7 @@ use crate::{
     error::Result,
     insights::{
         Question,
-        compare::{Versus, just_before, month_periods, newest_settled},
+        compare::{Versus, just_before, month_periods, newest_of_months, newest_settled},
     },
     model::Period,
     store::Store,
@@ -55,7 +55,7 @@ impl PeriodArgs {
                 Other::Previous => Versus::Previous,
                 Other::LastYear => Versus::LastYear,
             };
-            return month_periods(month, versus, newest_settled(store, question)?);
+            return month_periods(month, versus, newest_of_months(store, question)?);
         }
         let after = match self.to {
             Some(period) => period,

@@ -92,6 +92,9 @@ pub struct Comparison {
     /// Whether all costs below are a day's, because the periods have different numbers of days.
     pub per_day: bool,
     pub total: Change,
+    /// What all groups that grew, and all that shrank, changed by.
+    pub increases: f64,
+    pub decreases: f64,
     /// Those that changed most, the largest change first.
     pub movers: Vec<Mover>,
     /// Groups that changed and are not shown by name, and their change.
@@ -132,6 +135,16 @@ pub fn newest_settled(store: &Store, question: &Question) -> Result<NaiveDate> {
     Ok(Frame::new(store, question)?.settled_through)
 }
 
+/// The newest day that may be part of a month: by the calendar settled, and there. The newest day of the data is whole when it
+/// is long past.
+///
+/// # Errors
+/// When there is no data.
+pub fn newest_of_months(store: &Store, question: &Question) -> Result<NaiveDate> {
+    let settled = question.as_of - Days::new(u64::from(question.settle_days));
+    Ok(Frame::new(store, question)?.as_of.min(settled))
+}
+
 /// Compares two periods.
 ///
 /// # Errors
@@ -163,6 +176,9 @@ pub fn compare(store: &Store, request: &Request) -> Result<Comparison> {
         }
         days.push(known);
     }
+    if sides[0].start <= sides[1].end && sides[1].start <= sides[0].end && sides[0] != sides[1] {
+        notes.push("the periods overlap: days of both are on either side".into());
+    }
     let per_day = days[0].len() != days[1].len();
     let weight = |days: &[NaiveDate]| if per_day { 1.0 / days.len() as f64 } else { 1.0 };
     let weights = [weight(&days[0]), weight(&days[1])];
@@ -179,6 +195,11 @@ pub fn compare(store: &Store, request: &Request) -> Result<Comparison> {
     let currency = single_currency(store, &selection)?;
     let names = store.account_names()?;
     let mut movers = movers(store, &selection, request, &sides, weights, attribution.total.change, &names)?;
+    let sum = |sign: f64| {
+        let changes = movers.iter().map(|mover| mover.change.change).filter(|change| change * sign > 0.0);
+        changes.sum::<f64>()
+    };
+    let (increases, decreases) = (sum(1.0), sum(-1.0));
     let unchanged = movers.iter().filter(|mover| mover.status == Status::Unchanged).count();
     movers.retain(|mover| mover.status != Status::Unchanged);
     let hidden = movers.split_off(movers.len().min(request.top));
@@ -208,6 +229,8 @@ pub fn compare(store: &Store, request: &Request) -> Result<Comparison> {
         after: side(request.after, &days[1], total.after),
         per_day,
         total,
+        increases,
+        decreases,
         waterfall: waterfall(total, &movers, others),
         movers,
         other_groups: hidden.len(),

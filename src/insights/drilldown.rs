@@ -11,6 +11,7 @@ use super::{
     check_filters, single_currency, source_names,
 };
 use crate::{
+    analysis::attribution::Move,
     error::{Error, Result},
     model::{ChargeCategory, Dimension, Filter, Metric, Period},
     store::{
@@ -64,6 +65,8 @@ pub struct Drilldown {
     /// Of the narrowest place on the path that has meters, and its change.
     pub causes: Vec<CauseShare>,
     pub caused: Change,
+    /// Of the service on the path.
+    pub moves: Vec<Move>,
     pub notes: Vec<String>,
 }
 
@@ -77,7 +80,7 @@ pub fn drilldown(store: &Store, request: &Request) -> Result<Drilldown> {
     let mut levels = Vec::new();
     let mut place = walk.below(store, &path)?;
     while let Some(members) = place.members.take() {
-        let chosen = strongest(&members, place.change).map(|member| member.value.clone());
+        let chosen = strongest(&members).map(|member| member.value.clone());
         let dimension = members.dimension.clone();
         levels.push(Level { members, of: place.change, chosen: chosen.clone() });
         let Some(value) = chosen.filter(|_| has_meters(&dimension)) else { break };
@@ -100,6 +103,7 @@ pub fn drilldown(store: &Store, request: &Request) -> Result<Drilldown> {
         levels,
         causes: place.causes,
         caused: place.change,
+        moves: moves(&walk.attribution, &path),
         notes: walk.frame.notes(&request.question, &walk.segments),
     })
 }
@@ -147,6 +151,11 @@ impl<'a> Walk<'a> {
         Ok(Self { request, frame, names: store.account_names()?, attribution, currency, segments })
     }
 
+    /// Whether costs are a day's.
+    pub fn is_per_day(&self) -> bool {
+        is_per_day(self.request)
+    }
+
     /// The change below `path`, which the next level's members make up.
     ///
     /// # Errors
@@ -182,13 +191,17 @@ pub fn has_meters(dimension: &Dimension) -> bool {
     LEVELS.last() != Some(dimension)
 }
 
-/// The member that changed most in the direction of the change; in any direction when the change is nothing.
-fn strongest(members: &Members, change: Change) -> Option<&Member> {
-    let is_with_it = |member: &&Member| {
-        let own = member.change.change;
-        own.abs() >= HALF_CENT && (change.change.abs() < HALF_CENT || own * change.change > 0.0)
-    };
-    members.members.iter().find(is_with_it).filter(|member| member.value != "(none)")
+/// The member that changed most.
+fn strongest(members: &Members) -> Option<&Member> {
+    let first = members.members.first()?;
+    (first.change.change.abs() >= HALF_CENT && first.value != "(none)").then_some(first)
+}
+
+/// What moved of the service on the path.
+fn moves(attribution: &Attribution, path: &[Filter]) -> Vec<Move> {
+    let service = path.iter().find(|filter| filter.dimension == Dimension::Service);
+    let is_of = |moved: &&Move| service.is_some_and(|service| moved.service == service.value);
+    attribution.moves.iter().filter(is_of).cloned().collect()
 }
 
 fn is_per_day(request: &Request) -> bool {

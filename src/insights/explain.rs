@@ -119,6 +119,8 @@ pub struct Baseline {
     pub last_month_same_day: Option<f64>,
     pub score: Option<f64>,
     pub flagged: bool,
+    /// Why it is not, though its score is beyond the threshold.
+    pub not_flagged: Option<String>,
     pub kind: Option<Kind>,
     pub reasons: Vec<String>,
 }
@@ -130,14 +132,29 @@ pub struct Course {
     /// The first hour (UTC), where the bill has hours.
     pub start_hour: Option<NaiveDateTime>,
     pub last: NaiveDate,
-    pub goes_on: bool,
-    /// Whether the change stayed and is what is normal since the day after `last`.
-    pub accepted: bool,
+    /// How it stands on the newest settled days.
+    pub state: CourseState,
     pub days: usize,
-    /// Actual minus expected from `start` to `last`.
+    /// What these days cost more than those before.
     pub so_far: f64,
-    /// What a month of it costs, if it goes on or has stayed.
+    /// A day's cost in the newest days, at most seven, of the change or since.
+    pub recent: f64,
+    /// What a month at that level costs more than before, if the change goes on or has stayed.
     pub per_month: Option<f64>,
+}
+
+/// How a change stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CourseState {
+    /// Its last day is the newest settled one.
+    GoesOn,
+    /// The days since are as it is.
+    Stayed,
+    /// The days since are as they were before.
+    Over,
+    /// There is no finding: the day is within what this cost varies by, or not worth one.
+    NotFlagged,
 }
 
 /// A meter in both periods, a day.
@@ -231,19 +248,13 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
             contributors.push(members);
         }
     }
-    annotate(store, &selection, &sets, &mut contributors)?;
-    let goes_on = event.end >= data.judged.end;
-    let accepted = found.is_some_and(|found| found.accepted);
+    annotate(store, asked, &mut contributors)?;
     let change = attribution.total;
     let course = Course {
         start: event.start,
         start_hour: start_hour(store, &selection, request.include, event.start, change.change)?,
         last: event.end,
-        goes_on,
-        accepted,
-        days: event.days(),
-        so_far: found.map_or(change.change * event.days() as f64, |found| found.impact_total),
-        per_month: (goes_on || accepted).then(|| recent(series, verdicts, event) * DAYS_A_MONTH),
+        ..course(series, event, found.is_some() || request.incident.is_some(), change)
     };
     let baseline = baseline(series, verdicts, peak, event, found, &request.parameters);
     let meters = meters(&attribution, request.top);
@@ -264,7 +275,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         course,
         change,
         before_days: sets.iter().filter(|set| !set.after).flat_map(|set| set.days.clone()).collect(),
-        after_days: event.iter().collect(),
+        after_days: sets.iter().filter(|set| set.after).flat_map(|set| set.days.clone()).collect(),
         next: next_steps(&meters, &contributors, (&event.start.to_string(), &(event.end + Days::new(1)).to_string())),
         unknown: unknown(&attribution, &contributors),
         causes: attribution.causes,
@@ -303,7 +314,14 @@ fn day_sets(series: &Series, verdicts: &[Option<Verdict>], event: Period, first_
     if normal.is_empty() && event.start <= series.start {
         normal = before.iter().collect();
     }
-    let days: Vec<NaiveDate> = event.iter().filter(|day| is_known(*day)).collect();
+    // A fee that falls into the event is not part of it.
+    let is_fee = |day: &NaiveDate| {
+        let verdict = series.index(*day).and_then(|index| verdicts[index].as_ref());
+        verdict.is_some_and(|verdict| matches!(verdict.why, Why::Recurring { .. } | Why::FirstOfMonth))
+    };
+    let known: Vec<NaiveDate> = event.iter().filter(|day| is_known(*day)).collect();
+    let plain: Vec<NaiveDate> = known.iter().copied().filter(|day| !is_fee(day)).collect();
+    let days = if plain.is_empty() { known } else { plain };
     let mut weights: BTreeMap<NaiveDate, f64> = BTreeMap::new();
     for day in &days {
         let same: Vec<&NaiveDate> = normal.iter().filter(|other| other.weekday() == day.weekday()).collect();
@@ -357,25 +375,62 @@ fn baseline(
         last_month_same_day: cost(date - Months::new(1)),
         score: verdict.map(|verdict| verdict.score),
         flagged: verdict.is_some_and(|verdict| verdict.flagged),
+        not_flagged: verdict.and_then(|verdict| why_not(verdict, series.values[peak], parameters)),
         kind: found.map(|found| found.kind),
         reasons: found.map(|found| found.reasons.clone()).unwrap_or_default(),
     }
 }
 
-/// What the newest days of the change cost more than expected, a day.
-fn recent(series: &Series, verdicts: &[Option<Verdict>], event: Period) -> f64 {
-    let differences: Vec<f64> = event
-        .iter()
-        .collect::<Vec<_>>()
-        .iter()
-        .rev()
-        .take(RECENT_DAYS)
-        .filter_map(|day| {
-            let index = series.index(*day)?;
-            Some(series.values[index] - verdicts[index].as_ref()?.expected)
-        })
-        .collect();
-    differences.iter().sum::<f64>() / differences.len().max(1) as f64
+/// What held a finding back where the score alone would have made one.
+fn why_not(verdict: &Verdict, cost: f64, parameters: &Parameters) -> Option<String> {
+    if verdict.flagged || verdict.residual_score.abs() < parameters.threshold {
+        return None;
+    }
+    Some(match verdict.why {
+        Why::Recurring { earlier } => format!("as much more came on {earlier}"),
+        Why::FirstOfMonth => "fees come on the 1st, and there is no earlier one to compare with".into(),
+        Why::Quiet => "as cheap as the cheapest day of the week".into(),
+        Why::Common { moved, of } => format!("{moved} of {of} series moved together"),
+        _ if !parameters.is_worth_it(cost, verdict.expected) => format!(
+            "the difference is below `anomaly.min_impact` ({}) or `min_impact_pct` ({} %)",
+            parameters.min_impact, parameters.min_impact_pct
+        ),
+        _ => "nearer to what such days have been".into(),
+    })
+}
+
+/// How it stands: the newest days, of the change or since, tell.
+fn course(series: &Series, event: Period, is_finding: bool, change: Change) -> Course {
+    let since: Vec<f64> =
+        series.values.iter().skip(series.index(event.end).map_or(0, |last| last + 1)).copied().collect();
+    let of_event: Vec<f64> =
+        event.iter().filter_map(|day| series.index(day)).map(|index| series.values[index]).collect();
+    let newest = |days: &[f64]| {
+        let days = &days[days.len().saturating_sub(RECENT_DAYS)..];
+        days.iter().sum::<f64>() / days.len().max(1) as f64
+    };
+    let (during, later) = (newest(&of_event), newest(&since));
+    let state = if !is_finding {
+        CourseState::NotFlagged
+    } else if since.is_empty() {
+        CourseState::GoesOn
+    } else if (later - during).abs() < (later - change.before).abs() {
+        CourseState::Stayed
+    } else {
+        CourseState::Over
+    };
+    let recent = if state == CourseState::Stayed { later } else { during };
+    let lasts = matches!(state, CourseState::GoesOn | CourseState::Stayed);
+    Course {
+        start: event.start,
+        start_hour: None,
+        last: event.end,
+        state,
+        days: event.days(),
+        so_far: change.change * event.days() as f64,
+        recent,
+        per_month: lasts.then(|| (recent - change.before) * DAYS_A_MONTH),
+    }
 }
 
 fn chart(series: &Series, verdicts: &[Option<Verdict>], event: Period, newest: NaiveDate) -> Vec<ChartDay> {
@@ -408,7 +463,8 @@ fn dimensions(filters: &[Filter]) -> Vec<Dimension> {
 }
 
 /// First days of what is new, tags of resources. Resources come and go: when one was new is not asked of all history.
-fn annotate(store: &Store, selection: &Selection, sets: &[DaySet], contributors: &mut [Members]) -> Result<()> {
+fn annotate(store: &Store, asked: Asked, contributors: &mut [Members]) -> Result<()> {
+    let Asked { selection, include, sets } = asked;
     let days = || sets.iter().flat_map(|set| &set.days).copied();
     let (Some(from), Some(to)) = (days().min(), days().max()) else { return Ok(()) };
     for members in contributors {
@@ -417,7 +473,7 @@ fn annotate(store: &Store, selection: &Selection, sets: &[DaySet], contributors:
         let new: Vec<String> =
             members.members.iter().filter(is_new).filter(|_| !is_resource).map(|member| member.value.clone()).collect();
         let first: BTreeMap<String, NaiveDate> =
-            store.first_days(selection, &members.dimension, &new)?.into_iter().collect();
+            store.first_days(selection, &members.dimension, include, &new)?.into_iter().collect();
         let tags: BTreeMap<String, Vec<String>> = match members.dimension {
             Dimension::Resource => {
                 let shown: Vec<String> = members.members.iter().map(|member| member.value.clone()).collect();

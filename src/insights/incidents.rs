@@ -311,6 +311,9 @@ pub fn list(store: &Store, wanted: &Wanted) -> Result<Incidents> {
 /// # Errors
 /// When there is none, or several begin so.
 pub fn one(store: &Store, id: &str) -> Result<Shown> {
+    if id.is_empty() {
+        return Err(Error::usage("an incident's id is not empty").hint("`aws-cost-anomalies incidents` lists them"));
+    }
     let all = store.incidents(None)?;
     let mut matching: Vec<Incident> = all.iter().filter(|incident| incident.id.starts_with(id)).cloned().collect();
     if matching.len() > 1 {

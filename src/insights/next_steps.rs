@@ -250,6 +250,10 @@ pub fn next_steps(meters: &[MeterChange], contributors: &[Members], days: (&str,
 
 /// The name at the end of an ARN; other ids as they are.
 fn name_of(resource: &str) -> &str {
+    // Names of log groups have slashes of their own.
+    if let Some((_, group)) = resource.split_once(":log-group:") {
+        return group.trim_end_matches(":*");
+    }
     if resource.starts_with("arn:") { resource.rsplit(['/', ':']).next().unwrap_or(resource) } else { resource }
 }
 
@@ -261,6 +265,7 @@ mod tests {
     fn names_come_from_the_end_of_arns() {
         assert_eq!(name_of("arn:aws:ec2:us-east-1:222222222222:natgateway/nat-0ab"), "nat-0ab");
         assert_eq!(name_of("arn:aws:lambda:us-east-1:222222222222:function:checkout"), "checkout");
+        assert_eq!(name_of("arn:aws:logs:us-east-1:222222222222:log-group:/aws/lambda/x:*"), "/aws/lambda/x");
         assert_eq!(name_of("my-bucket"), "my-bucket");
     }
 

@@ -2,65 +2,65 @@
 
 use super::{
     change::{CauseShare, Change, Members},
-    compare::Comparison,
-    explain::{Explanation, MeterChange, cause_words},
+    compare::{Comparison, Mover},
+    explain::{CourseState, Explanation, MeterChange, cause_words},
 };
 use crate::{
     analysis::attribution::{Cause, without_region},
-    model::{Dimension, money},
+    model::{Dimension, grouped, money},
 };
 
 /// A contributor is named alone when it makes at least this share of a change.
 const MOST_OF_IT: f64 = 50.0;
 /// Beyond this, others make up for a good part of it, and it does not tell the change.
 const ALONE: f64 = 120.0;
+/// What goes up and down together is so many times what is left of it.
+const MUCH_OF_BOTH: f64 = 3.0;
 
 /// What happened, why, and whether it goes on.
 pub fn explanation(found: &Explanation) -> String {
     let money = |amount: f64| money(amount.abs(), &found.currency);
     let more = |change: f64| if change < 0.0 { "less" } else { "more" };
     let subject = subject(found);
-    let (course, baseline) = (&found.course, &found.baseline);
+    let (course, change) = (&found.course, found.change);
+    let percent = change.change_pct.map_or(String::new(), |percent| format!(" ({percent:+.0} %)"));
+    let nothing = change.after.abs() < super::change::HALF_CENT;
+    let cost = if nothing { "nothing".to_owned() } else { money(change.after) };
     let mut text = if course.days == 1 {
-        let difference = baseline.actual - baseline.expected.unwrap_or(found.change.before);
-        let expected = match baseline.expected {
-            Some(expected) => format!("the {} expected", money(expected)),
-            None => format!("the {} of the days before", money(found.change.before)),
-        };
+        let before =
+            if change.before.abs() < super::change::HALF_CENT { "nothing".into() } else { money(change.before) };
         format!(
-            "{subject} cost {} on {}, {} {} than {expected}",
-            money(baseline.actual),
-            baseline.date,
-            money(difference),
-            more(difference)
+            "{subject} cost {cost} on {}, {} {}{percent} than the {before} of such days before",
+            course.start,
+            money(change.change),
+            more(change.change)
         )
     } else {
-        let percent = found.change.change_pct.map_or(String::new(), |percent| format!(" ({percent:+.0} %)"));
-        let nothing = found.change.after.abs() < super::change::HALF_CENT;
-        let a_day = if nothing { "nothing".to_owned() } else { format!("{} a day", money(found.change.after)) };
-        let span = match course.goes_on {
-            true => format!("has cost {a_day} since {}", course.start),
-            false => format!("cost {a_day} from {} to {}", course.start, course.last),
+        let a_day = if nothing { "" } else { " a day" };
+        let span = match course.state {
+            CourseState::GoesOn => format!("has cost {cost}{a_day} since {}", course.start),
+            _ => format!("cost {cost}{a_day} from {} to {}", course.start, course.last),
         };
-        format!(
-            "{subject} {span}, {} a day {}{percent} than before",
-            money(found.change.change),
-            more(found.change.change)
-        )
+        format!("{subject} {span}, {} a day {}{percent} than before", money(change.change), more(change.change))
     };
+    if course.state == CourseState::NotFlagged {
+        text += ", which is not flagged";
+    }
     if let Some(cause) = cause(&found.causes, found.change, &found.meters) {
         text += &format!("; {cause}");
     }
     if let Some(place) = place(&found.contributors) {
         text += &format!(", {place}");
     }
-    text += &match course.per_month {
-        Some(month) if course.accepted => format!(". It stayed: {} a month {}", money(month), more(month)),
-        Some(month) if course.days > 1 => {
-            format!(". It goes on: {} a month {} if it stays", money(month), more(month))
-        }
-        Some(_) => ". It is of the newest settled day: whether it goes on is not known yet".to_owned(),
-        None => ". It is over".to_owned(),
+    let at_this_level = |month: f64| {
+        format!("{} a month {} at the {} a day of its newest days", money(month), more(month), money(course.recent))
+    };
+    text += &match (course.state, course.per_month) {
+        (CourseState::Stayed, Some(month)) => format!(". It stayed: {}", at_this_level(month)),
+        (CourseState::GoesOn, Some(month)) if course.days > 1 => format!(". It goes on: {}", at_this_level(month)),
+        (CourseState::GoesOn, _) => ". It is of the newest settled day: whether it goes on is not known yet".to_owned(),
+        (CourseState::Over, _) => ". It is over".to_owned(),
+        _ => String::new(),
     };
     text + "."
 }
@@ -78,6 +78,17 @@ pub fn comparison(compared: &Comparison) -> String {
     let percent = total.change_pct.map_or(String::new(), |percent| format!(" ({percent:+.1} %)"));
     let more = if total.change < 0.0 { "less" } else { "more" };
     text += &format!("{}{percent} {more} than {} to {}", money(total.change), before.start, before.end);
+    // Where much goes up and much goes down, what is left of both tells nothing.
+    if compared.increases - compared.decreases > MUCH_OF_BOTH * total.change.abs() {
+        let largest = |sign: f64| {
+            let mover = compared.movers.iter().find(|mover| mover.change.change * sign > 0.0);
+            mover.map_or(String::new(), |mover| {
+                format!(" (most of all {} by {})", name(mover), money(mover.change.change))
+            })
+        };
+        let (up, down) = (money(compared.increases), money(compared.decreases));
+        return text + &format!(": {up} up{}, {down} down{}.", largest(1.0), largest(-1.0));
+    }
     if let Some(cause) = cause(&compared.causes, total, &[]) {
         text += &format!("; {cause}");
     }
@@ -85,11 +96,14 @@ pub fn comparison(compared: &Comparison) -> String {
     if let Some(first) =
         first.filter(|first| first.share_pct.is_some_and(|share| (MOST_OF_IT..=ALONE).contains(&share)))
     {
-        let values: Vec<&str> = first.group.values().filter_map(|value| value.as_str()).collect();
-        let name = first.account_name.clone().unwrap_or_else(|| values.join(" / "));
-        text += &format!(", {} {name}", percent_of(first.share_pct));
+        text += &format!(", {} {}", percent_of(first.share_pct), name(first));
     }
     text + "."
+}
+
+fn name(mover: &Mover) -> String {
+    let values: Vec<&str> = mover.group.values().filter_map(|value| value.as_str()).collect();
+    mover.account_name.clone().unwrap_or_else(|| values.join(" / "))
 }
 
 fn subject(found: &Explanation) -> String {
@@ -152,7 +166,7 @@ pub fn number(value: f64) -> String {
         size => (3 - size.log10().floor() as i32).clamp(0, 12) as usize,
     };
     let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { grouped(&text) }
 }
 
 #[cfg(test)]
@@ -164,7 +178,7 @@ mod tests {
         assert_eq!(number(0.000_016_666_7), "0.00001667");
         assert_eq!(number(12.0), "12");
         assert_eq!(number(123.456), "123.5");
-        assert_eq!(number(1_234_567.8), "1234568");
+        assert_eq!(number(1_234_567.8), "1,234,568");
         assert_eq!(number(0.0), "0");
     }
 }

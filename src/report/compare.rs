@@ -2,7 +2,7 @@
 
 use super::{
     Format, Style, csv,
-    explain::{causes, moved_words},
+    explain::{causes, moves},
     group_names, json, plain,
     table::{Column, Table},
     units::{change, money, percent},
@@ -45,9 +45,7 @@ fn text(compared: &Comparison, render: impl Fn(&Table) -> String, prose: impl Fn
     text += &format!("\n{}", render(&movers(compared)));
     text += &format!("\n{}", render(&waterfall(compared)));
     text += &format!("\n{}", render(&causes(&compared.causes, compared.total, &compared.currency)));
-    for moved in &compared.moves {
-        text += &prose(&format!("{}\n", moved_words(moved, &compared.currency)));
-    }
+    text += &prose(&moves(&compared.moves, &compared.currency));
     for beside in &compared.beside {
         let Change { before, after, .. } = beside.change;
         let (before, after) = (money(before, &compared.currency), money(after, &compared.currency));
@@ -116,7 +114,7 @@ fn waterfall(compared: &Comparison) -> Table {
             .chain(compared.waterfall.iter().map(|step| step.total))
     };
     let (least, most) = (totals().fold(f64::INFINITY, f64::min), totals().fold(f64::NEG_INFINITY, f64::max));
-    // The bars show the range of the totals: from 0 they would all look alike.
+    // The bars show the steps alone: beside a total from 0 they would all look alike.
     let column =
         |total: f64| if most > least { ((total - least) / (most - least) * BAR as f64).round() as usize } else { 0 };
     let bar = |from: f64, to: f64| {
@@ -124,7 +122,7 @@ fn waterfall(compared: &Comparison) -> Table {
         format!("{}{}", " ".repeat(start), if to < from { "░" } else { "█" }.repeat((end - start).max(1)))
     };
     let total = |amount: f64| money(amount, &compared.currency);
-    table.row(vec!["before".into(), String::new(), total(compared.total.before), bar(least, compared.total.before)]);
+    table.row(vec!["before".into(), String::new(), total(compared.total.before), String::new()]);
     let mut level = compared.total.before;
     for step in &compared.waterfall {
         table.row(vec![
@@ -135,7 +133,7 @@ fn waterfall(compared: &Comparison) -> Table {
         ]);
         level = step.total;
     }
-    table.row(vec!["after".into(), String::new(), total(compared.total.after), bar(least, compared.total.after)]);
+    table.row(vec!["after".into(), String::new(), total(compared.total.after), String::new()]);
     table
 }
 

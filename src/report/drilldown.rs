@@ -2,17 +2,19 @@
 
 use super::{
     Format, Style, csv,
-    explain::{causes, members_table},
+    explain::{causes, members_table, moves},
     json,
     table::Table,
     units::{change, money},
     wrapped,
 };
+use chrono::NaiveDate;
+
 use crate::{
     error::Result,
     insights::{
-        change::{CauseShare, Change, Members},
-        drilldown::Drilldown,
+        change::Change,
+        drilldown::{Below, Drilldown},
     },
     model::Period,
 };
@@ -31,13 +33,14 @@ fn text(found: &Drilldown, render: impl Fn(&Table) -> String, prose: impl Fn(&st
     let mut path = String::from("all");
     for level in &found.levels {
         text += &format!("\n{path}: {} by {}\n", change(level.of.change, &found.currency), level.members.dimension);
-        text += &render(&members_table(&level.members, level.of, &found.currency));
+        text += &render(&members_table(&level.members, level.of, found.after.start, &found.currency));
         if let Some(chosen) = &level.chosen {
             path += &format!(" > {chosen}");
         }
     }
     text += &format!("\nwhy, {}\n", change(found.caused.change, &found.currency));
-    text + &render(&causes(&found.causes, found.caused, &found.currency))
+    text += &render(&causes(&found.causes, found.caused, &found.currency));
+    text + &prose(&moves(&found.moves, &found.currency))
 }
 
 /// The two periods and the change between them.
@@ -55,9 +58,10 @@ pub fn heading(before: Period, after: Period, total: Change, per_day: bool, curr
 }
 
 /// One place on the way, for one who walks by hand.
-pub fn place(members: Option<&Members>, shares: &[CauseShare], of: Change, currency: &str, style: Style) -> String {
+pub fn place(below: &Below, since: NaiveDate, currency: &str, style: Style) -> String {
+    let (members, shares, of) = (below.members.as_ref(), &below.causes, below.change);
     let table = match members {
-        Some(members) => members_table(members, of, currency),
+        Some(members) => members_table(members, of, since, currency),
         None => causes(shares, of, currency),
     };
     table.render(style)

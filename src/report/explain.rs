@@ -6,15 +6,22 @@ use super::{
     units::{change, money, percent},
     wrapped,
 };
+use chrono::NaiveDate;
+
 use crate::{
+    analysis::attribution::Move,
     error::Result,
     insights::{
         change::{CauseShare, Change, HALF_CENT, Members, share as share_of},
-        explain::{Explanation, cause_words},
+        explain::{CourseState, Explanation, cause_words},
         sentences::number,
     },
     model::Dimension,
 };
+
+/// Moves to tell, and the dollars from which one is worth a line.
+const MOST_MOVES: usize = 3;
+const LEAST_MOVE: f64 = 0.5;
 
 pub fn render(found: &Explanation, format: Format, style: Style) -> Result<String> {
     match format {
@@ -42,9 +49,7 @@ fn text(found: &Explanation, chart: &str, render: impl Fn(&Table) -> String, pro
         money(found.change.after, &found.currency)
     );
     text += &render(&causes(&found.causes, found.change, &found.currency));
-    for moved in &found.moves {
-        text += &prose(&format!("{}\n", moved_words(moved, &found.currency)));
-    }
+    text += &prose(&moves(&found.moves, &found.currency));
     // A dimension with one value says where, not which.
     let (alone, several): (Vec<&Members>, Vec<&Members>) =
         found.contributors.iter().partition(|members| members.members.len() == 1 && members.others == 0);
@@ -56,7 +61,7 @@ fn text(found: &Explanation, chart: &str, render: impl Fn(&Table) -> String, pro
     }
     for members in several {
         text += &format!("\nby {}\n", members.dimension);
-        text += &render(&members_table(members, found.change, &found.currency));
+        text += &render(&members_table(members, found.change, found.course.start, &found.currency));
     }
     if found.meters.iter().any(|meter| meter.quantity_before.is_some() || meter.quantity_after.is_some()) {
         text += "\nquantities and unit prices, a day\n";
@@ -97,6 +102,9 @@ fn baseline(found: &Explanation) -> String {
         let verdict = if baseline.flagged { "flagged" } else { "not flagged" };
         text += &format!(", score {score:.1}, {verdict}");
     }
+    if let Some(reason) = &baseline.not_flagged {
+        text += &format!(": {reason}");
+    }
     text.push('\n');
     let mut earlier = Vec::new();
     if let (Some(median), Some(mad)) = (baseline.median, baseline.mad) {
@@ -122,13 +130,14 @@ fn course(found: &Explanation) -> String {
     let since =
         course.start_hour.map_or(course.start.to_string(), |hour| hour.format("%Y-%m-%d %H:00 UTC").to_string());
     let days = if course.days == 1 { "1 day".to_owned() } else { format!("{} days", course.days) };
-    let next = course.last + chrono::Days::new(1);
-    let state = match course.per_month {
-        Some(month) if course.accepted => {
-            format!("stayed, normal since {next}; {} a month", change(month, &found.currency))
-        }
-        Some(month) => format!("goes on; {} a month if it stays", change(month, &found.currency)),
-        None => format!("over since {next}"),
+    let month = course.per_month.map_or(String::new(), |month| {
+        format!("; {} a month at {} a day", change(month, &found.currency), money(course.recent, &found.currency))
+    });
+    let state = match course.state {
+        CourseState::GoesOn => format!("goes on{month}"),
+        CourseState::Stayed => format!("has stayed{month}"),
+        CourseState::Over => format!("over since {}", course.last + chrono::Days::new(1)),
+        CourseState::NotFlagged => "no finding".to_owned(),
     };
     format!("since {since}, {days}, {} so far, {state}\n", change(course.so_far, &found.currency))
 }
@@ -148,8 +157,14 @@ pub fn causes(causes: &[CauseShare], total: Change, currency: &str) -> Table {
     table
 }
 
+/// Shares of a change that others nearly cancel say nothing.
+fn telling(share: Option<f64>) -> Option<f64> {
+    share.filter(|share| share.abs() <= 200.0)
+}
+
 /// Members of a dimension with what is left, which add up to the change.
-pub fn members_table(members: &Members, total: Change, currency: &str) -> Table {
+/// What was first charged before `since` is not new but back.
+pub fn members_table(members: &Members, total: Change, since: NaiveDate, currency: &str) -> Table {
     let mut table = Table::new(vec![
         Column::name(members.dimension.to_string()),
         Column::number("before"),
@@ -164,7 +179,7 @@ pub fn members_table(members: &Members, total: Change, currency: &str) -> Table 
             money(of.before, currency),
             money(of.after, currency),
             change(of.change, currency),
-            percent(share, false),
+            percent(telling(share), false),
             status,
         ]
     };
@@ -174,8 +189,10 @@ pub fn members_table(members: &Members, total: Change, currency: &str) -> Table 
             None => member.value.clone(),
         };
         let mut status = member.status.name().to_owned();
-        if let Some(first) = member.first_day {
-            status += &format!(", first charge {first}");
+        match member.first_day {
+            Some(first) if first < since => status = format!("back, first charge {first}"),
+            Some(first) => status += &format!(", first charge {first}"),
+            None => {}
         }
         if !member.tags.is_empty() {
             status += &format!(", {}", member.tags.join(" "));
@@ -190,18 +207,31 @@ pub fn members_table(members: &Members, total: Change, currency: &str) -> Table 
     table
 }
 
-/// A move in words.
-pub fn moved_words(moved: &crate::analysis::attribution::Move, currency: &str) -> String {
+/// The largest moves in words, a line each.
+pub fn moves(moves: &[Move], currency: &str) -> String {
+    let worth = |moved: &&Move| moved.dollars.max(moved.before) >= LEAST_MOVE;
+    let mut shown: Vec<&Move> = moves.iter().filter(worth).collect();
+    shown.sort_by(|a, b| b.dollars.max(b.before).total_cmp(&a.dollars.max(a.before)));
+    let more = shown.len().saturating_sub(MOST_MOVES);
+    let mut text: String =
+        shown.iter().take(MOST_MOVES).map(|moved| format!("{}\n", moved_words(moved, currency))).collect();
+    if more > 0 {
+        text += &format!("and {more} smaller moves\n");
+    }
+    text
+}
+
+fn moved_words(moved: &Move, currency: &str) -> String {
     let places = |places: &[(String, String)]| {
         places.iter().map(|(account, region)| format!("{account} {region}")).collect::<Vec<_>>().join(", ")
     };
     format!(
-        "moved: {} {} from {} to {}, {} there, {} here",
+        "moved: {} {} from {} ({}) to {} ({})",
         moved.service,
         moved.usage_type,
         places(&moved.from),
-        places(&moved.to),
         money(moved.before, currency),
+        places(&moved.to),
         money(moved.dollars, currency)
     )
 }
@@ -214,9 +244,9 @@ fn meters(found: &Explanation) -> Table {
         Column::number("change").rank(1),
         Column::number("quantity before"),
         Column::number("after"),
-        Column::name("unit").rank(3),
-        Column::number("price before").rank(2),
-        Column::number("after").rank(2),
+        Column::name("unit").rank(2),
+        Column::number("price before").rank(3),
+        Column::number("after").rank(3),
     ]);
     let shown = |value: Option<f64>| value.map_or("-".into(), number);
     for meter in &found.meters {

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     error::Result,
     insights::{
+        change::HALF_CENT,
         compare::Comparison,
         overview::{Overview, Told},
         sentences,
@@ -89,6 +90,17 @@ fn movers(compared: &Comparison) -> Table {
             mover.status.name().into(),
         ]);
     }
+    let others = compared.others;
+    if others.change.abs() >= HALF_CENT || others.before.abs() >= HALF_CENT {
+        table.row(vec![
+            format!("{} others", compared.other_groups + compared.unchanged),
+            money(others.before, currency),
+            money(others.after, currency),
+            change(others.change, currency),
+            percent(others.change_pct, true),
+            String::new(),
+        ]);
+    }
     let total = compared.total;
     table.row(vec![
         "total".into(),
@@ -112,7 +124,11 @@ fn quality(page: &Overview) -> Vec<String> {
         quality.newest_day
     )];
     if let Some(unsettled) = quality.unsettled {
-        lines.push(format!("{} to {} may still change and are not part of this page", unsettled.start, unsettled.end));
+        let days = match unsettled.days() {
+            1 => unsettled.start.to_string(),
+            _ => format!("{} to {}", unsettled.start, unsettled.end),
+        };
+        lines.push(format!("not part of this page, for it may still change: {days}"));
     }
     if !quality.missing.is_empty() {
         let days: Vec<String> = quality.missing.iter().take(5).map(ToString::to_string).collect();
@@ -158,7 +174,7 @@ pub fn html(page: &Overview) -> Result<String> {
         body += &format!(
             "<h3 class=\"{severity}\">{}</h3>\n<p>{}</p>\n",
             escaped_html(&heading(told)),
-            escaped_html(&told.sentence)
+            code(&told.sentence)
         );
         body += &svg(&told.chart, SMALL)?;
         body.push('\n');
@@ -176,4 +192,16 @@ pub fn html(page: &Overview) -> Result<String> {
          <title>{}</title>\n<style>{CSS}</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
         escaped_html(&title(page))
     ))
+}
+
+/// A sentence with what is between backticks as code.
+fn code(sentence: &str) -> String {
+    let parts = sentence.split('`').enumerate();
+    parts
+        .map(
+            |(index, part)| {
+                if index % 2 == 1 { format!("<code>{}</code>", escaped_html(part)) } else { escaped_html(part) }
+            },
+        )
+        .collect()
 }

@@ -189,6 +189,7 @@ impl Store {
         &self,
         selection: &Selection,
         dimension: &Dimension,
+        include: &[ChargeCategory],
         values: &[String],
     ) -> Result<Vec<(String, NaiveDate)>> {
         if values.is_empty() {
@@ -199,7 +200,8 @@ impl Store {
         let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
         let sql = format!(
             "SELECT COALESCE({column}, '{NONE}') AS value, min(usage_date) FROM {table} \
-             WHERE {condition} AND COALESCE({column}, '{NONE}') IN ({}) AND {} <> 0 GROUP BY 1 ORDER BY 1",
+             WHERE {condition} AND {} AND COALESCE({column}, '{NONE}') IN ({}) AND {} <> 0 GROUP BY 1 ORDER BY 1",
+            include_sql(include),
             values.join(", "),
             selection.metric.column()
         );

@@ -355,6 +355,25 @@ fn an_incident_of_the_ledger_is_explained_by_its_id() {
 }
 
 #[test]
+fn what_a_bill_without_usage_types_cannot_say_is_said() {
+    let sandbox = Sandbox::new();
+    let mut text = String::from("date,cost,account,service\n");
+    for day in 1..=28 {
+        let cost = if day > 20 { 30 } else { 10 };
+        text += &format!("2026-02-{day:02},{cost},x,Moved\n2026-02-{day:02},5,y,Moved\n");
+    }
+    sandbox.write("a.csv", text);
+    sandbox.ok(&["ingest", "a.csv", "--quiet"]);
+    let run =
+        sandbox.run(&["explain", "--service", "Moved", "--as-of", "2026-03-01", "--date", "2026-02-24", "--quiet"]);
+    insta::assert_snapshot!(run, @"");
+    let mut narrow = sandbox.command(&["explain", "--service", "Moved", "--as-of", "2026-03-01", "--quiet"]);
+    narrow.env("COLUMNS", "60");
+    let narrow = sandbox.finish(narrow);
+    assert!(narrow.stdout.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+}
+
+#[test]
 fn a_page_for_a_team() {
     let sandbox = planted("usage,new");
     let run = sandbox.run(&["report", "--as-of", "2026-03-15"]);
