@@ -124,6 +124,9 @@ const NOTHING: f64 = 1e-6;
 /// A place that usage moved to has at least twice of what it had, one that it left at most half.
 const MOVED_FACTOR: f64 = 2.0;
 
+/// What comes and what goes are the same when the smaller quantity is this share of the larger one.
+const MOVED_SHARE: f64 = 0.8;
+
 /// Every effect on every meter, and what moved. The effects of a meter add up to its change.
 ///
 /// Cells of the same meter and class must be one.
@@ -327,7 +330,10 @@ fn take_moves(flows: &mut [Flow], effects: &mut Vec<Effect>) -> Vec<Move> {
                 a.account != b.account || a.region != b.region
             })
         });
-        if !(appears || vanishes) || !elsewhere {
+        let total = |indexes: &[usize]| indexes.iter().map(|index| flows[*index].quantity.abs()).sum::<f64>();
+        let (gained, lost) = (total(&come), total(&gone));
+        let balances = gained.min(lost) >= MOVED_SHARE * gained.max(lost);
+        if !(appears || vanishes) || !elsewhere || !balances {
             continue;
         }
         let (dollars, before) = exchange(flows, &come, &gone, Cause::Moved, effects);

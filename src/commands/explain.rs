@@ -79,10 +79,17 @@ pub fn run(args: &ExplainArgs, context: &Context) -> Result<ExitCode> {
         return Err(Error::usage("what is to be explained?")
             .hint("name an incident (`incidents` lists them), or `--service NAME --date DATE`"));
     }
+    // An incident is judged as it was found.
+    let method =
+        incident.as_ref().and_then(|shown| Method::ALL.into_iter().find(|one| one.name() == shown.incident.method));
+    let mut parameters = Parameters::new(&context.loaded.config.anomaly, method.unwrap_or_default());
+    if let Some(shown) = &incident {
+        parameters.threshold = shown.incident.threshold;
+    }
     let request = Request {
         question: Question { metric, source, filters: &filters, ..asked },
         include: &include,
-        parameters: Parameters::new(&context.loaded.config.anomaly, Method::Robust),
+        parameters,
         date: args.date.or(incident.as_ref().map(|shown| shown.incident.peak_date)),
         incident: incident.as_ref(),
         top: args.top.max(1),

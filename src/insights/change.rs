@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use super::{Frame, single_currency};
 use crate::{
     analysis::attribution::{Amounts, Cause, Cell, Class, Effect, Meter, Move, effects},
     error::{Error, Result},
@@ -13,7 +14,7 @@ use crate::{
     store::{
         Store,
         changes::{ClassCost, DaySet},
-        queries::Selection,
+        queries::{NONE, Segment, Selection},
     },
 };
 
@@ -99,7 +100,7 @@ pub struct Members {
     /// How many values are not shown.
     pub others: usize,
     pub remainder: Change,
-    /// How many of the first members carry at least four fifths of the change; `null` when none do.
+    /// How many members carry at least four fifths of the change, the fewest there can be; `null` when those shown do not.
     pub carried_by: Option<usize>,
 }
 
@@ -129,13 +130,45 @@ pub struct Attribution {
     /// The cells of the selection that count.
     pub cells: Vec<Cell>,
     pub effects: Vec<Effect>,
+    /// Whether the two sides are read from different data sources, which name usage differently: then no more is said than
+    /// account, service and region.
+    pub sources_differ: bool,
 }
 
-/// Two periods; costs a day when their lengths differ or `per_day` asks for it.
-pub fn period_sets(before: Period, after: Period, per_day: bool) -> Vec<DaySet> {
-    let weight = |period: Period| if per_day { 1.0 / period.days().max(1) as f64 } else { 1.0 };
-    let set = |period: Period, after| DaySet { days: period.iter().collect(), weight: weight(period), after };
-    vec![set(before, false), set(after, true)]
+/// Two periods as sets of the days that there is data of.
+pub struct Known {
+    /// The earlier and the later one.
+    pub sets: Vec<DaySet>,
+    /// Whether costs are a day's, because the numbers of days differ.
+    pub per_day: bool,
+    pub notes: Vec<String>,
+}
+
+/// The days of two periods that some source has.
+///
+/// # Errors
+/// When a period has none.
+pub fn known_sets(frame: &Frame, segments: &[Segment], periods: [Period; 2]) -> Result<Known> {
+    let mut notes = Vec::new();
+    let mut sets = Vec::new();
+    for (period, after) in periods.into_iter().zip([false, true]) {
+        let days: Vec<NaiveDate> = period.iter().filter(|day| frame.has_day(segments, *day)).collect();
+        if days.is_empty() {
+            let first = frame.first_day().unwrap_or(frame.as_of);
+            return Err(Error::input(format!("there is no data from {} to {}", period.start, period.end))
+                .hint(format!("the data is of {first} to {}", frame.as_of)));
+        }
+        let (known, all) = (days.len(), period.days());
+        if known < all {
+            notes.push(format!("there is data of {known} of the {all} days from {} to {}", period.start, period.end));
+        }
+        sets.push(DaySet { days, weight: 1.0, after });
+    }
+    let per_day = sets[0].days.len() != sets[1].days.len();
+    if per_day {
+        sets.iter_mut().for_each(|set| set.weight = 1.0 / set.days.len() as f64);
+    }
+    Ok(Known { sets, per_day, notes })
 }
 
 /// Which costs of which days.
@@ -153,26 +186,16 @@ impl Attribution {
     /// When a filter names what is not there.
     pub fn read(store: &Store, asked: Asked) -> Result<Self> {
         let Asked { selection, include, sets } = asked;
-        let is_place =
-            |filter: &&Filter| !filter.negated && matches!(filter.dimension, Dimension::Account | Dimension::Region);
-        let places: Vec<&Filter> = selection.filters.iter().filter(is_place).collect();
-        let wider: Vec<Filter> = selection.filters.iter().filter(|filter| !is_place(filter)).cloned().collect();
+        let is_place = |filter: &&Filter| matches!(filter.dimension, Dimension::Account | Dimension::Region);
+        let mut wider: Vec<Filter> = selection.filters.iter().filter(|filter| !is_place(filter)).cloned().collect();
+        let currency = single_currency(store, selection)?;
+        wider.push(Filter { dimension: Dimension::Currency, value: currency, negated: false });
         let rows = store.class_costs(&Selection { filters: &wider, ..selection.clone() }, sets)?;
-        let (mut accounts, mut regions): (BTreeSet<String>, BTreeSet<String>) = Default::default();
-        for place in &places {
-            if place.dimension == Dimension::Account {
-                accounts.extend(store.accounts_named(&place.value)?);
-                accounts.insert(place.value.clone());
-            } else {
-                regions.insert(place.value.clone());
-            }
-        }
-        let is_selected = |meter: &Meter| {
-            (accounts.is_empty() || accounts.contains(&meter.account))
-                && (regions.is_empty() || regions.contains(&meter.region))
-        };
+        let places = Places::new(store, selection.filters.iter().filter(is_place))?;
+        let is_selected = |meter: &Meter| places.have(&meter.account, &meter.region);
+        let sources_differ = sources(selection, sets, false) != sources(selection, sets, true);
         let (mut counted, mut beside) = (Vec::new(), BTreeMap::new());
-        for cell in cells(rows, sets)? {
+        for cell in cells(rows, sets, sources_differ)? {
             match category(cell.class).filter(|category| !include.contains(category)) {
                 None => counted.push(cell),
                 Some(category) if is_selected(&cell.meter) => {
@@ -186,9 +209,7 @@ impl Attribution {
         let (mut effects, moves) = effects(&counted);
         effects.retain(|effect| is_selected(&effect.meter));
         counted.retain(|cell| is_selected(&cell.meter));
-        let here = |place: &(String, String)| {
-            (accounts.is_empty() || accounts.contains(&place.0)) && (regions.is_empty() || regions.contains(&place.1))
-        };
+        let here = |(account, region): &(String, String)| places.have(account, region);
         let concerns = |one: &Move| one.from.iter().chain(&one.to).any(here);
         let sum = |of: fn(&Cell) -> f64| counted.iter().map(of).sum::<f64>();
         let total = Change::new(sum(|cell| cell.before.cost), sum(|cell| cell.after.cost));
@@ -206,6 +227,7 @@ impl Attribution {
                 .collect(),
             cells: counted,
             effects,
+            sources_differ,
         })
     }
 
@@ -257,7 +279,7 @@ impl Attribution {
         let sum = |of: fn(&Cell) -> f64| cells.iter().map(of).sum::<f64>();
         let total = Change::new(sum(|cell| cell.before.cost), sum(|cell| cell.after.cost));
         let (causes, moves) = (causes(&effects, total.change), self.moves.clone());
-        Some(Self { total, causes, moves, beside: Vec::new(), effects, cells })
+        Some(Self { total, causes, moves, beside: Vec::new(), effects, cells, sources_differ: self.sources_differ })
     }
 
     /// Whether costs come with quantities, so that use and price can be told apart.
@@ -267,7 +289,7 @@ impl Attribution {
 
     /// Whether lines say what was used; Cost Explorer's do not.
     pub fn has_usage_types(&self) -> bool {
-        self.cells.iter().any(|cell| cell.meter.usage_type != "(none)")
+        self.cells.iter().any(|cell| cell.meter.usage_type != NONE)
     }
 }
 
@@ -292,17 +314,17 @@ fn members(
 ) -> Members {
     let shown = values.len();
     let (before, after) = values.iter().fold((0.0, 0.0), |sums, (_, before, after)| (sums.0 + before, sums.1 + after));
-    // The signed shares of those that go with the change, from the largest on.
     let mut sum = 0.0;
-    let carried = values.iter().position(|(_, before, after)| {
-        sum += after - before;
-        total.change.abs() >= HALF_CENT && sum / total.change >= CARRIED_SHARE
+    let with_it = values.iter().map(|(_, before, after)| after - before).filter(|own| own * total.change > 0.0);
+    let carried = with_it.enumerate().find_map(|(place, own)| {
+        sum += own;
+        (total.change.abs() >= HALF_CENT && sum / total.change >= CARRIED_SHARE).then_some(place + 1)
     });
     Members {
         dimension: dimension.clone(),
         others: count - shown,
         remainder: Change::new(total.before - before, total.after - after),
-        carried_by: carried.map(|place| place + 1),
+        carried_by: carried,
         members: values
             .into_iter()
             .map(|(value, before, after)| Member {
@@ -346,14 +368,53 @@ fn category(class: Class) -> Option<ChargeCategory> {
     }
 }
 
-/// Rows of all sets, weighted and put side by side.
-fn cells(rows: Vec<ClassCost>, sets: &[DaySet]) -> Result<Vec<Cell>> {
+/// The accounts and regions that filters leave.
+struct Places(Vec<(Dimension, bool, BTreeSet<String>)>);
+
+impl Places {
+    /// Values of one dimension are alternatives.
+    fn new<'a>(store: &Store, filters: impl Iterator<Item = &'a Filter>) -> Result<Self> {
+        let mut places: Vec<(Dimension, bool, BTreeSet<String>)> = Vec::new();
+        for filter in filters {
+            let mut values = BTreeSet::from([filter.value.clone()]);
+            if filter.dimension == Dimension::Account {
+                values.extend(store.accounts_named(&filter.value)?);
+            }
+            let is_same = |place: &&mut (Dimension, bool, BTreeSet<String>)| {
+                place.0 == filter.dimension && place.1 == filter.negated
+            };
+            match places.iter_mut().find(is_same) {
+                Some((.., known)) => known.extend(values),
+                None => places.push((filter.dimension.clone(), filter.negated, values)),
+            }
+        }
+        Ok(Self(places))
+    }
+
+    fn have(&self, account: &str, region: &str) -> bool {
+        self.0.iter().all(|(dimension, negated, values)| {
+            let value = if *dimension == Dimension::Account { account } else { region };
+            values.contains(value) != *negated
+        })
+    }
+}
+
+/// The data sources that the days of one side are read from.
+fn sources<'a>(selection: &'a Selection, sets: &[DaySet], after: bool) -> BTreeSet<&'a str> {
+    let days = || sets.iter().filter(|set| set.after == after).flat_map(|set| &set.days);
+    let is_read = |segment: &&Segment| days().any(|day| segment.period.contains(*day));
+    selection.segments.iter().filter(is_read).map(|segment| segment.data_source.as_str()).collect()
+}
+
+/// Rows of all sets, weighted and put side by side; `coarse` by account, service and region only. Quantities without a usage
+/// type are sums of unlike things and left out.
+fn cells(rows: Vec<ClassCost>, sets: &[DaySet], coarse: bool) -> Result<Vec<Cell>> {
     let mut cells: BTreeMap<(Meter, Class), [Amounts; 2]> = BTreeMap::new();
     for row in rows {
         let set =
             sets.get(row.set).ok_or_else(|| Error::bug("the database gives a set of days that was not asked for"))?;
-        let class = class(&row.class).ok_or_else(|| Error::bug("the database gives an unknown class of lines"))?;
-        let meter = Meter {
+        let mut class = class(&row.class).ok_or_else(|| Error::bug("the database gives an unknown class of lines"))?;
+        let mut meter = Meter {
             account: row.account,
             service: row.service,
             region: row.region,
@@ -361,10 +422,16 @@ fn cells(rows: Vec<ClassCost>, sets: &[DaySet]) -> Result<Vec<Cell>> {
             operation: row.operation,
             unit: row.unit,
         };
+        if coarse {
+            let none = || NONE.to_owned();
+            meter = Meter { usage_type: none(), operation: none(), unit: String::new(), ..meter };
+            class = if class.is_usage() { Class::OnDemand } else { class };
+        }
+        let is_measured = meter.usage_type != NONE;
         let amounts = &mut cells.entry((meter, class)).or_default()[usize::from(set.after)];
         amounts.cost += row.cost * set.weight;
         amounts.gross += row.gross * set.weight;
-        if let Some(quantity) = row.quantity {
+        if let Some(quantity) = row.quantity.filter(|_| is_measured) {
             amounts.quantity = Some(amounts.quantity.unwrap_or(0.0) + quantity * set.weight);
         }
     }

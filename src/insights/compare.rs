@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Frame, Question, SCHEMA_VERSION, account_name,
-    change::{Asked, Attribution, Beside, CauseShare, Change, HALF_CENT, Status, share},
+    change::{Asked, Attribution, Beside, CauseShare, Change, HALF_CENT, Known, Status, known_sets, share},
     check_filters, group_object, single_currency, source_names,
 };
 use crate::{
@@ -17,7 +17,6 @@ use crate::{
     model::{ChargeCategory, Granularity, GroupBy, Metric, Period},
     store::{
         Store,
-        changes::DaySet,
         queries::{Segment, Selection},
     },
 };
@@ -109,7 +108,7 @@ pub struct Comparison {
     pub notes: Vec<String>,
 }
 
-/// A month and the one that it is compared with, each cut at `newest`.
+/// A month and the one that it is compared with: of one that is not over, as many days of both.
 ///
 /// # Errors
 /// When the month has not begun.
@@ -123,8 +122,13 @@ pub fn month_periods(month: NaiveDate, versus: Versus, newest: NaiveDate) -> Res
         Versus::Previous => 1,
         Versus::LastYear => 12,
     };
-    let before = Granularity::Monthly.period_of(whole.start - Months::new(months));
-    Ok((before, Period { start: whole.start, end: whole.end.min(newest) }))
+    let after = Period { start: whole.start, end: whole.end.min(newest) };
+    let mut before = Granularity::Monthly.period_of(whole.start - Months::new(months));
+    // Fees come on the 1st: the first days of a month are compared with those of the other.
+    if after.end < whole.end {
+        before.end = before.end.min(before.start + Days::new(after.days() as u64 - 1));
+    }
+    Ok((before, after))
 }
 
 /// The newest settled day, for periods that end with it.
@@ -157,36 +161,13 @@ pub fn compare(store: &Store, request: &Request) -> Result<Comparison> {
     let span = Period { start: sides[0].start.min(sides[1].start), end: sides[0].end.max(sides[1].end) };
     let segments = frame.segments_of(span, &sides, question.settle_days);
     let mut notes = frame.notes(question, &segments);
-    let mut days = Vec::new();
-    for period in sides {
-        let known: Vec<NaiveDate> = period.iter().filter(|day| frame.has_day(&segments, *day)).collect();
-        if known.is_empty() {
-            let first = frame.first_day().unwrap_or(frame.as_of);
-            return Err(Error::input(format!("there is no data from {} to {}", period.start, period.end))
-                .hint(format!("the data is of {first} to {}", frame.as_of)));
-        }
-        if known.len() < period.days() {
-            notes.push(format!(
-                "there is data of {} of the {} days from {} to {}",
-                known.len(),
-                period.days(),
-                period.start,
-                period.end
-            ));
-        }
-        days.push(known);
-    }
+    let Known { sets, per_day, notes: missing } = known_sets(&frame, &segments, sides)?;
+    notes.extend(missing);
+    let days = [&sets[0].days, &sets[1].days];
+    let weights = [sets[0].weight, sets[1].weight];
     if sides[0].start <= sides[1].end && sides[1].start <= sides[0].end && sides[0] != sides[1] {
         notes.push("the periods overlap: days of both are on either side".into());
     }
-    let per_day = days[0].len() != days[1].len();
-    let weight = |days: &[NaiveDate]| if per_day { 1.0 / days.len() as f64 } else { 1.0 };
-    let weights = [weight(&days[0]), weight(&days[1])];
-    let sets: Vec<DaySet> = days
-        .iter()
-        .zip([false, true])
-        .map(|(days, after)| DaySet { days: days.clone(), weight: weight(days), after })
-        .collect();
     let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
     let attribution = Attribution::read(store, Asked { selection: &selection, include: request.include, sets: &sets })?;
     if attribution.cells.is_empty() {
@@ -225,8 +206,8 @@ pub fn compare(store: &Store, request: &Request) -> Result<Comparison> {
         currency,
         group_by: request.group_by.clone(),
         include: request.include.iter().map(|category| category.as_str()).collect(),
-        before: side(request.before, &days[0], total.before),
-        after: side(request.after, &days[1], total.after),
+        before: side(request.before, days[0], total.before),
+        after: side(request.after, days[1], total.after),
         per_day,
         total,
         increases,

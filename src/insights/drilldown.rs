@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::{
     Frame, Question, SCHEMA_VERSION,
-    change::{Asked, Attribution, CauseShare, Change, HALF_CENT, Member, Members, period_sets},
-    check_filters, single_currency, source_names,
+    change::{Asked, Attribution, CauseShare, Change, HALF_CENT, Known, Member, Members, known_sets},
+    check_filters, is_fixed, single_currency, source_names,
 };
 use crate::{
     analysis::attribution::Move,
@@ -16,7 +16,8 @@ use crate::{
     model::{ChargeCategory, Dimension, Filter, Metric, Period},
     store::{
         Store,
-        queries::{Segment, Selection},
+        changes::DaySet,
+        queries::{NONE, Segment, Selection},
     },
 };
 
@@ -98,13 +99,13 @@ pub fn drilldown(store: &Store, request: &Request) -> Result<Drilldown> {
         currency: walk.currency,
         before: request.before,
         after: request.after,
-        per_day: is_per_day(request),
+        per_day: walk.per_day,
         total: walk.attribution.total,
         levels,
         causes: place.causes,
         caused: place.change,
         moves: moves(&walk.attribution, &path),
-        notes: walk.frame.notes(&request.question, &walk.segments),
+        notes: walk.frame.notes(&request.question, &walk.segments).into_iter().chain(walk.notes).collect(),
     })
 }
 
@@ -114,6 +115,9 @@ pub struct Walk<'a> {
     frame: Frame,
     segments: Vec<Segment>,
     attribution: Attribution,
+    sets: Vec<DaySet>,
+    per_day: bool,
+    notes: Vec<String>,
     names: BTreeMap<String, String>,
     pub currency: String,
 }
@@ -139,7 +143,7 @@ impl<'a> Walk<'a> {
         let span = Period { start: sides[0].start.min(sides[1].start), end: sides[0].end.max(sides[1].end) };
         let segments = frame.segments_of(span, &sides, question.settle_days);
         let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
-        let sets = period_sets(request.before, request.after, is_per_day(request));
+        let Known { sets, per_day, notes } = known_sets(&frame, &segments, sides)?;
         let attribution =
             Attribution::read(store, Asked { selection: &selection, include: request.include, sets: &sets })?;
         if attribution.cells.is_empty() {
@@ -148,12 +152,13 @@ impl<'a> Walk<'a> {
             return Err(error.hint(format!("the newest data is of {}", frame.as_of)));
         }
         let currency = single_currency(store, &selection)?;
-        Ok(Self { request, frame, names: store.account_names()?, attribution, currency, segments })
+        let names = store.account_names()?;
+        Ok(Self { request, frame, names, attribution, currency, segments, sets, per_day, notes })
     }
 
     /// Whether costs are a day's.
     pub fn is_per_day(&self) -> bool {
-        is_per_day(self.request)
+        self.per_day
     }
 
     /// The change below `path`, which the next level's members make up.
@@ -169,15 +174,13 @@ impl<'a> Walk<'a> {
         let attribution = narrowed.as_ref().unwrap_or(&self.attribution);
         let filters: Vec<Filter> = question.filters.iter().chain(path).cloned().collect();
         let selection = Selection { segments: &self.segments, metric: question.metric, filters: &filters };
-        let sets = period_sets(request.before, request.after, is_per_day(request));
-        let is_fixed =
-            |dimension: &&Dimension| filters.iter().any(|filter| !filter.negated && filter.dimension == **dimension);
+        let is_fixed = |dimension: &&Dimension| is_fixed(&filters, dimension);
         let mut below = Below { change: attribution.total, members: None, causes: attribution.causes.clone() };
         for dimension in LEVELS.iter().filter(|dimension| !is_fixed(dimension)) {
-            let asked = Asked { selection: &selection, include: request.include, sets: &sets };
+            let asked = Asked { selection: &selection, include: request.include, sets: &self.sets };
             let members = attribution.members_of(store, asked, dimension, request.top, &self.names)?;
             // A level that the data does not have is skipped.
-            if members.members.iter().any(|member| member.value != "(none)") {
+            if members.members.iter().any(|member| member.value != NONE) {
                 below.members = Some(members);
                 break;
             }
@@ -194,7 +197,7 @@ pub fn has_meters(dimension: &Dimension) -> bool {
 /// The member that changed most.
 fn strongest(members: &Members) -> Option<&Member> {
     let first = members.members.first()?;
-    (first.change.change.abs() >= HALF_CENT && first.value != "(none)").then_some(first)
+    (first.change.change.abs() >= HALF_CENT && first.value != NONE).then_some(first)
 }
 
 /// What moved of the service on the path.
@@ -202,8 +205,4 @@ fn moves(attribution: &Attribution, path: &[Filter]) -> Vec<Move> {
     let service = path.iter().find(|filter| filter.dimension == Dimension::Service);
     let is_of = |moved: &&Move| service.is_some_and(|service| moved.service == service.value);
     attribution.moves.iter().filter(is_of).cloned().collect()
-}
-
-fn is_per_day(request: &Request) -> bool {
-    request.before.days() != request.after.days()
 }

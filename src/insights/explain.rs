@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime};
+use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, Timelike};
 use serde::Serialize;
 
 use super::{
     Question, SCHEMA_VERSION,
     anomalies::{self, Data},
     change::{Asked, Attribution, Beside, CauseShare, Change, Members, Status},
-    check_filters, incidents,
+    check_filters, incidents, is_fixed,
     next_steps::{NextStep, next_steps},
     source_names,
 };
@@ -22,7 +22,11 @@ use crate::{
     },
     error::{Error, Result},
     model::{ChargeCategory, Dimension, Filter, GroupBy, Metric, Period, Series},
-    store::{Store, changes::DaySet, queries::Selection},
+    store::{
+        Store,
+        changes::DaySet,
+        queries::{NONE, Selection},
+    },
 };
 
 /// Days before the change that it is compared with.
@@ -35,6 +39,8 @@ const OUTLIER: f64 = 2.5;
 const CHART_DAYS: u64 = 60;
 /// Days that say what a day costs if it goes on.
 const RECENT_DAYS: usize = 7;
+/// So many days in a row as before the change say that it is over.
+const OVER_DAYS: usize = 3;
 /// The mean length of a month.
 const DAYS_A_MONTH: f64 = 365.25 / 12.0;
 /// Hours that either side of a change needs.
@@ -82,6 +88,8 @@ pub struct Explanation {
     pub causes: Vec<CauseShare>,
     pub moves: Vec<Move>,
     pub contributors: Vec<Members>,
+    /// The meter on which the largest cause did most.
+    pub main_meter: Option<MeterChange>,
     /// The meters that changed most, with quantities and unit prices.
     pub meters: Vec<MeterChange>,
     pub beside: Vec<Beside>,
@@ -111,7 +119,8 @@ pub struct Baseline {
     /// The range in which it would not have been flagged.
     pub low: Option<f64>,
     pub high: Option<f64>,
-    /// Of the 28 days before the change.
+    /// Of the days before the change, 28 if there are so many.
+    pub days: usize,
     pub median: Option<f64>,
     pub mad: Option<f64>,
     /// The median of the last four same weekdays.
@@ -134,6 +143,8 @@ pub struct Course {
     pub last: NaiveDate,
     /// How it stands on the newest settled days.
     pub state: CourseState,
+    /// The first day on which it was over.
+    pub over_since: Option<NaiveDate>,
     pub days: usize,
     /// What these days cost more than those before.
     pub so_far: f64,
@@ -231,7 +242,8 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         Some(_) if request.incident.is_none() => day,
         _ => found.and_then(|found| series.index(found.date)).unwrap_or(day),
     };
-    let sets = day_sets(series, verdicts, event, data.first_day);
+    let known = |day: NaiveDate| series.index(day).is_some() && !data.missing.contains(&day);
+    let sets = day_sets(verdicts, series, event, data.first_day, &known);
     if sets.iter().all(|set| set.after) {
         return Err(Error::input(format!("there are no days before {} to compare with", event.start))
             .hint("ingest more history"));
@@ -243,7 +255,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
     for dimension in dimensions(question.filters) {
         let members = attribution.members_of(store, asked, &dimension, request.top, &names)?;
         // One value that is all of it says nothing that the subject does not.
-        let says = members.members.iter().any(|member| member.value != "(none)" && !member.value.is_empty());
+        let says = members.members.iter().any(|member| member.value != NONE && !member.value.is_empty());
         if says {
             contributors.push(members);
         }
@@ -252,13 +264,25 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
     let change = attribution.total;
     let course = Course {
         start: event.start,
-        start_hour: start_hour(store, &selection, request.include, event.start, change.change)?,
+        start_hour: start_hour(asked, store, event, change.change)?,
         last: event.end,
         ..course(series, event, found.is_some() || request.incident.is_some(), change)
     };
-    let baseline = baseline(series, verdicts, peak, event, found, &request.parameters);
-    let meters = meters(&attribution, request.top);
+    let baseline = baseline(series, &data.missing, verdicts, peak, event, found, &request.parameters);
+    let all_meters = meters(&attribution);
+    let main_meter = main_meter(&attribution, &all_meters);
+    let meters: Vec<MeterChange> = all_meters.into_iter().take(request.top).collect();
     let subject = subject(question.filters, &names);
+    let is_aws = store.values(&selection, &Dimension::Provider)?.iter().all(|provider| provider == "AWS");
+    let until = (event.end + Days::new(1)).to_string();
+    let next = match is_aws {
+        true => next_steps(&meters, &contributors, (&event.start.to_string(), &until)),
+        false => Vec::new(),
+    };
+    let mut notes = data.notes;
+    if let Some(shown) = request.incident.filter(|shown| shown.incident.group_values.is_empty()) {
+        notes.push(format!("incident {} is of many groups: this is the whole bill", shown.incident.id));
+    }
     let mut explanation = Explanation {
         schema_version: SCHEMA_VERSION,
         command: "explain",
@@ -276,15 +300,16 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         change,
         before_days: sets.iter().filter(|set| !set.after).flat_map(|set| set.days.clone()).collect(),
         after_days: sets.iter().filter(|set| set.after).flat_map(|set| set.days.clone()).collect(),
-        next: next_steps(&meters, &contributors, (&event.start.to_string(), &(event.end + Days::new(1)).to_string())),
+        next,
         unknown: unknown(&attribution, &contributors),
         causes: attribution.causes,
         moves: attribution.moves,
         contributors,
+        main_meter,
         meters,
         beside: attribution.beside,
-        chart: chart(series, verdicts, event, data.judged.end),
-        notes: data.notes,
+        chart: chart(series, &data.missing, verdicts, event, data.judged.end),
+        notes,
     };
     explanation.before_days.sort();
     explanation.sentence = super::sentences::explanation(&explanation);
@@ -293,8 +318,13 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
 
 /// The days of the change, each compared with the mean of the normal days of its weekday in the four weeks before; all
 /// normal days where there are too few of them. Means add up over parts, medians do not.
-fn day_sets(series: &Series, verdicts: &[Option<Verdict>], event: Period, first_day: NaiveDate) -> Vec<DaySet> {
-    let is_known = |day: NaiveDate| series.index(day).is_some();
+fn day_sets(
+    verdicts: &[Option<Verdict>],
+    series: &Series,
+    event: Period,
+    first_day: NaiveDate,
+    is_known: &dyn Fn(NaiveDate) -> bool,
+) -> Vec<DaySet> {
     let is_normal = |day: &NaiveDate| {
         let verdict = series.index(*day).and_then(|index| verdicts[index].as_ref());
         is_known(*day)
@@ -343,6 +373,7 @@ fn day_sets(series: &Series, verdicts: &[Option<Verdict>], event: Period, first_
 
 fn baseline(
     series: &Series,
+    missing: &BTreeSet<NaiveDate>,
     verdicts: &[Option<Verdict>],
     peak: usize,
     event: Period,
@@ -350,7 +381,7 @@ fn baseline(
     parameters: &Parameters,
 ) -> Baseline {
     let verdict = verdicts[peak].as_ref();
-    let cost = |day: NaiveDate| series.index(day).map(|index| series.values[index]);
+    let cost = |day: NaiveDate| series.index(day).filter(|_| !missing.contains(&day)).map(|index| series.values[index]);
     let date = findings::date(series, peak);
     let before: Vec<f64> = (1..=BASELINE_DAYS).filter_map(|back| cost(event.start - Days::new(back))).collect();
     let center = median(&before);
@@ -361,7 +392,8 @@ fn baseline(
     });
     let range = |sign: f64| {
         let (verdict, margin) = verdict.zip(margin)?;
-        Some((verdict.expected + sign * margin).max(0.0))
+        let bound = verdict.expected + sign * margin;
+        Some(if verdict.expected >= 0.0 { bound.max(0.0) } else { bound })
     };
     Baseline {
         date,
@@ -369,6 +401,7 @@ fn baseline(
         expected: verdict.map(|verdict| verdict.expected),
         low: range(-1.0),
         high: range(1.0),
+        days: before.len(),
         median: center,
         mad: center.and_then(|center| median_absolute_deviation(&before, center)),
         same_weekday: median(&weekdays),
@@ -410,14 +443,16 @@ fn course(series: &Series, event: Period, is_finding: bool, change: Change) -> C
         days.iter().sum::<f64>() / days.len().max(1) as f64
     };
     let (during, later) = (newest(&of_event), newest(&since));
+    let is_as_before = |cost: &f64| (cost - during).abs() >= (cost - change.before).abs();
+    let over = (0..since.len()).find(|day| since[*day..].iter().take(OVER_DAYS).all(is_as_before));
     let state = if !is_finding {
         CourseState::NotFlagged
     } else if since.is_empty() {
         CourseState::GoesOn
-    } else if (later - during).abs() < (later - change.before).abs() {
-        CourseState::Stayed
-    } else {
+    } else if over.is_some() {
         CourseState::Over
+    } else {
+        CourseState::Stayed
     };
     let recent = if state == CourseState::Stayed { later } else { during };
     let lasts = matches!(state, CourseState::GoesOn | CourseState::Stayed);
@@ -426,6 +461,7 @@ fn course(series: &Series, event: Period, is_finding: bool, change: Change) -> C
         start_hour: None,
         last: event.end,
         state,
+        over_since: over.filter(|_| state == CourseState::Over).map(|day| event.end + Days::new(day as u64 + 1)),
         days: event.days(),
         so_far: change.change * event.days() as f64,
         recent,
@@ -433,11 +469,18 @@ fn course(series: &Series, event: Period, is_finding: bool, change: Change) -> C
     }
 }
 
-fn chart(series: &Series, verdicts: &[Option<Verdict>], event: Period, newest: NaiveDate) -> Vec<ChartDay> {
+fn chart(
+    series: &Series,
+    missing: &BTreeSet<NaiveDate>,
+    verdicts: &[Option<Verdict>],
+    event: Period,
+    newest: NaiveDate,
+) -> Vec<ChartDay> {
     let end = (event.end + Days::new(7)).min(newest);
     let start = (end - Days::new(CHART_DAYS - 1)).min(event.start - Days::new(7));
     Period { start, end }
         .iter()
+        .filter(|date| !missing.contains(date))
         .filter_map(|date| {
             let index = series.index(date)?;
             let verdict = verdicts[index].as_ref();
@@ -453,12 +496,10 @@ fn chart(series: &Series, verdicts: &[Option<Verdict>], event: Period, newest: N
 
 /// What contributors are looked for in: all that the filters do not fix.
 fn dimensions(filters: &[Filter]) -> Vec<Dimension> {
-    let fixed: BTreeSet<&Dimension> =
-        filters.iter().filter(|filter| !filter.negated).map(|filter| &filter.dimension).collect();
     use Dimension::*;
     [Account, Service, Region, UsageType, Operation, Resource, PurchaseOption]
         .into_iter()
-        .filter(|dimension| !fixed.contains(dimension))
+        .filter(|dimension| !is_fixed(filters, dimension))
         .collect()
 }
 
@@ -489,37 +530,49 @@ fn annotate(store: &Store, asked: Asked, contributors: &mut [Members]) -> Result
     Ok(())
 }
 
-/// The hour from which the cost differs, by the best split of the hours around the first day into two levels (least squares;
-/// Hinkley, 1970). `None` where lines are of whole days, or the hours do not show the change.
-fn start_hour(
-    store: &Store,
-    selection: &Selection,
-    include: &[ChargeCategory],
-    start: NaiveDate,
-    change: f64,
-) -> Result<Option<NaiveDateTime>> {
-    let hours = store.hourly_costs(selection, include, start - Days::new(1), start)?;
-    if hours.len() < 2 * LEAST_HOURS {
+/// The hour from which the cost differs, by the best split of the hours from the day before the event to its second day into
+/// two levels (least squares; Hinkley, 1970). `None` where lines are of whole days, or the hours do not show the change.
+fn start_hour(asked: Asked, store: &Store, event: Period, change: f64) -> Result<Option<NaiveDateTime>> {
+    let first = event.start - Days::new(1);
+    let last = event.end.min(event.start + Days::new(1));
+    let known: BTreeMap<NaiveDateTime, f64> =
+        store.hourly_costs(asked.selection, asked.include, first, last)?.into_iter().collect();
+    if known.keys().all(|hour| hour.hour() == 0) {
         return Ok(None);
     }
-    let costs: Vec<f64> = hours.iter().map(|(_, cost)| *cost).collect();
+    let hours: Vec<NaiveDateTime> = Period { start: first, end: last }
+        .iter()
+        .flat_map(|day| (0..24).filter_map(move |hour| day.and_hms_opt(hour, 0, 0)))
+        .collect();
+    let costs: Vec<f64> = hours.iter().map(|hour| known.get(hour).copied().unwrap_or(0.0)).collect();
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len().max(1) as f64;
     let error = |part: &[f64]| part.iter().map(|cost| (cost - mean(part)).powi(2)).sum::<f64>();
-    let splits = LEAST_HOURS..=costs.len() - LEAST_HOURS;
-    let best = splits.min_by(|a, b| {
-        let of = |at: usize| error(&costs[..at]) + error(&costs[at..]);
-        of(*a).total_cmp(&of(*b))
-    });
+    let both = |at: &usize| error(&costs[..*at]) + error(&costs[*at..]);
+    let best = (LEAST_HOURS..=costs.len() - LEAST_HOURS).min_by(|a, b| both(a).total_cmp(&both(b)));
     Ok(best.and_then(|at| {
         let step = mean(&costs[at..]) - mean(&costs[..at]);
-        let is_same_way = step * change > 0.0;
         // A split that explains less than half of the spread is none.
-        let explains = error(&costs[..at]) + error(&costs[at..]) <= 0.5 * error(&costs);
-        (is_same_way && explains).then_some(hours[at].0)
+        let explains = both(&at) <= 0.5 * error(&costs);
+        (step * change > 0.0 && explains).then_some(hours[at])
     }))
 }
 
-fn meters(attribution: &Attribution, top: usize) -> Vec<MeterChange> {
+/// The meter on which the largest cause in the direction of the change did most.
+fn main_meter(attribution: &Attribution, meters: &[MeterChange]) -> Option<MeterChange> {
+    let change = attribution.total.change;
+    let main = attribution.causes.iter().find(|share| share.change * change > 0.0)?;
+    let of_it = attribution.effects.iter().filter(|effect| effect.cause == main.cause);
+    let most = of_it.max_by(|a, b| (a.change * change).total_cmp(&(b.change * change)))?;
+    let is_it = |meter: &&MeterChange| {
+        let Meter { account, service, region, usage_type, operation, .. } = &most.meter;
+        (&meter.account, &meter.service, &meter.region) == (account, service, region)
+            && (&meter.usage_type, &meter.operation) == (usage_type, operation)
+    };
+    meters.iter().find(is_it).filter(|meter| meter.usage_type != NONE).cloned()
+}
+
+/// Every meter that changed, the largest change first.
+fn meters(attribution: &Attribution) -> Vec<MeterChange> {
     let mut sums: BTreeMap<&Meter, [(f64, Option<f64>); 2]> = BTreeMap::new();
     for cell in &attribution.cells {
         let sides = sums.entry(&cell.meter).or_default();
@@ -549,7 +602,6 @@ fn meters(attribution: &Attribution, top: usize) -> Vec<MeterChange> {
         .filter(|meter| Status::of(meter.change.before, meter.change.after) != Status::Unchanged)
         .collect();
     all.sort_by(|a, b| b.change.change.abs().total_cmp(&a.change.change.abs()));
-    all.truncate(top);
     all
 }
 
@@ -565,19 +617,21 @@ fn subject(filters: &[Filter], names: &BTreeMap<String, String>) -> Vec<Subject>
 
 /// What this data cannot say.
 fn unknown(attribution: &Attribution, contributors: &[Members]) -> Vec<String> {
+    let has_resources = contributors.iter().any(|members| members.dimension == Dimension::Resource);
     let mut unknown = Vec::new();
-    if !attribution.has_usage_types() {
+    if attribution.sources_differ {
         unknown.push(
-            "this data has no usage types, operations and resources (Cost Explorer gives none by day): ingest a CUR or FOCUS export to see which of them it is"
+            "the days before come from another data source, which names usage differently: nothing below account, service and region is compared (`--source` takes one)"
                 .to_owned(),
         );
-    } else if !contributors.iter().any(|members| members.dimension == Dimension::Resource) {
-        unknown.push(
-            "this export has no resource ids: include them (INCLUDE_RESOURCES) to see which resource it is".into(),
-        );
+    } else if !attribution.has_usage_types() {
+        let what = if has_resources { "usage types and operations" } else { "usage types, operations and resources" };
+        unknown.push(format!("this data has no {what}: a CUR or FOCUS export has them"));
+    } else if !has_resources {
+        unknown.push("this data has no resource ids: a CUR has them with INCLUDE_RESOURCES".into());
     }
     if !attribution.has_quantities() {
-        unknown.push("without quantities, more use and a higher price cannot be told apart".into());
+        unknown.push("without quantities by usage type, more use and a higher price cannot be told apart".into());
     }
     unknown
 }

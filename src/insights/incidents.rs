@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::anomalies::Request;
+use super::{anomalies::Request, group_filters};
 use crate::{
     analysis::{detect::Direction, findings::Finding},
     error::{Error, Result, nearest},
-    model::{ChargeCategory, Filter, Metric, Period},
+    model::{ChargeCategory, Dimension, Filter, Metric, Period},
     store::{
         Store,
         ledger::{Event, Incident},
@@ -340,11 +340,11 @@ impl Shown {
     /// When the ledger holds what this version does not know.
     pub fn filters(&self) -> Result<Vec<Filter>> {
         let incident = &self.incident;
-        let mut filters: Vec<Filter> = incident.filters.iter().map(|filter| filter.parse()).collect::<Result<_>>()?;
-        for (dimension, value) in incident.group_by.split('+').zip(&incident.group_values) {
-            filters.push(Filter { dimension: dimension.parse()?, value: value.clone(), negated: false });
-        }
-        Ok(filters)
+        let filters: Vec<Filter> = incident.filters.iter().map(|filter| filter.parse()).collect::<Result<_>>()?;
+        let values = incident.group_by.split('+').zip(&incident.group_values);
+        let group: Vec<(Dimension, String)> =
+            values.map(|(dimension, value)| Ok((dimension.parse()?, value.clone()))).collect::<Result<_>>()?;
+        Ok(group_filters(&filters, group))
     }
 
     /// The metric that it was found in.

@@ -238,6 +238,21 @@ fn check_filters(store: &Store, selection: &Selection) -> Result<()> {
     Ok(())
 }
 
+/// Whether the filters leave one value of a dimension.
+fn is_fixed(filters: &[Filter], dimension: &Dimension) -> bool {
+    filters.iter().filter(|filter| !filter.negated && filter.dimension == *dimension).count() == 1
+}
+
+/// The filters of a question with those of one group in it: a group's value stands for all values of its dimension.
+fn group_filters(filters: &[Filter], group: impl IntoIterator<Item = (Dimension, String)>) -> Vec<Filter> {
+    let mut narrowed = filters.to_vec();
+    for (dimension, value) in group {
+        narrowed.retain(|filter| filter.negated || filter.dimension != dimension);
+        narrowed.push(Filter { dimension, value, negated: false });
+    }
+    narrowed
+}
+
 /// A group as an object from dimension to value.
 fn group_object(group_by: &GroupBy, values: &[String]) -> Map<String, Value> {
     group_by.0.iter().zip(values).map(|(dimension, value)| (dimension.to_string(), value.clone().into())).collect()

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{change::Members, explain::MeterChange};
-use crate::{analysis::attribution::without_region, model::Dimension};
+use crate::{analysis::attribution::without_region, model::Dimension, store::queries::NONE};
 
 /// One thing to look at.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,14 +60,14 @@ const STEPS: [(&str, &str, &str, &str, &str); 28] = [
         "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/burstable-performance-instances-monitoring-cpu-credits.html",
     ),
     (
-        "",
+        "AmazonEC2",
         "DataTransfer-Regional",
         "traffic between availability zones: flow logs by pair of addresses",
         "aws ec2 describe-flow-logs --region {region}",
         "https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs.html",
     ),
     (
-        "",
+        "AmazonEC2",
         "DataTransfer-Out",
         "what sends to the internet",
         "aws cloudwatch get-metric-statistics --region {region} --namespace AWS/EC2 --metric-name NetworkOut --dimensions Name=InstanceId,Value={resource} --statistics Sum --period 3600 --start-time {start} --end-time {end}",
@@ -223,10 +223,10 @@ pub fn next_steps(meters: &[MeterChange], contributors: &[Members], days: (&str,
     let resource = contributors
         .iter()
         .find(|members| members.dimension == Dimension::Resource)
-        .and_then(|members| members.members.iter().find(|member| member.value != "(none)"))
+        .and_then(|members| members.members.iter().find(|member| member.value != NONE))
         .map(|member| name_of(&member.value));
     let mut steps: Vec<NextStep> = Vec::new();
-    for meter in meters {
+    for (place, meter) in meters.iter().enumerate() {
         let usage_type = without_region(&meter.usage_type);
         let fits = |(service, part, ..): &&(&str, &str, &str, &str, &str)| {
             (service.is_empty() || *service == meter.service) && usage_type.contains(part)
@@ -235,7 +235,7 @@ pub fn next_steps(meters: &[MeterChange], contributors: &[Members], days: (&str,
         let region = if meter.region == "global" { "us-east-1" } else { &meter.region };
         let command = command
             .replace("{region}", region)
-            .replace("{resource}", resource.unwrap_or("NAME"))
+            .replace("{resource}", resource.filter(|_| place == 0).unwrap_or("NAME"))
             .replace("{start}", days.0)
             .replace("{end}", days.1);
         if steps.iter().all(|step| step.command != command) {

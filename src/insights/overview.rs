@@ -9,12 +9,13 @@ use super::{
     change::CauseShare,
     compare::{self, Comparison, Versus, just_before, month_periods},
     explain::{self, ChartDay},
+    group_filters,
     trends::{self, HiddenByCredits},
 };
 use crate::{
     analysis::detect::Parameters,
-    error::Result,
-    model::{ChargeCategory, Dimension, Filter, Granularity, GroupBy, Metric, Period, first_of_month},
+    error::{Error, Result},
+    model::{ChargeCategory, Dimension, Granularity, GroupBy, Metric, Period, first_of_month},
     store::Store,
 };
 
@@ -87,7 +88,15 @@ pub fn overview(store: &Store, request: &Request) -> Result<Overview> {
     let question = &request.question;
     let frame = super::Frame::new(store, question)?;
     let settled = frame.settled_through;
-    let week = Period { start: settled - Days::new(WEEK - 1), end: settled };
+    // Of a short history, the newer half.
+    let known = frame.first_day().map_or(0, |first| (settled - first).num_days() + 1);
+    let days = u64::try_from(known / 2).unwrap_or(0).min(WEEK);
+    if days == 0 {
+        return Err(
+            Error::input("a page needs two settled days").hint("ingest more days, or name a later one with `--as-of`")
+        );
+    }
+    let week = Period { start: settled - Days::new(days - 1), end: settled };
     let compared = |before: Period, after: Period| {
         let (group_by, include, top) = (request.group_by.clone(), request.include, request.top);
         compare::compare(store, &compare::Request { question: *question, group_by, before, after, include, top })
@@ -161,23 +170,27 @@ pub fn overview(store: &Store, request: &Request) -> Result<Overview> {
     })
 }
 
-/// A finding with what explains it.
+/// A finding with what explains it; of a move of many groups, and where the explanation fails, with its own reasons.
 fn told(store: &Store, request: &Request, finding: Finding) -> Result<Told> {
-    let mut filters: Vec<Filter> = request.question.filters.to_vec();
-    for (dimension, value) in &finding.group {
-        let value = value.as_str().unwrap_or_default().to_owned();
-        filters.push(Filter { dimension: dimension.parse()?, value, negated: false });
-    }
-    let explained = explain::explain(
-        store,
-        &explain::Request {
-            question: Question { filters: &filters, ..request.question },
-            include: request.include,
-            parameters: request.parameters.clone(),
-            date: Some(finding.date),
-            incident: None,
-            top: 3,
-        },
-    )?;
-    Ok(Told { sentence: explained.sentence, causes: explained.causes, chart: explained.chart, finding })
+    let group: Vec<(Dimension, String)> = finding
+        .group
+        .iter()
+        .map(|(dimension, value)| Ok((dimension.parse()?, value.as_str().unwrap_or_default().to_owned())))
+        .collect::<Result<_>>()?;
+    let filters = group_filters(request.question.filters, group);
+    let asked = explain::Request {
+        question: Question { filters: &filters, ..request.question },
+        include: request.include,
+        parameters: request.parameters.clone(),
+        date: Some(finding.date),
+        incident: None,
+        top: 3,
+    };
+    let explained = if finding.groups == 1 { explain::explain(store, &asked).ok() } else { None };
+    Ok(match explained {
+        Some(explained) => {
+            Told { sentence: explained.sentence, causes: explained.causes, chart: explained.chart, finding }
+        }
+        None => Told { sentence: finding.reasons.join("; "), causes: Vec::new(), chart: Vec::new(), finding },
+    })
 }

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     analysis::attribution::{Cause, without_region},
     model::{Dimension, grouped, money},
+    store::queries::NONE,
 };
 
 /// A contributor is named alone when it makes at least this share of a change.
@@ -19,18 +20,17 @@ const MUCH_OF_BOTH: f64 = 3.0;
 
 /// What happened, why, and whether it goes on.
 pub fn explanation(found: &Explanation) -> String {
+    let level = |amount: f64| money(amount, &found.currency);
     let money = |amount: f64| money(amount.abs(), &found.currency);
     let more = |change: f64| if change < 0.0 { "less" } else { "more" };
     let subject = subject(found);
     let (course, change) = (&found.course, found.change);
     let percent = change.change_pct.map_or(String::new(), |percent| format!(" ({percent:+.0} %)"));
     let nothing = change.after.abs() < super::change::HALF_CENT;
-    let cost = if nothing { "nothing".to_owned() } else { money(change.after) };
+    let cost = if nothing { "nothing".to_owned() } else { level(change.after) };
     let mut text = if course.days == 1 {
-        let before =
-            if change.before.abs() < super::change::HALF_CENT { "nothing".into() } else { money(change.before) };
         format!(
-            "{subject} cost {cost} on {}, {} {}{percent} than the {before} of such days before",
+            "{subject} cost {cost} on {}, {} {}{percent} than such days before",
             course.start,
             money(change.change),
             more(change.change)
@@ -46,20 +46,22 @@ pub fn explanation(found: &Explanation) -> String {
     if course.state == CourseState::NotFlagged {
         text += ", which is not flagged";
     }
-    if let Some(cause) = cause(&found.causes, found.change, &found.meters) {
+    if let Some(cause) = cause(&found.causes, found.change, found.main_meter.as_ref()) {
         text += &format!("; {cause}");
     }
     if let Some(place) = place(&found.contributors) {
         text += &format!(", {place}");
     }
     let at_this_level = |month: f64| {
-        format!("{} a month {} at the {} a day of its newest days", money(month), more(month), money(course.recent))
+        format!("{} a month {} at the {} a day of its newest days", money(month), more(month), level(course.recent))
     };
     text += &match (course.state, course.per_month) {
         (CourseState::Stayed, Some(month)) => format!(". It stayed: {}", at_this_level(month)),
         (CourseState::GoesOn, Some(month)) if course.days > 1 => format!(". It goes on: {}", at_this_level(month)),
         (CourseState::GoesOn, _) => ". It is of the newest settled day: whether it goes on is not known yet".to_owned(),
-        (CourseState::Over, _) => ". It is over".to_owned(),
+        (CourseState::Over, _) => {
+            format!(". It is over{}", course.over_since.map_or(String::new(), |day| format!(" since {day}")))
+        }
         _ => String::new(),
     };
     text + "."
@@ -67,11 +69,12 @@ pub fn explanation(found: &Explanation) -> String {
 
 /// What changed between two periods.
 pub fn comparison(compared: &Comparison) -> String {
+    let level = |amount: f64| money(amount, &compared.currency);
     let money = |amount: f64| money(amount.abs(), &compared.currency);
     let total = compared.total;
     let a_day = if compared.per_day { " a day" } else { "" };
     let (after, before) = (&compared.after, &compared.before);
-    let mut text = format!("{} to {} cost {}{a_day}, ", after.start, after.end, money(total.after));
+    let mut text = format!("{} to {} cost {}{a_day}, ", after.start, after.end, level(total.after));
     if total.change.abs() < super::change::HALF_CENT {
         return text + &format!("as much as {} to {}.", before.start, before.end);
     }
@@ -89,7 +92,7 @@ pub fn comparison(compared: &Comparison) -> String {
         let (up, down) = (money(compared.increases), money(compared.decreases));
         return text + &format!(": {up} up{}, {down} down{}.", largest(1.0), largest(-1.0));
     }
-    if let Some(cause) = cause(&compared.causes, total, &[]) {
+    if let Some(cause) = cause(&compared.causes, total, None) {
         text += &format!("; {cause}");
     }
     let first = compared.movers.iter().find(|mover| mover.change.change * total.change > 0.0);
@@ -116,10 +119,15 @@ fn subject(found: &Explanation) -> String {
 }
 
 /// The largest cause in the direction of the change, with what it rests on.
-fn cause(causes: &[CauseShare], change: Change, meters: &[MeterChange]) -> Option<String> {
+fn cause(causes: &[CauseShare], change: Change, meter: Option<&MeterChange>) -> Option<String> {
+    if change.change.abs() < super::change::HALF_CENT {
+        return None;
+    }
     let main = causes.iter().find(|share| share.change * change.change > 0.0)?;
+    if main.cause == Cause::Unknown {
+        return None;
+    }
     let mut text = format!("{} is {}", percent_of(main.share_pct), cause_words(main.cause));
-    let meter = meters.first().filter(|meter| meter.change.change * change.change > 0.0);
     if let (Cause::Usage | Cause::Price | Cause::New | Cause::Gone | Cause::Mix, Some(meter)) = (main.cause, meter)
         && let (Some(before), Some(after)) = (meter.quantity_before, meter.quantity_after)
     {
@@ -144,7 +152,7 @@ fn place(contributors: &[Members]) -> Option<String> {
         let is_one_of_some = members.members.len() + members.others > 1;
         let carries = first.share_pct.is_some_and(|share| (MOST_OF_IT..=ALONE).contains(&share));
         let value = first.name.clone().unwrap_or_else(|| first.value.clone());
-        (is_one_of_some && carries && first.value != "(none)" && !value.is_empty())
+        (is_one_of_some && carries && first.value != NONE && !value.is_empty())
             .then(|| format!("{} in {value}", percent_of(first.share_pct)))
     };
     [Dimension::Resource, Dimension::Account, Dimension::Service, Dimension::Region].iter().find_map(alone)

@@ -3,7 +3,7 @@
 use super::{
     Format, Style, csv,
     explain::{causes, moves},
-    group_names, json, plain,
+    group_names, json, markdown_prose, plain,
     table::{Column, Table},
     units::{change, money, percent},
     wrapped,
@@ -25,7 +25,7 @@ pub fn render(compared: &Comparison, format: Format, style: Style) -> Result<Str
         Format::Json => json(compared),
         Format::Csv => movers_csv(compared),
         Format::Table => Ok(text(compared, |table| table.render(style), |prose| wrapped(prose, style))),
-        Format::Markdown => Ok(text(compared, Table::markdown, str::to_owned)),
+        Format::Markdown => Ok(text(compared, Table::markdown, markdown_prose)),
     }
 }
 

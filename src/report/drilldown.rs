@@ -3,7 +3,7 @@
 use super::{
     Format, Style, csv,
     explain::{causes, members_table, moves},
-    json,
+    json, markdown_prose,
     table::Table,
     units::{change, money},
     wrapped,
@@ -24,7 +24,7 @@ pub fn render(found: &Drilldown, format: Format, style: Style) -> Result<String>
         Format::Json => json(found),
         Format::Csv => members_csv(found),
         Format::Table => Ok(text(found, |table| table.render(style), |prose| wrapped(prose, style))),
-        Format::Markdown => Ok(text(found, Table::markdown, str::to_owned)),
+        Format::Markdown => Ok(text(found, Table::markdown, markdown_prose)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! An explanation as text.
 
 use super::{
-    Format, Style, chart, csv, json,
+    Format, Style, chart, csv, json, markdown_prose,
     table::{Column, Table},
     units::{change, money, percent},
     wrapped,
@@ -33,7 +33,7 @@ pub fn render(found: &Explanation, format: Format, style: Style) -> Result<Strin
         }
         Format::Markdown => {
             let plain = format!("```text\n{}```\n", chart::terminal(&found.chart, &found.currency, Some(80)));
-            Ok(text(found, &plain, Table::markdown, str::to_owned))
+            Ok(text(found, &plain, Table::markdown, markdown_prose))
         }
     }
 }
@@ -60,7 +60,11 @@ fn text(found: &Explanation, chart: &str, render: impl Fn(&Table) -> String, pro
         text += &prose(&format!("\nall of it in {}\n", places.join(", ")));
     }
     for members in several {
-        text += &format!("\nby {}\n", members.dimension);
+        let carried = match (members.carried_by, members.members.len() + members.others) {
+            (Some(few), all) if few < all => format!(", carried by {few} of {all}"),
+            _ => String::new(),
+        };
+        text += &format!("\nby {}{carried}\n", members.dimension);
         text += &render(&members_table(members, found.change, found.course.start, &found.currency));
     }
     if found.meters.iter().any(|meter| meter.quantity_before.is_some() || meter.quantity_after.is_some()) {
@@ -108,7 +112,7 @@ fn baseline(found: &Explanation) -> String {
     text.push('\n');
     let mut earlier = Vec::new();
     if let (Some(median), Some(mad)) = (baseline.median, baseline.mad) {
-        earlier.push(format!("median of the 28 days before {}, MAD {}", money(median), money(mad)));
+        earlier.push(format!("median of the {} days before {}, MAD {}", baseline.days, money(median), money(mad)));
     }
     if let Some(cost) = baseline.same_weekday {
         earlier.push(format!("same weekday {}", money(cost)));
@@ -136,7 +140,9 @@ fn course(found: &Explanation) -> String {
     let state = match course.state {
         CourseState::GoesOn => format!("goes on{month}"),
         CourseState::Stayed => format!("has stayed{month}"),
-        CourseState::Over => format!("over since {}", course.last + chrono::Days::new(1)),
+        CourseState::Over => {
+            format!("over since {}", course.over_since.unwrap_or(course.last + chrono::Days::new(1)))
+        }
         CourseState::NotFlagged => "no finding".to_owned(),
     };
     format!("since {since}, {days}, {} so far, {state}\n", change(course.so_far, &found.currency))

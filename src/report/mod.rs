@@ -81,7 +81,8 @@ fn csv(header: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> Result
 
 /// Prose broken between words where it does not fit the screen; lines that fit stay as they are.
 fn wrapped(text: &str, style: Style) -> String {
-    let Some(width) = style.width else { return text.to_owned() };
+    let text = &printable(text);
+    let Some(width) = style.width else { return text.clone() };
     // Dates and ids have hyphens; they are not places to break at.
     let options = textwrap::Options::new(width)
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
@@ -89,6 +90,16 @@ fn wrapped(text: &str, style: Style) -> String {
         .subsequent_indent("  ");
     let lines = text.split_inclusive('\n').map(|line| textwrap::fill(line.trim_end_matches('\n'), &options));
     lines.flat_map(|line| [line, "\n".to_owned()]).collect()
+}
+
+/// Values come from bills: an escape sequence in one must not reach the terminal.
+fn printable(text: &str) -> String {
+    text.replace(|character: char| character.is_control() && character != '\n', " ")
+}
+
+/// Prose for markdown: what looks like markup in a name is text.
+fn markdown_prose(text: &str) -> String {
+    printable(text).replace('<', "&lt;")
 }
 
 /// The values of a group, an account with its name.

@@ -62,7 +62,8 @@ fn heading(told: &Told) -> String {
         false => group_names(&finding.group, finding.account_name.as_deref()).join(" / "),
     };
     format!(
-        "{who}, {} {}, {}",
+        "{} {who}, {} {}, {}",
+        finding.id,
         finding.kind.name().replace('_', " "),
         finding.direction.name(),
         finding.severity.name()

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What stands for a value that the bill does not give.
-pub(super) const NONE: &str = "(none)";
+pub const NONE: &str = "(none)";
 
 /// One data source for some days. Queries never add two sources for the same day.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -62,14 +62,15 @@ fn the_findings_of_the_2018_bill() {
         "--quiet",
     ]);
     insta::assert_snapshot!(run, @"
-    7 anomalies from 2018-10-01 to 2018-12-29 (17 series of amortized cost, robust, threshold 2.5)
+    8 anomalies from 2018-10-01 to 2018-12-29 (17 series of amortized cost, robust, threshold 2.5)
 
     severity  since       service    what              expected   actual   impact         %      in all  score  until
     critical  2018-11-21  AWSGlue    stopped down        $98.47    $0.00  -$98.47  -100.0 %  -$1,372.27  -20.3  normal now
-    critical  2018-10-10  AWSGlue    level shift up      $52.86  $105.71  +$52.85  +100.0 %    +$507.48   20.0  2018-10-23
+    critical  2018-10-10  AWSGlue    level shift up      $52.86  $105.71  +$52.85  +100.0 %    +$527.65   20.0  normal now
     critical  2018-11-24  AmazonRDS  level shift down    $30.05    $0.01  -$30.04  -100.0 %    -$394.39  -66.7  normal now
     warning   2018-11-24  AmazonEC2  level shift down    $31.05   $14.25  -$16.80   -54.1 %    -$220.51  -13.5  normal now
-    warning   2018-10-16  AmazonEC2  level shift up      $23.65   $28.38   +$4.73   +20.0 %     +$37.38    4.0  2018-10-24
+    warning   2018-10-16  AmazonEC2  level shift up      $23.66   $28.69   +$5.03   +21.3 %     +$62.60    4.3  normal now
+    critical  2018-10-27  AWSGlue    point up            $78.22   $98.40  +$20.19   +25.8 %     +$38.05    5.2  2018-10-28
     warning   2018-10-16  AWSGlue    point down          $52.86   $40.82  -$12.04   -22.8 %     -$19.08   -4.6  2018-10-17
     warning   2018-10-09  AmazonEC2  point up            $23.66   $27.66   +$4.00   +16.9 %      +$4.00    3.4  2018-10-09
 
@@ -77,14 +78,16 @@ fn the_findings_of_the_2018_bill() {
 
     - 7e16df48d1fe AWSGlue: median of 7 days 0.00 against 98.47 before, -100 %, weekdays evened out; score -20.3, threshold
       2.5; 14 of 14 days flagged; taken as normal from 2018-12-05 on
-    - cd9f6b3943d4 AWSGlue: 105.71 instead of 52.86 give or take 6.61 (the level of 9 days); score 20.0, threshold 2.5; 12
-      of 14 days flagged
+    - cd9f6b3943d4 AWSGlue: 105.71 instead of 52.86 give or take 6.61 (the level of 9 days); score 20.0, threshold 2.5; 14
+      of 17 days flagged; taken as normal from 2018-10-27 on
     - f1b01c6dfe39 AmazonRDS: 0.01 instead of 30.05 give or take 1.13 (the level of 28 days); score -66.7, threshold 2.5; 14
       of 14 days flagged; taken as normal from 2018-12-08 on
     - 503a2c73f95e AmazonEC2: median of 7 days 14.25 against 31.05 before, -54 %, weekdays evened out; score -13.5,
-      threshold 2.5; 13 of 15 days flagged; taken as normal from 2018-12-09 on
-    - b1c7a376f274 AmazonEC2: 28.38 instead of 23.65 give or take 2.96 (the level of 9 days); score 4.0, threshold 2.5; 8 of
-      9 days flagged
+      threshold 2.5; 14 of 15 days flagged; taken as normal from 2018-12-09 on
+    - b1c7a376f274 AmazonEC2: 28.69 instead of 23.66 give or take 2.96 (the level of 9 days); score 4.3, threshold 2.5; 13
+      of 14 days flagged; taken as normal from 2018-10-30 on
+    - 46f14cccd5d7 AWSGlue: 98.40 instead of 78.22 give or take 9.78 (the level of 7 days); score 5.2, threshold 2.5; 2 of 2
+      days flagged
     - fb6fbb3c05eb AWSGlue: 40.82 instead of 52.86 give or take 6.61 (the level of 9 days); score -4.6, threshold 2.5; 2 of
       2 days flagged
     - 21f7541bca19 AmazonEC2: 27.66 instead of 23.66 give or take 2.96 (the level of 8 days); score 3.4, threshold 2.5
