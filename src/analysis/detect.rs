@@ -130,6 +130,9 @@ pub enum Step {
     Common,
 }
 
+/// What is critical costs at least this many times `min_impact` a day.
+const CRITICAL_IMPACTS: f64 = 10.0;
+
 /// What [`detect`] goes by.
 #[derive(Clone, Debug)]
 pub struct Parameters {
@@ -138,6 +141,8 @@ pub struct Parameters {
     pub threshold: f64,
     pub min_daily_cost: f64,
     pub min_impact: f64,
+    /// Dollars a day from which a finding may be critical: of the settings, whatever `min_impact` a run asks for.
+    pub critical_impact: f64,
     pub min_impact_pct: f64,
     pub min_new_cost: f64,
     pub drift_threshold_pct: f64,
@@ -154,6 +159,7 @@ impl Parameters {
             threshold: settings.z_score_threshold,
             min_daily_cost: settings.min_daily_cost,
             min_impact: settings.min_impact,
+            critical_impact: CRITICAL_IMPACTS * settings.min_impact,
             min_impact_pct: settings.min_impact_pct,
             min_new_cost: settings.min_new_cost,
             drift_threshold_pct: settings.drift_threshold_pct,

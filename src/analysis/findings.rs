@@ -19,8 +19,6 @@ const GAP: usize = 2;
 /// Severities by |score|.
 const CRITICAL_SCORE: f64 = 4.0;
 const WARNING_SCORE: f64 = 3.0;
-/// What is critical costs at least this many times `min_impact` a day.
-const CRITICAL_IMPACTS: f64 = 10.0;
 /// A run is followed back from its first flagged day over days that were off the same way by this score.
 const ONSET_SCORE: f64 = 0.8;
 /// Two-sided 1 % of the normal distribution: from here a lasting change is called slow.
@@ -326,7 +324,7 @@ fn onset(verdicts: &[Option<Verdict>], run: &[usize], direction: Direction) -> u
 }
 
 fn severity(score: f64, impact: f64, parameters: &Parameters) -> Severity {
-    let dollars = impact.abs() >= CRITICAL_IMPACTS * parameters.min_impact;
+    let dollars = impact.abs() >= parameters.critical_impact;
     match score.abs() {
         score if score > CRITICAL_SCORE && dollars => Severity::Critical,
         score if score > WARNING_SCORE => Severity::Warning,

@@ -18,6 +18,7 @@ fn parameters() -> Parameters {
         threshold: 2.5,
         min_daily_cost: 1.0,
         min_impact: 2.0,
+        critical_impact: 20.0,
         min_impact_pct: 10.0,
         min_new_cost: 5.0,
         drift_threshold_pct: 20.0,

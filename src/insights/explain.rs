@@ -465,7 +465,7 @@ fn course(series: &Series, event: Period, is_finding: bool, change: Change) -> C
         days: event.days(),
         so_far: change.change * event.days() as f64,
         recent,
-        per_month: lasts.then(|| (recent - change.before) * DAYS_A_MONTH),
+        per_month: lasts.then_some((recent - change.before) * DAYS_A_MONTH),
     }
 }
 
