@@ -5,6 +5,7 @@ pub mod anomalies;
 pub mod backtest;
 pub mod change;
 pub mod compare;
+pub mod course;
 pub mod drilldown;
 pub mod explain;
 pub mod health;

@@ -8,8 +8,8 @@ use super::{
     anomalies::{self, Finding, anomalies},
     change::CauseShare,
     compare::{self, Comparison, Versus, just_before, month_periods},
-    explain::{self, ChartDay},
-    group_filters,
+    course::ChartDay,
+    explain, group_filters,
     trends::{self, HiddenByCredits},
 };
 use crate::{

@@ -3,7 +3,8 @@
 use super::{
     change::{CauseShare, Change, Members},
     compare::{Comparison, Mover},
-    explain::{CourseState, Explanation, MeterChange, cause_words},
+    course::CourseState,
+    explain::{Explanation, MeterChange, cause_words},
 };
 use crate::{
     analysis::attribution::{Cause, without_region},

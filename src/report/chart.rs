@@ -3,7 +3,7 @@
 use super::units::money;
 use crate::{
     error::{Error, Result},
-    insights::explain::ChartDay,
+    insights::course::ChartDay,
 };
 
 const HEIGHT: usize = 6;

@@ -13,7 +13,8 @@ use crate::{
     error::Result,
     insights::{
         change::{CauseShare, Change, HALF_CENT, Members, share as share_of},
-        explain::{CourseState, Explanation, cause_words},
+        course::CourseState,
+        explain::{Explanation, cause_words},
         sentences::number,
     },
     model::Dimension,
