@@ -191,8 +191,8 @@ fn scores_have_a_row_for_every_series_and_day() {
     date,account,service,cost,expected,score,direction,flagged,kind
     2026-03-28,x,Moved,100,100,0,up,false,point
     2026-03-28,x,Steady,50,50,0,up,false,point
-    2026-03-29,x,Moved,180,100,26.209142857142854,up,true,point
-    2026-03-29,x,Steady,48,50,-0.6552285714285714,down,false,point
+    2026-03-29,x,Moved,180,100,26.20914285714285,up,true,point
+    2026-03-29,x,Steady,48,50,-0.6552285714285713,down,false,point
     --- exit code 0
     ");
 }
