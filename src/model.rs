@@ -114,6 +114,13 @@ impl Serialize for Dimension {
 #[serde(transparent)]
 pub struct GroupBy(pub Vec<Dimension>);
 
+impl fmt::Display for GroupBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&names.join("+"))
+    }
+}
+
 impl FromStr for GroupBy {
     type Err = Error;
 

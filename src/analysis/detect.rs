@@ -194,6 +194,8 @@ pub enum Kind {
     New,
     /// No charges any more.
     Stopped,
+    /// As much less in one place as more in another.
+    Moved,
 }
 
 impl Kind {
@@ -204,6 +206,7 @@ impl Kind {
             Kind::Drift => "drift",
             Kind::New => "new",
             Kind::Stopped => "stopped",
+            Kind::Moved => "moved",
         }
     }
 }

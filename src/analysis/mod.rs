@@ -9,6 +9,7 @@ pub mod inject;
 mod model;
 mod recurring;
 mod robust;
+pub mod rollup;
 pub mod screen;
 pub mod stats;
 mod yardsticks;

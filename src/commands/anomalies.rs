@@ -5,8 +5,11 @@ use super::{Context, day, print, selection::SelectionArgs};
 use crate::{
     analysis::detect::{Method, Parameters, Sensitivity, Severity, Step},
     error::{Error, ExitCode, Result},
-    insights::anomalies::{Anomalies, Request, anomalies, scores},
-    model::GroupBy,
+    insights::{
+        anomalies::{Anomalies, Request, anomalies, scores},
+        levels,
+    },
+    model::{Dimension, GroupBy},
     report::{self, Format},
     store::Store,
 };
@@ -17,7 +20,8 @@ const ZSCORE_THRESHOLD: f64 = 2.0;
 /// Find costs that moved
 ///
 /// Judges the newest settled day, or each day from --from to --to, by the days before it, and keeps what it finds in the
-/// ledger (`incidents`). docs/ANOMALIES.md says how, and how well.
+/// ledger (`incidents`). Looks at the total, regions, accounts, services and the parts of these, and tells the same dollars
+/// once, as small as they are. docs/ANOMALIES.md says how, and how well.
 #[derive(Debug, Args)]
 pub struct AnomaliesArgs {
     /// Days of two weeks: levels are medians of twice, lasting changes of half as many [default: anomaly.rolling_window_days]
@@ -32,9 +36,10 @@ pub struct AnomaliesArgs {
     #[arg(long, value_name = "DATE", value_parser = day)]
     to: Option<NaiveDate>,
 
-    /// Dimensions joined by +; `trends --help` lists them
-    #[arg(long, value_name = "DIMENSIONS", default_value = "service")]
-    group_by: GroupBy,
+    /// Judge only the groups of these dimensions, joined by +; `trends --help` lists them [default: every level; service for
+    /// --scores]
+    #[arg(long, value_name = "DIMENSIONS")]
+    group_by: Option<GroupBy>,
 
     /// How a day is judged
     #[arg(long, value_enum, default_value = "robust")]
@@ -92,7 +97,7 @@ pub fn run(args: &AnomaliesArgs, context: &Context) -> Result<ExitCode> {
     let include = args.selection.include();
     let request = Request {
         question: args.selection.question(context),
-        group_by: args.group_by.clone(),
+        group_by: args.group_by.clone().unwrap_or_else(|| GroupBy(vec![Dimension::Service])),
         from: args.from,
         to: args.to,
         include: &include,
@@ -108,7 +113,10 @@ pub fn run(args: &AnomaliesArgs, context: &Context) -> Result<ExitCode> {
         print(&report::anomalies::render_scores(&answer, args.selection.format)?)?;
         return Ok(ExitCode::Done);
     }
-    let answer = anomalies(&context.store()?, &request)?;
+    let answer = match args.group_by {
+        Some(_) => anomalies(&context.store()?, &request)?,
+        None => levels::anomalies(&context.store()?, &request)?,
+    };
     context.notes(&answer.notes);
     if !args.no_save {
         save(&answer, args, context);

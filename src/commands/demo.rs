@@ -10,7 +10,8 @@ use crate::{
     ingest::Request,
     insights::{
         Question,
-        anomalies::{self, Anomalies, Finding, anomalies},
+        anomalies::{self, Anomalies, Finding},
+        levels,
         trends::{self, trends},
     },
     model::{ChargeCategory, Dimension, Granularity, GroupBy, Metric},
@@ -136,11 +137,11 @@ fn show_trends(store: &Store, question: Question, context: &Context) -> Result<(
 
 /// Shows today's findings and returns those of the last weeks.
 fn show_anomalies(store: &Store, question: Question, context: &Context) -> Result<Anomalies> {
-    print("\n4. What moved: `anomalies --group-by service+account`\n\n")?;
+    print("\n4. What moved: `anomalies`\n\n")?;
     let settings = &context.loaded.config.anomaly;
     let mut request = anomalies::Request {
         question,
-        group_by: GroupBy(vec![Dimension::Service, Dimension::Account]),
+        group_by: GroupBy(Vec::new()),
         from: None,
         to: None,
         include: &ChargeCategory::USAGE_LIKE,
@@ -150,18 +151,16 @@ fn show_anomalies(store: &Store, question: Question, context: &Context) -> Resul
             ..Parameters::new(settings, Method::Robust)
         },
     };
-    let newest = anomalies(store, &request)?;
+    let newest = levels::anomalies(store, &request)?;
     print(&report::anomalies::render(&newest, 0, Format::Table, context.style)?)?;
     request.from = Some(newest.settled_through - Days::new(LOOK_BACK_DAYS - 1));
-    anomalies(store, &request)
+    levels::anomalies(store, &request)
 }
 
 /// Each planted event beside what was found of it.
 fn check(events: &[sample::Event], found: &Anomalies) -> String {
-    let mut text = format!(
-        "\n5. Planted and found: `anomalies --group-by service+account --from {} --to {}`\n\n",
-        found.judged.start, found.judged.end
-    );
+    let mut text =
+        format!("\n5. Planted and found: `anomalies --from {} --to {}`\n\n", found.judged.start, found.judged.end);
     let mut hits = 0;
     let mut explained = vec![false; found.findings.len()];
     for event in events {
@@ -179,7 +178,11 @@ fn check(events: &[sample::Event], found: &Anomalies) -> String {
                     1 => "a day later".to_owned(),
                     _ => format!("{delay} days later"),
                 };
-                format!("found as {} {}, {when}", finding.kind.name(), finding.direction.name())
+                let what = match finding.kind {
+                    Kind::Moved => "moved".into(),
+                    kind => format!("{} {}", kind.name(), finding.direction.name()),
+                };
+                format!("found as {what}, {when}")
             }
             None => "not found".to_owned(),
         };
@@ -193,29 +196,33 @@ fn check(events: &[sample::Event], found: &Anomalies) -> String {
         );
     }
     let others = explained.iter().filter(|explained| !**explained).count();
+    let moves = found.findings.iter().zip(&explained).any(|(one, told)| *told && one.kind == Kind::Moved);
     text += &format!(
-        "\n{hits} of {} events found; {others} other findings in {} days and {} series\n",
+        "\n{hits} of {} events found{}; {others} other findings in {} days and {} series\n",
         events.len(),
+        if moves { ", the two sides of the move as one" } else { "" },
         found.judged.days(),
         found.series
     );
     text
 }
 
-/// Whether a finding is of an event: the same series and direction, close in time. A slow change is found
-/// at any time while it lasts.
+/// Whether a finding, or one that it tells, is of an event: the same series and direction, close in time. A slow change
+/// is found at any time while it lasts.
 fn is_of(finding: &Finding, event: &sample::Event) -> bool {
-    let same =
-        |dimension: &str, value: &str| finding.group.get(dimension).and_then(|found| found.as_str()) == Some(value);
-    // The run of days that the finding is of, and the days on which finding the event still counts.
-    let goes_on_until = |day: NaiveDate| finding.end.is_none_or(|end| end >= day);
-    let until = match (finding.kind, event.kind) {
-        (Kind::Point, kind) if kind != "drift" => event.start + Days::new(FOUND_WITHIN_DAYS),
-        _ => event.end,
-    };
-    let in_time = finding.start <= until && goes_on_until(event.start);
-    same("service", event.service)
-        && same("account", event.account)
-        && finding.direction.name() == event.direction
-        && in_time
+    let own = (&finding.group, finding.kind, finding.direction, finding.start, finding.end);
+    let members = finding.members.iter().map(|one| (&one.group, one.kind, one.direction, one.start, one.end));
+    std::iter::once(own).chain(members).any(|(group, kind, direction, start, end)| {
+        let same = |dimension: &str, value: &str| group.get(dimension).and_then(|found| found.as_str()) == Some(value);
+        // The run of days that the finding is of, and the days on which finding the event still counts.
+        let until = match (kind, event.kind) {
+            (Kind::Point, kind) if kind != "drift" => event.start + Days::new(FOUND_WITHIN_DAYS),
+            _ => event.end,
+        };
+        same("service", event.service)
+            && same("account", event.account)
+            && direction.name() == event.direction
+            && start <= until
+            && end.is_none_or(|end| end >= event.start)
+    })
 }

@@ -7,8 +7,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Frame, Question, SCHEMA_VERSION, account_name, check_filters, group_object,
-    incidents::{self, Ledger, State},
+    Frame, Question, SCHEMA_VERSION, check_filters,
+    found::{Found, shown},
+    group_object,
+    incidents::{self, Asked, Ledger, State},
     single_currency, source_names,
 };
 use crate::{
@@ -50,7 +52,11 @@ pub struct Anomalies {
     pub source: String,
     pub metric: Metric,
     pub currency: String,
+    /// Empty when every level was judged.
     pub group_by: GroupBy,
+    /// The levels that were judged, when it was not one grouping.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub levels: Option<Vec<GroupBy>>,
     pub method: Method,
     /// `null` when the threshold comes from the configuration.
     pub sensitivity: Option<Sensitivity>,
@@ -92,6 +98,24 @@ pub struct Finding {
     /// Whether the change has lasted and is what is normal now.
     pub accepted: bool,
     pub reasons: Vec<String>,
+    /// What at other levels is the same dollars; of a move first where from and where to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
+}
+
+/// A finding that another one tells.
+#[derive(Clone, Debug, Serialize)]
+pub struct Member {
+    /// Empty for the total, and for a move that many groups share.
+    pub group: Map<String, Value>,
+    pub account_name: Option<String>,
+    pub groups: usize,
+    pub kind: Kind,
+    pub direction: Direction,
+    pub start: NaiveDate,
+    pub end: Option<NaiveDate>,
+    pub impact: f64,
+    pub impact_total: f64,
 }
 
 /// One judged day of one series.
@@ -131,53 +155,20 @@ pub struct Scores {
 /// # Errors
 /// When there is too little data, several currencies, or a filter or key names what is not there.
 pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
-    let known = incidents::known(store, request)?;
+    let known = incidents::known(store, request, Asked::Grouping)?;
     let data = Data::newest(store, request, &known)?;
     let names = store.account_names()?;
     let whole = Period { start: data.first_day, end: data.judged.end };
     let judged = data.judge(whole, &request.parameters);
     let every = findings::findings(&data.series, &judged, whole, &request.parameters);
-    let every: Vec<(findings::Finding, Vec<String>)> = every
-        .into_iter()
-        .map(|found| {
-            let values = match found.series[..] {
-                [only] => data.series[only].group.clone(),
-                _ => Vec::new(),
-            };
-            (found, values)
-        })
-        .collect();
-    let groups: Option<BTreeSet<&[String]>> =
-        data.look.as_ref().map(|_| data.series.iter().map(|one| one.group.as_slice()).collect());
-    let ledger = Ledger::new(&known, request, &data.currency, data.judged, &every, groups.as_ref());
-    let findings = every.iter().zip(&ledger.ids).filter(|((found, _), _)| found.last_seen >= data.judged.start);
-    let findings = findings.map(|((found, values), id)| Finding {
-        id: id.clone(),
-        kind: found.kind,
-        direction: found.direction,
-        severity: found.severity,
-        date: found.date,
-        start: found.start,
-        end: found.end,
-        group: group_object(&request.group_by, values),
-        account_name: account_name(&request.group_by, values, &names),
-        groups: found.series.len(),
-        actual: found.actual,
-        expected: found.expected,
-        impact: found.impact,
-        impact_total: found.impact_total,
-        at_stake: found.at_stake,
-        score: found.score,
-        flagged_days: found.flagged_days,
-        accepted: found.accepted,
-        reasons: found.reasons.clone(),
-    });
-    let findings: Vec<Finding> = findings.collect();
-    let mut notes = data.notes;
-    let (series, unusable) = match &data.look {
-        Some(look) => (&look.series, &look.unusable),
-        None => (&data.series, &judged.unusable),
-    };
+    let every: Vec<Found> = every.into_iter().map(|found| Found::new(found, &request.group_by, &data.series)).collect();
+    let groups = data.groups();
+    let is_judged =
+        |incident: &Incident| groups.as_ref().is_none_or(|groups| groups.contains(&incident.group_values[..]));
+    let ledger = Ledger::new(&known, request, Asked::Grouping, &data.currency, data.judged, &every, &is_judged);
+    let findings = shown(&every, &ledger, data.judged, &names);
+    let mut notes = data.notes.clone();
+    let (series, unusable) = data.all(&judged);
     notes.extend(unusable_note(series, unusable, &data.missing, data.judged));
     notes.extend(chance_note(&request.parameters, series.len(), data.judged));
     Ok(Anomalies {
@@ -188,8 +179,9 @@ pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
         settled_through: data.frame.settled_through,
         source: source_names(&data.segments),
         metric: request.question.metric,
-        currency: data.currency,
+        currency: data.currency.clone(),
         group_by: request.group_by.clone(),
+        levels: None,
         method: request.parameters.method,
         sensitivity: request.sensitivity,
         threshold: request.parameters.threshold,
@@ -282,7 +274,7 @@ impl Data {
     /// What judging the newest day takes. Of very many series that is all history of those whose day a first look at
     /// the last weeks of all does not clear, and of those that `known` incidents are open of. Everything is
     /// read when many series may have moved together: that shows in all of them only.
-    fn newest(store: &Store, request: &Request, known: &[Incident]) -> Result<Self> {
+    pub fn newest(store: &Store, request: &Request, known: &[Incident]) -> Result<Self> {
         let data = Self::open(store, request)?;
         let (judged, parameters) = (data.judged, &request.parameters);
         let whole = Period { start: data.first_day, end: judged.end };
@@ -368,6 +360,24 @@ impl Data {
         Ok(self)
     }
 
+    /// All series, judged in full or looked at, and of their days those that say nothing.
+    pub fn all<'a>(&'a self, judged: &'a Judged) -> (&'a [Series], &'a [Vec<bool>]) {
+        match &self.look {
+            Some(look) => (&look.series, &look.unusable),
+            None => (&self.series, &judged.unusable),
+        }
+    }
+
+    /// How many series there are, judged in full or looked at.
+    pub fn count(&self) -> usize {
+        self.look.as_ref().map_or(self.series.len(), |look| look.series.len())
+    }
+
+    /// The groups that are judged in full, when not all are.
+    pub fn groups(&self) -> Option<BTreeSet<&[String]>> {
+        self.look.as_ref().map(|_| self.series.iter().map(|one| one.group.as_slice()).collect())
+    }
+
     pub fn judge(&self, period: Period, parameters: &Parameters) -> Judged {
         let Some(look) = &self.look else {
             return detect::judge(&self.series, &self.accounts, &self.missing, self.first_day, period, parameters);
@@ -422,7 +432,7 @@ fn missing_note(missing: &BTreeSet<NaiveDate>, judged: Period) -> Option<String>
 }
 
 /// Days of the judged ones that say nothing, with how many series are concerned.
-fn unusable_note(
+pub(super) fn unusable_note(
     series: &[Series],
     unusable: &[Vec<bool>],
     missing: &BTreeSet<NaiveDate>,
@@ -451,7 +461,7 @@ fn unusable_note(
 const FALSE_ALERTS: [(f64, f64); 3] = [(3.0, 0.19), (2.5, 0.47), (2.0, 1.37)];
 
 /// How many findings of so many series and days are chance, when that is one and more.
-fn chance_note(parameters: &Parameters, series: usize, judged: Period) -> Option<String> {
+pub(super) fn chance_note(parameters: &Parameters, series: usize, judged: Period) -> Option<String> {
     let (_, rate) = FALSE_ALERTS.iter().find(|(threshold, _)| parameters.threshold >= *threshold)?;
     let expected = rate * series as f64 * judged.days() as f64 / 1000.0;
     (parameters.method == Method::Robust && expected >= 1.0).then(|| {

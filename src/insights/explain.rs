@@ -198,7 +198,9 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         false => Vec::new(),
     };
     let mut notes = data.notes;
-    if let Some(shown) = request.incident.filter(|shown| shown.incident.group_values.is_empty()) {
+    if let Some(shown) =
+        request.incident.filter(|shown| shown.incident.group_values.is_empty() && !shown.incident.group_by.is_empty())
+    {
         notes.push(format!("incident {} is of many groups: this is the whole bill", shown.incident.id));
     }
     let mut explanation = Explanation {

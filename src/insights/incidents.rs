@@ -1,15 +1,19 @@
 //! The ledger: findings become incidents that keep their id, and what was found before is judged again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{Days, NaiveDate};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{anomalies::Request, group_filters};
+use super::{
+    anomalies::Request,
+    found::{Found, match_other_levels},
+    group_filters,
+};
 use crate::{
-    analysis::{detect::Direction, findings::Finding},
+    analysis::{detect::Kind, findings::Finding},
     error::{Error, Result, nearest},
     model::{ChargeCategory, Dimension, Filter, Metric, Period},
     store::{
@@ -21,7 +25,14 @@ use crate::{
 pub use crate::store::ledger::State;
 
 /// Incidents of one group and direction whose days are this close are the same.
-const GAP_DAYS: i64 = 3;
+pub(super) const GAP_DAYS: i64 = 3;
+
+/// What a run judged: one grouping, or every level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    Grouping,
+    EveryLevel,
+}
 
 /// What a run of `anomalies` has to tell the ledger.
 #[derive(Debug, Default)]
@@ -37,28 +48,30 @@ impl Ledger {
     ///
     /// A finding is the incident of the same group and direction whose days it overlaps, and else a new one if it
     /// reaches into the `judged` days. An incident that is not found any more is closed when its days are over,
-    /// and withdrawn when this run would have found it. With `groups`, only those were judged: incidents of others
+    /// and withdrawn when this run would have found it. Incidents of groups that were not judged
     /// are left as they are.
     pub fn new(
         known: &[Incident],
         request: &Request,
+        asked: Asked,
         currency: &str,
         judged: Period,
-        findings: &[(Finding, Vec<String>)],
-        groups: Option<&BTreeSet<&[String]>>,
+        findings: &[Found],
+        is_judged: &dyn Fn(&Incident) -> bool,
     ) -> Self {
-        let scope = scope(request);
+        let scope = scope(request, asked);
         let newest = known.iter().map(|incident| incident.seen_on).max();
-        let matched = matched(known, findings);
+        let mut matched = matched(known, findings);
+        if asked == Asked::EveryLevel {
+            match_other_levels(known, findings, &mut matched);
+        }
         let mut given: BTreeSet<String> = known.iter().map(|incident| incident.id.clone()).collect();
         let mut ids = Vec::with_capacity(findings.len());
         let mut changes = Vec::new();
-        for ((found, values), place) in findings.iter().zip(&matched) {
+        for (one, place) in findings.iter().zip(&matched) {
+            let (found, values) = (&one.finding, &one.values);
             let former = place.map(|place| &known[place]);
-            let id = former.map_or_else(
-                || stable_id(&scope, values, found.direction, found.start, &mut given),
-                |former| former.id.clone(),
-            );
+            let id = former.map_or_else(|| stable_id(&scope, asked, one, &mut given), |former| former.id.clone());
             ids.push(id.clone());
             if former.is_none() && found.last_seen < judged.start {
                 continue;
@@ -66,7 +79,7 @@ impl Ledger {
             let incident = Incident {
                 id,
                 scope: scope.clone(),
-                group_by: group_by(request),
+                group_by: one.group_by.to_string(),
                 group_values: values.clone(),
                 method: request.parameters.method.name().into(),
                 program: env!("CARGO_PKG_VERSION").into(),
@@ -97,12 +110,15 @@ impl Ledger {
             };
             changes.extend(change(former, incident, judged.end));
         }
-        let found: BTreeSet<usize> = matched.into_iter().flatten().collect();
-        let is_judged = |incident: &Incident| groups.is_none_or(|groups| groups.contains(&incident.group_values[..]));
-        for (_, incident) in known.iter().enumerate().filter(|(index, _)| !found.contains(index)) {
-            if is_judged(incident) {
-                changes.extend(gone(incident, request, judged.end));
-            }
+        let taken: BTreeSet<usize> = matched.into_iter().flatten().collect();
+        for (_, incident) in known.iter().enumerate().filter(|(index, _)| !taken.contains(index)) {
+            let whole =
+                findings.iter().zip(&ids).find(|(found, _)| found.members.iter().any(|one| one.is_same(incident)));
+            changes.extend(match whole {
+                Some((_, id)) => merged(incident, id, judged.end),
+                None if is_judged(incident) => gone(incident, request, judged.end),
+                None => None,
+            });
         }
         // A look at an older day does not turn the ledger back.
         if newest.is_some_and(|newest| judged.end < newest) {
@@ -113,14 +129,18 @@ impl Ledger {
 }
 
 /// The incidents of what is asked.
-pub fn known(store: &Store, request: &Request) -> Result<Vec<Incident>> {
-    store.incidents(Some(&scope(request)))
+pub fn known(store: &Store, request: &Request, asked: Asked) -> Result<Vec<Incident>> {
+    store.incidents(Some(&scope(request, asked)))
 }
 
 /// What is asked, in words: incidents of the same scope can be compared.
-fn scope(request: &Request) -> String {
+fn scope(request: &Request, asked: Asked) -> String {
     let question = &request.question;
-    let mut scope = format!("{} of {}", question.metric.name(), group_by(request));
+    let of = match asked {
+        Asked::Grouping => request.group_by.to_string(),
+        Asked::EveryLevel => "every level".into(),
+    };
+    let mut scope = format!("{} of {of}", question.metric.name());
     for category in request.include {
         scope += &format!(" +{}", category.as_str());
     }
@@ -136,10 +156,6 @@ fn filters(request: &Request) -> Vec<String> {
     let mut filters: Vec<String> = request.question.filters.iter().map(ToString::to_string).collect();
     filters.sort();
     filters
-}
-
-fn group_by(request: &Request) -> String {
-    request.group_by.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
 }
 
 fn state(found: &Finding, settled: NaiveDate) -> State {
@@ -196,55 +212,63 @@ fn gone(incident: &Incident, request: &Request, settled: NaiveDate) -> Option<(I
     Some((now, Some(event)))
 }
 
+/// What becomes of an incident that is told by another one now.
+fn merged(incident: &Incident, whole: &str, settled: NaiveDate) -> Option<(Incident, Option<&'static str>)> {
+    if incident.state == State::Withdrawn {
+        return None;
+    }
+    let mut now = Incident { state: State::Withdrawn, seen_on: settled, closed_on: Some(settled), ..incident.clone() };
+    now.reasons.push(format!("part of {whole} now"));
+    Some((now, Some("merged")))
+}
+
 /// How well an incident fits a finding, if it does.
-type Fits<'a> = dyn Fn(&Incident, &Finding) -> Option<i64> + 'a;
+pub(super) type Fits<'a> = dyn Fn(&Incident, &Found) -> Option<i64> + 'a;
 
 /// The incident of each finding, each at most once: first those that began on the same day, then those whose
 /// days overlap most, then open ones that were over at most [`GAP_DAYS`] before.
-fn matched(known: &[Incident], findings: &[(Finding, Vec<String>)]) -> Vec<Option<usize>> {
+fn matched(known: &[Incident], findings: &[Found]) -> Vec<Option<usize>> {
     let mut matched: Vec<Option<usize>> = vec![None; findings.len()];
-    let mut taken = vec![false; known.len()];
-    let mut places: BTreeMap<(&[String], &str), Vec<usize>> = BTreeMap::new();
-    for (place, incident) in known.iter().enumerate() {
-        places.entry((&incident.group_values, &incident.direction)).or_default().push(place);
-    }
-    let overlap = |incident: &Incident, found: &Finding| {
-        let (start, end) = (incident.start_date.max(found.start), incident.last_date.min(found.last_seen));
-        (end - start).num_days() + 1
+    let is_same = |incident: &Incident, found: &Found| {
+        let is_move = incident.kind == Kind::Moved.name();
+        found.is_of_group(incident) && found.is_move() == is_move && (is_move || found.has_direction(incident))
     };
     let rounds: [&Fits; 3] = [
-        &|incident, found| (incident.start_date == found.start).then_some(0),
-        &|incident, found| Some(overlap(incident, found)).filter(|days| *days > 0),
+        &|incident, found| (incident.start_date == found.finding.start).then_some(0),
+        &|incident, found| Some(found.overlap(incident)).filter(|days| *days > 0),
         &|incident, found| {
-            let near = overlap(incident, found) > -GAP_DAYS;
+            let near = found.overlap(incident) > -GAP_DAYS;
             (near && incident.state == State::Open).then_some(0)
         },
     ];
     for fits in rounds {
-        for (index, (found, values)) in findings.iter().enumerate() {
-            if matched[index].is_some() {
-                continue;
-            }
-            let same = places.get(&(&values[..], found.direction.name())).into_iter().flatten();
-            let free = same.filter(|place| !taken[**place]);
-            let best = free.filter_map(|place| Some((fits(&known[*place], found)?, *place)));
-            // Of several that fit alike, the newest, which comes first.
-            matched[index] = best.max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, place)| place);
-            matched[index].iter().for_each(|place| taken[*place] = true);
-        }
+        match_round(known, findings, &mut matched, &|incident, found| {
+            is_same(incident, found).then(|| fits(incident, found)).flatten()
+        });
     }
     matched
 }
 
+/// Gives each finding that has none the free incident that fits best.
+pub(super) fn match_round(known: &[Incident], findings: &[Found], matched: &mut [Option<usize>], fits: &Fits) {
+    let mut free: BTreeSet<usize> = (0..known.len()).collect();
+    matched.iter().flatten().for_each(|place| _ = free.remove(place));
+    for (found, matched) in findings.iter().zip(matched).filter(|(_, matched)| matched.is_none()) {
+        let best = free.iter().filter_map(|place| Some((fits(&known[*place], found)?, *place)));
+        // Of several that fit alike, the newest, which comes first.
+        *matched = best.max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, place)| place);
+        matched.iter().for_each(|place| _ = free.remove(place));
+    }
+}
+
 /// The same for the same question, group, direction and first day, and given once.
-fn stable_id(
-    scope: &str,
-    values: &[String],
-    direction: Direction,
-    start: NaiveDate,
-    given: &mut BTreeSet<String>,
-) -> String {
-    let mut text = format!("{scope}|{}|{start}|{}", direction.name(), values.join("|"));
+fn stable_id(scope: &str, asked: Asked, found: &Found, given: &mut BTreeSet<String>) -> String {
+    let values = match asked {
+        Asked::Grouping => found.values.join("|"),
+        // Values of two dimensions may be alike.
+        Asked::EveryLevel => format!("{}|{}", found.group_by, found.values.join("|")),
+    };
+    let mut text = format!("{scope}|{}|{}|{values}", found.finding.direction.name(), found.finding.start);
     loop {
         let id: String = Sha256::digest(&text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         if given.insert(id.clone()) {

@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use super::{
     Question, SCHEMA_VERSION,
-    anomalies::{self, Finding, anomalies},
+    anomalies::{self, Finding},
     change::CauseShare,
     compare::{self, Comparison, Versus, just_before, month_periods},
     course::ChartDay,
-    explain, group_filters,
+    explain, group_filters, levels,
     trends::{self, HiddenByCredits},
 };
 use crate::{
@@ -116,7 +116,7 @@ pub fn overview(store: &Store, request: &Request) -> Result<Overview> {
     };
     let first_day = frame.first_day().unwrap_or(settled);
     let from = (settled - Days::new(FINDING_DAYS - 1)).max(first_day);
-    let mut found = anomalies(store, &judged(from, request.group_by.clone()))?.findings;
+    let mut found = levels::anomalies(store, &judged(from, GroupBy(Vec::new())))?.findings;
     let more_findings = found.len().saturating_sub(request.top);
     found.truncate(request.top);
     let findings = found.into_iter().map(|finding| told(store, request, finding)).collect::<Result<_>>()?;

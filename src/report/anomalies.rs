@@ -9,7 +9,7 @@ use super::{
     wrapped,
 };
 use crate::{
-    analysis::detect::{Direction, Severity},
+    analysis::detect::{Direction, Kind, Severity},
     error::Result,
     insights::anomalies::{Anomalies, Finding, Scores},
 };
@@ -64,8 +64,9 @@ fn text(
     } else {
         format!("from {} to {}", anomalies.judged.start, anomalies.judged.end)
     };
+    let levels = anomalies.levels.as_ref().map_or(String::new(), |levels| format!(" at {} levels", levels.len()));
     let basis = format!(
-        "{} series of {} cost, {}, threshold {:.1}",
+        "{} series{levels} of {} cost, {}, threshold {:.1}",
         units::count(anomalies.series as u64),
         anomalies.metric.name().replace('_', " "),
         anomalies.method.name(),
@@ -102,6 +103,9 @@ fn text(
 
 /// The values of a finding's group; of a move that many groups share, how many they are.
 fn who(anomalies: &Anomalies, finding: &Finding) -> Vec<String> {
+    if anomalies.levels.is_some() {
+        return vec![where_it_is(finding)];
+    }
     if finding.group.is_empty() && !anomalies.group_by.0.is_empty() {
         let mut names = vec![format!("({} groups)", finding.groups)];
         names.resize(anomalies.group_by.0.len(), "-".into());
@@ -110,11 +114,43 @@ fn who(anomalies: &Anomalies, finding: &Finding) -> Vec<String> {
     group_names(&finding.group, finding.account_name.as_deref())
 }
 
+/// The group of a finding at whatever level, in one cell.
+fn where_it_is(finding: &Finding) -> String {
+    let names = group_names(&finding.group, finding.account_name.as_deref()).join(" / ");
+    match (finding.kind, names.is_empty(), finding.groups) {
+        (Kind::Moved, true, _) => format!("between {}", moved_between(finding)),
+        (Kind::Moved, false, _) => format!("{names} (between {})", moved_between(finding)),
+        (_, true, 1) => "total".into(),
+        (_, true, groups) => format!("({groups} groups)"),
+        (_, false, _) => names,
+    }
+}
+
+/// What tells the two sides of a move apart: accounts, regions.
+fn moved_between(finding: &Finding) -> String {
+    let from = finding.members.first().map(|from| &from.group);
+    let differing = from.and_then(|from| from.keys().find(|dimension| !finding.group.contains_key(*dimension)));
+    differing.map_or("groups".into(), |dimension| format!("{}s", dimension.replace('-', " ")))
+}
+
+fn what(finding: &Finding) -> String {
+    match finding.kind {
+        Kind::Moved => "moved".into(),
+        kind => format!("{} {}", kind.name().replace('_', " "), finding.direction.name()),
+    }
+}
+
 fn table(anomalies: &Anomalies, findings: &[Finding]) -> Table {
-    let mut columns = vec![Column::name("severity"), Column::name("since")];
+    let has_levels = anomalies.levels.is_some();
+    let mut columns = match has_levels {
+        true => {
+            vec![Column::name("id"), Column::name("severity").rank(2), Column::name("since"), Column::name("where")]
+        }
+        false => vec![Column::name("severity"), Column::name("since")],
+    };
     columns.extend(anomalies.group_by.0.iter().map(|dimension| Column::name(dimension.to_string())));
     columns.extend([
-        Column::name("what"),
+        if has_levels { Column::name("what").rank(1) } else { Column::name("what") },
         Column::number("expected").rank(3),
         Column::number("actual").rank(2),
         Column::number("impact"),
@@ -127,6 +163,9 @@ fn table(anomalies: &Anomalies, findings: &[Finding]) -> Table {
     let mut table = Table::new(columns);
     for finding in findings {
         let mut cells = vec![finding.severity.name().to_owned(), finding.start.to_string()];
+        if has_levels {
+            cells.insert(0, finding.id.clone());
+        }
         cells.extend(who(anomalies, finding));
         let pct = (finding.expected.abs() >= 0.01).then(|| finding.impact / finding.expected.abs() * 100.0);
         let until = match finding.end {
@@ -135,7 +174,7 @@ fn table(anomalies: &Anomalies, findings: &[Finding]) -> Table {
             Some(end) => end.to_string(),
         };
         cells.extend([
-            format!("{} {}", finding.kind.name().replace('_', " "), finding.direction.name()),
+            what(finding),
             money(finding.expected),
             money(finding.actual),
             change(finding.impact, &anomalies.currency),
@@ -154,9 +193,16 @@ fn table(anomalies: &Anomalies, findings: &[Finding]) -> Table {
 }
 
 fn findings_csv(anomalies: &Anomalies) -> Result<String> {
+    let mut dimensions = anomalies.group_by.0.clone();
+    for dimension in anomalies.levels.iter().flatten().flat_map(|level| &level.0) {
+        if !dimensions.contains(dimension) {
+            dimensions.push(dimension.clone());
+        }
+    }
+    let names: Vec<String> = dimensions.iter().map(ToString::to_string).collect();
     let mut header: Vec<String> =
         ["id", "kind", "direction", "severity", "date", "start", "end"].map(str::to_owned).into();
-    header.extend(anomalies.group_by.0.iter().map(ToString::to_string));
+    header.extend(names.clone());
     header.extend(
         ["actual", "expected", "impact", "impact_total", "at_stake", "score", "currency", "reasons"].map(str::to_owned),
     );
@@ -170,9 +216,7 @@ fn findings_csv(anomalies: &Anomalies) -> Result<String> {
             finding.start.to_string(),
             finding.end.map_or(String::new(), |end| end.to_string()),
         ];
-        let mut group: Vec<String> = finding.group.values().map(plain).collect();
-        group.resize(anomalies.group_by.0.len(), String::new());
-        row.extend(group);
+        row.extend(names.iter().map(|name| finding.group.get(name).map_or(String::new(), plain)));
         row.extend([
             finding.actual.to_string(),
             finding.expected.to_string(),

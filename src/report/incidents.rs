@@ -7,6 +7,7 @@ use super::{
     wrapped,
 };
 use crate::{
+    analysis::detect::Kind,
     error::Result,
     insights::incidents::{Incidents, Shown, State},
 };
@@ -53,15 +54,8 @@ pub fn render_one(shown: &Shown, format: Format, style: Style) -> Result<String>
         return to_csv_of(std::slice::from_ref(shown));
     }
     let who = who(shown);
-    let mut text = format!(
-        "{} {}: {} {}, {}, {}\n",
-        incident.id,
-        who,
-        incident.kind.replace('_', " "),
-        incident.direction,
-        incident.severity,
-        incident.state.name()
-    );
+    let mut text =
+        format!("{} {}: {}, {}, {}\n", incident.id, who, what(shown), incident.severity, incident.state.name());
     text += &format!(
         "from {} to {}, {} of {} days flagged, most on {}: {} instead of {}\n",
         incident.start_date,
@@ -85,9 +79,18 @@ pub fn render_one(shown: &Shown, format: Format, style: Style) -> Result<String>
 }
 
 fn who(shown: &Shown) -> String {
-    match shown.group.is_empty() {
-        true => "many groups".into(),
-        false => group_names(&shown.group, shown.account_name.as_deref()).join(" / "),
+    match (shown.group.is_empty(), shown.incident.group_by.as_str()) {
+        (true, "") => "total".into(),
+        (true, _) => "many groups".into(),
+        (false, _) => group_names(&shown.group, shown.account_name.as_deref()).join(" / "),
+    }
+}
+
+fn what(shown: &Shown) -> String {
+    let incident = &shown.incident;
+    match incident.kind == Kind::Moved.name() {
+        true => incident.kind.clone(),
+        false => format!("{} {}", incident.kind.replace('_', " "), incident.direction),
     }
 }
 
@@ -120,7 +123,7 @@ fn table(incidents: &[Shown]) -> Table {
             shown.days.to_string(),
             incident.group_by.clone(),
             who(shown),
-            format!("{} {}", incident.kind.replace('_', " "), incident.direction),
+            what(shown),
             change(incident.impact, &incident.currency),
             change(incident.impact_total, &incident.currency),
             format!("{:.1}", incident.score),

@@ -8,6 +8,8 @@ use super::Style;
 /// Names are not shortened below this.
 const MIN_NAME_WIDTH: usize = 12;
 const GAP: usize = 2;
+/// What is before the last part of a path is not shortened below this.
+const MIN_HEAD_WIDTH: usize = 5;
 
 /// One column of a [`Table`].
 #[derive(Clone, Debug)]
@@ -182,6 +184,14 @@ fn shortened(text: &str, width: usize) -> String {
     {
         return id.to_owned();
     }
+    // Of a path the last part says most, and of that the id.
+    if let Some((head, tail)) = text.rsplit_once(" / ") {
+        let tail = tail.split_once(" (").map_or(tail, |(id, _)| id);
+        let room = width.saturating_sub(tail.chars().count() + 3);
+        if head.chars().count() <= room || room >= MIN_HEAD_WIDTH {
+            return format!("{} / {tail}", shortened(head, room));
+        }
+    }
     let tail = (width - 1) / 2;
     let head = width - 1 - tail;
     let start: String = text.chars().take(head).collect();
@@ -236,6 +246,8 @@ mod tests {
     fn an_id_stays_whole_before_its_name() {
         assert_eq!(shortened("222222222222 (acme-production)", 20), "222222222222");
         assert_eq!(shortened("arn:aws:s3:::a-long-bucket-name", 12), "arn:aw…-name");
+        assert_eq!(shortened("AmazonCloudWatch / 222222222222 (acme-production)", 24), "Amaz…atch / 222222222222");
+        assert_eq!(shortened("AmazonCloudWatch / 222222222222", 12), "Amazon…22222");
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn findings(answer: &Value) -> Vec<String> {
 fn a_spike_on_the_newest_settled_day() {
     // 2026-03-29 is settled on the 31st; the two days after it are not.
     let sandbox = with_last_days(&[180.0, 100.0, 100.0]);
-    insta::assert_snapshot!(sandbox.run(&["anomalies", "--as-of", "2026-03-31"]), @"
+    insta::assert_snapshot!(sandbox.run(&["anomalies", "--group-by", "service", "--as-of", "2026-03-31"]), @"
     1 anomaly on 2026-03-29 (2 series of net amortized cost, robust, threshold 2.5)
 
     severity  since       service  what      expected   actual   impact        %   in all  score  until
@@ -60,7 +60,7 @@ fn a_spike_on_the_newest_settled_day() {
 
 #[test]
 fn nothing_to_report() {
-    insta::assert_snapshot!(with_last_days(&[]).run(&["anomalies", "--as-of", "2026-03-31"]), @"
+    insta::assert_snapshot!(with_last_days(&[]).run(&["anomalies", "--group-by", "service", "--as-of", "2026-03-31"]), @"
     No anomalies on 2026-03-29 (2 series of net amortized cost, robust, threshold 2.5)
     --- stderr
     note: only 37 days of data before 2026-03-29: 45 and more give better findings
@@ -71,20 +71,31 @@ fn nothing_to_report() {
 #[test]
 fn unsettled_days_are_not_judged() {
     let sandbox = with_last_days(&[500.0, 3.0]);
-    let answer = sandbox.json(&["anomalies", "--as-of", "2026-03-31", "--quiet"]);
+    let answer = sandbox.json(&["anomalies", "--group-by", "service", "--as-of", "2026-03-31", "--quiet"]);
     assert_eq!((findings(&answer), answer["settled_through"].as_str()), (vec![], Some("2026-03-29")));
-    let later =
-        sandbox.json(&["anomalies", "--as-of", "2026-03-31", "--from", "2026-03-20", "--to", "2026-03-31", "--quiet"]);
+    let later = sandbox.json(&[
+        "anomalies",
+        "--group-by",
+        "service",
+        "--as-of",
+        "2026-03-31",
+        "--from",
+        "2026-03-20",
+        "--to",
+        "2026-03-31",
+        "--quiet",
+    ]);
     assert_eq!(later["judged"]["end"], "2026-03-29");
 }
 
 #[test]
 fn a_service_that_stops_is_judged_though_it_has_no_row() {
     let sandbox = with_last_days(&[0.0, 0.0, 0.0]);
-    let answer = sandbox.json(&["anomalies", "--as-of", "2026-03-31", "--quiet"]);
+    let answer = sandbox.json(&["anomalies", "--group-by", "service", "--as-of", "2026-03-31", "--quiet"]);
     assert_eq!(findings(&answer), ["Moved stopped down critical 2026-03-29"]);
     assert_eq!(answer["findings"][0]["actual"], 0.0);
-    let high_floor = sandbox.json(&["anomalies", "--as-of", "2026-03-31", "--min-cost", "200", "--quiet"]);
+    let high_floor =
+        sandbox.json(&["anomalies", "--group-by", "service", "--as-of", "2026-03-31", "--min-cost", "200", "--quiet"]);
     assert_eq!(findings(&high_floor), Vec::<String>::new());
 }
 
@@ -92,7 +103,7 @@ fn a_service_that_stops_is_judged_though_it_has_no_row() {
 fn old_data_is_judged_as_of_its_newest_day_and_that_is_said() {
     // Long after, all but the last day of the data is settled.
     let sandbox = with_last_days(&[180.0, 100.0]);
-    let run = sandbox.ok(&["anomalies", "--as-of", "2026-05-01", "--format", "json"]);
+    let run = sandbox.ok(&["anomalies", "--group-by", "service", "--as-of", "2026-05-01", "--format", "json"]);
     let answer: Value = serde_json::from_str(&run.stdout).expect("JSON");
     assert_eq!((answer["as_of"].as_str(), answer["data_age_days"].as_i64()), (Some("2026-03-31"), Some(31)));
     assert_eq!(findings(&answer).len(), 1);
@@ -104,6 +115,8 @@ fn a_range_is_judged_day_by_day_and_runs_are_merged() {
     let sandbox = with_last_days(&[180.0, 185.0, 100.0, 100.0, 100.0]);
     let run = sandbox.run(&[
         "anomalies",
+        "--group-by",
+        "service",
         "--as-of",
         "2026-03-31",
         "--from",
@@ -130,7 +143,8 @@ fn a_range_is_judged_day_by_day_and_runs_are_merged() {
 fn sensitivity_wins_over_the_configured_threshold() {
     let sandbox = with_last_days(&[113.0, 100.0, 100.0]);
     let flagged = |arguments: &[&str]| {
-        let answer = sandbox.json(&[&["anomalies", "--as-of", "2026-03-31", "--quiet"], arguments].concat());
+        let answer = sandbox
+            .json(&[&["anomalies", "--group-by", "service", "--as-of", "2026-03-31", "--quiet"], arguments].concat());
         (findings(&answer).len(), answer["threshold"].as_f64().expect("a number"))
     };
     assert_eq!(flagged(&[]), (1, 2.5));
@@ -144,14 +158,16 @@ fn sensitivity_wins_over_the_configured_threshold() {
 fn ids_are_stable_and_depend_on_what_is_found() {
     let sandbox = with_last_days(&[180.0, 100.0, 100.0]);
     let id = |arguments: &[&str]| {
-        let answer = sandbox.json(&[&["anomalies", "--as-of", "2026-03-31", "--quiet"], arguments].concat());
+        let answer = sandbox
+            .json(&[&["anomalies", "--group-by", "service", "--as-of", "2026-03-31", "--quiet"], arguments].concat());
         answer["findings"][0]["id"].as_str().expect("an id").to_owned()
     };
     let first = id(&[]);
     assert_eq!(first, id(&["--sensitivity", "high"]));
     sandbox.ok(&["ingest", "a.csv", "--full-refresh", "--quiet"]);
     assert_eq!(first, id(&[]));
-    assert_ne!(first, id(&["--group-by", "service+account"]));
+    let answer = sandbox.json(&["anomalies", "--group-by", "service+account", "--as-of", "2026-03-31", "--quiet"]);
+    assert_ne!(first, answer["findings"][0]["id"].as_str().expect("an id"));
 }
 
 #[test]
@@ -159,7 +175,9 @@ fn exit_codes_tell_scripts() {
     let quiet = with_last_days(&[]);
     let loud = with_last_days(&[180.0, 100.0, 100.0]);
     let code = |sandbox: &Sandbox, arguments: &[&str]| {
-        sandbox.run(&[&["anomalies", "--as-of", "2026-03-31", "--quiet"], arguments].concat()).code
+        sandbox
+            .run(&[&["anomalies", "--group-by", "service", "--as-of", "2026-03-31", "--quiet"], arguments].concat())
+            .code
     };
     assert_eq!(code(&loud, &[]), 0);
     assert_eq!(code(&loud, &["--exit-code"]), 10);
@@ -258,7 +276,8 @@ fn scores_of_a_day_do_not_depend_on_the_range_asked_for() {
 fn findings_in_csv_and_markdown() {
     let sandbox = with_last_days(&[180.0, 100.0, 100.0]);
     for format in ["csv", "markdown"] {
-        let run = sandbox.ok(&["anomalies", "--as-of", "2026-03-31", "--format", format, "--quiet"]);
+        let run =
+            sandbox.ok(&["anomalies", "--group-by", "service", "--as-of", "2026-03-31", "--format", format, "--quiet"]);
         assert!(run.stdout.contains("Moved") && run.stdout.contains("2026-03-29"), "{run}");
     }
     assert_eq!(sandbox.run(&["anomalies", "--scores", "--format", "markdown"]).code, 2);

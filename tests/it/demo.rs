@@ -31,6 +31,8 @@ fn the_demo_finds_its_events_whatever_the_day_and_the_seed() {
                 run.stdout.lines().find(|line| line.trim_start().starts_with(kind)).expect("a line for each event");
             assert!(line.contains("found as"), "{day} {seed}: {line}");
         }
+        let all = "8 of 8 events found, the two sides of the move as one; 0 other findings";
+        assert!(run.stdout.contains(all), "{day} {seed}: {run}");
     }
 }
 

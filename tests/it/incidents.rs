@@ -22,7 +22,7 @@ fn morning(sandbox: &Sandbox, days: u64, moved: impl Fn(u64) -> f64) {
     sandbox.ok(&["ingest", "a.csv", "--quiet"]);
     let today: NaiveDate = "2026-01-01".parse().expect("a date");
     let today = (today + Days::new(days)).to_string();
-    sandbox.ok(&["anomalies", "--as-of", &today, "--quiet"]);
+    sandbox.ok(&["anomalies", "--group-by", "service", "--as-of", &today, "--quiet"]);
 }
 
 fn step(index: u64) -> f64 {
@@ -89,12 +89,22 @@ fn nothing_is_written_with_no_save_by_scores_or_twice() {
     let sandbox = Sandbox::new();
     sandbox.write("a.csv", bill(63, step));
     sandbox.ok(&["ingest", "a.csv", "--quiet"]);
-    sandbox.ok(&["anomalies", "--as-of", "2026-03-05", "--no-save", "--quiet"]);
-    sandbox.ok(&["anomalies", "--as-of", "2026-03-05", "--scores", "--format", "csv", "--quiet"]);
+    sandbox.ok(&["anomalies", "--group-by", "service", "--as-of", "2026-03-05", "--no-save", "--quiet"]);
+    sandbox.ok(&[
+        "anomalies",
+        "--group-by",
+        "service",
+        "--as-of",
+        "2026-03-05",
+        "--scores",
+        "--format",
+        "csv",
+        "--quiet",
+    ]);
     sandbox.ok(&["backtest", "--as-of", "2026-03-05", "--days", "14", "--quiet"]);
     assert_eq!(sandbox.number("SELECT count(*) FROM anomalies"), 0.0);
     for _ in 0..3 {
-        sandbox.ok(&["anomalies", "--as-of", "2026-03-05", "--quiet"]);
+        sandbox.ok(&["anomalies", "--group-by", "service", "--as-of", "2026-03-05", "--quiet"]);
     }
     assert_eq!(sandbox.number("SELECT count(*) FROM anomalies"), 1.0);
     assert_eq!(sandbox.number("SELECT count(*) FROM anomaly_events"), 1.0);
@@ -105,8 +115,8 @@ fn a_look_back_does_not_turn_the_ledger_back() {
     let sandbox = Sandbox::new();
     morning(&sandbox, 70, step);
     let before = sandbox.rows("SELECT * FROM anomalies");
-    sandbox.ok(&["anomalies", "--as-of", "2026-03-05", "--quiet"]);
-    sandbox.ok(&["anomalies", "--as-of", "2026-02-15", "--quiet"]);
+    sandbox.ok(&["anomalies", "--group-by", "service", "--as-of", "2026-03-05", "--quiet"]);
+    sandbox.ok(&["anomalies", "--group-by", "service", "--as-of", "2026-02-15", "--quiet"]);
     assert_eq!(sandbox.rows("SELECT * FROM anomalies"), before);
 }
 
@@ -118,8 +128,8 @@ fn questions_of_different_scope_do_not_touch_each_other() {
     for arguments in [
         &["--group-by", "service"][..],
         &["--group-by", "account"],
-        &["--filter", "service=Steady"],
-        &["--method", "classic"],
+        &["--group-by", "service", "--filter", "service=Steady"],
+        &["--group-by", "service", "--method", "classic"],
     ] {
         sandbox.ok(&[&["anomalies", "--as-of", "2026-03-05", "--quiet"], arguments].concat());
     }
@@ -167,7 +177,7 @@ fn a_database_in_use_is_a_warning_and_the_findings_stand() {
         duckdb::Config::default().access_mode(duckdb::AccessMode::ReadOnly).expect("a setting"),
     )
     .expect("the database opens");
-    let run = sandbox.run(&["anomalies", "--as-of", "2026-03-05", "--quiet"]);
+    let run = sandbox.run(&["anomalies", "--group-by", "service", "--as-of", "2026-03-05", "--quiet"]);
     assert_eq!(run.code, 0, "{run}");
     assert!(run.stdout.contains("Moved") && run.stderr.contains("the ledger was not written"), "{run}");
     drop(reader);

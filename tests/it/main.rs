@@ -14,6 +14,7 @@ mod harness;
 mod incidents;
 mod ingest;
 mod layouts;
+mod levels;
 mod newest_day;
 mod properties;
 mod real_bills;

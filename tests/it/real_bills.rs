@@ -35,11 +35,29 @@ fn aws_glue_doubled_on_2018_10_10() {
     let Some(folder) = shared("cur_v1_parquet") else { return };
     let sandbox = Sandbox::new();
     sandbox.ok(&["ingest", &folder, "--quiet"]);
-    let answer = sandbox.json(&["anomalies", "--as-of", "2018-10-13", "--sensitivity", "medium", "--quiet"]);
+    let answer = sandbox.json(&[
+        "anomalies",
+        "--group-by",
+        "service",
+        "--as-of",
+        "2018-10-13",
+        "--sensitivity",
+        "medium",
+        "--quiet",
+    ]);
     let glue = &answer["findings"][0];
     assert_eq!((glue["group"]["service"].as_str(), glue["direction"].as_str()), (Some("AWSGlue"), Some("up")));
     assert_eq!((cents(&glue["expected"]), cents(&glue["actual"])), (5_286, 10_571));
-    let since = sandbox.json(&["anomalies", "--as-of", "2018-10-13", "--from", "2018-10-05", "--quiet"]);
+    let since = sandbox.json(&[
+        "anomalies",
+        "--group-by",
+        "service",
+        "--as-of",
+        "2018-10-13",
+        "--from",
+        "2018-10-05",
+        "--quiet",
+    ]);
     assert_eq!(since["findings"][0]["date"], "2018-10-10");
 }
 
@@ -49,18 +67,9 @@ fn the_findings_of_the_2018_bill() {
     let Some(folder) = shared("cur_v1_parquet") else { return };
     let sandbox = Sandbox::new();
     sandbox.ok(&["ingest", &folder, "--quiet"]);
-    let run = sandbox.run(&[
-        "anomalies",
-        "--metric",
-        "amortized",
-        "--as-of",
-        "2018-12-31",
-        "--from",
-        "2018-10-01",
-        "--top",
-        "0",
-        "--quiet",
-    ]);
+    let arguments =
+        ["anomalies", "--metric", "amortized", "--as-of", "2018-12-31", "--from", "2018-10-01", "--top", "0"];
+    let run = sandbox.run(&[&arguments[..], &["--group-by", "service", "--quiet"]].concat());
     insta::assert_snapshot!(run, @"
     8 anomalies from 2018-10-01 to 2018-12-29 (17 series of amortized cost, robust, threshold 2.5)
 
@@ -108,6 +117,57 @@ fn the_worked_example_of_an_explanation_is_what_the_program_says() {
         let said = sandbox.ok(&[&arguments[..], &["--quiet"]].concat()).stdout;
         assert!(page.contains(&format!("{}\n{said}```", arguments.join(" "))), "docs/EXPLAIN.md is not this:\n{said}");
     }
+}
+
+/// The same at every level, one incident for each event.
+#[test]
+fn the_incidents_of_the_2018_bill() {
+    let Some(folder) = shared("cur_v1_parquet") else { return };
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["ingest", &folder, "--quiet"]);
+    let arguments = ["anomalies", "--metric", "amortized", "--as-of", "2018-12-31", "--from", "2018-10-01", "--quiet"];
+    insta::assert_snapshot!(sandbox.run(&arguments), @"
+    11 anomalies from 2018-10-01 to 2018-12-29 (359 series at 6 levels of amortized cost, robust, threshold 2.5)
+
+    id            severity  since       where                         what              expected   actual   impact         %
+    235e6f6461ab  critical  2018-11-21  AWSGlue / 836060457634        stopped down        $98.47    $0.00  -$98.47  -100.0 %
+    d13c980e2da0  critical  2018-10-10  AWSGlue / 836060457634        level shift up      $52.86  $105.71  +$52.85  +100.0 %
+    f0a085f74ea7  critical  2018-11-24  AmazonRDS / 836060457634      level shift down    $30.05    $0.01  -$30.04  -100.0 %
+    8168e547af91  warning   2018-11-21  AmazonEC2 / 836060457634      level shift down    $28.95   $13.12  -$15.83   -54.7 %
+    a228b42b514e  warning   2018-11-21  Ama…EC2 / BoxUsage:m4.xlarge  stopped down         $4.80    $0.00   -$4.80  -100.0 %
+    50bacaabcf35  warning   2018-10-29  Amaz…EC2 / BoxUsage:t2.large  level shift up       $1.41    $5.87   +$4.46  +315.6 %
+    572d9db2b93a  critical  2018-10-27  AWSGlue / 836060457634        point up            $78.22   $98.40  +$20.19   +25.8 %
+    4d35d4af4e12  warning   2018-10-11  AmazonEC2 / 011254002932      level shift up       $1.35    $3.59   +$2.24  +165.6 %
+    8b3b04dea1a8  warning   2018-10-16  AWSGlue / 836060457634        point down          $52.86   $40.82  -$12.04   -22.8 %
+    8e88f2db9eac  warning   2018-12-05  Amaz…EC2 / BoxUsage:t2.micro  level shift down     $2.88    $0.56   -$2.32   -80.7 %
+    e9634f172859  warning   2018-10-09  AmazonEC2 / 836060457634      point up            $22.30   $26.26   +$3.96   +17.7 %
+
+    why
+
+    - 235e6f6461ab AWSGlue / 836060457634: median of 7 days 0.00 against 98.47 before, -100 %, weekdays evened out; score
+      -20.3, threshold 2.5; 14 of 14 days flagged; taken as normal from 2018-12-05 on
+    - d13c980e2da0 AWSGlue / 836060457634: 105.71 instead of 52.86 give or take 6.61 (the level of 9 days); score 20.0,
+      threshold 2.5; 14 of 17 days flagged; taken as normal from 2018-10-27 on
+    - f0a085f74ea7 AmazonRDS / 836060457634: 0.01 instead of 30.05 give or take 1.13 (the level of 28 days); score -66.7,
+      threshold 2.5; 14 of 14 days flagged; taken as normal from 2018-12-08 on
+    - 8168e547af91 AmazonEC2 / 836060457634: median of 7 days 13.12 against 28.95 before, -55 %, weekdays evened out; score
+      -13.7, threshold 2.5; 5 of 18 days flagged; taken as normal from 2018-12-09 on
+    - a228b42b514e AmazonEC2 / BoxUsage:m4.xlarge: 0.00 instead of 4.80 give or take 0.18 (the level of 28 days); score
+      -66.7, threshold 2.5; 13 of 16 days flagged; taken as normal from 2018-12-07 on
+    - 50bacaabcf35 AmazonEC2 / BoxUsage:t2.large: 5.87 instead of 1.41 give or take 0.18 (the level of 14 days); score 63.1,
+      threshold 2.5; 13 of 15 days flagged; taken as normal from 2018-11-13 on
+    - 572d9db2b93a AWSGlue / 836060457634: 98.40 instead of 78.22 give or take 9.78 (the level of 7 days); score 5.2,
+      threshold 2.5; 2 of 2 days flagged
+    - 4d35d4af4e12 AmazonEC2 / 011254002932: 3.59 instead of 1.35 give or take 0.17 (the level of 9 days); score 33.1,
+      threshold 2.5; 13 of 13 days flagged; taken as normal from 2018-10-24 on
+    - 8b3b04dea1a8 AWSGlue / 836060457634: 40.82 instead of 52.86 give or take 6.61 (the level of 9 days); score -4.6,
+      threshold 2.5; 2 of 2 days flagged
+    - 8e88f2db9eac AmazonEC2 / BoxUsage:t2.micro: 0.56 instead of 2.88 give or take 0.36 (the level of 9 days); score -16.1,
+      threshold 2.5; 7 of 8 days flagged; taken as normal from 2018-12-13 on
+    - e9634f172859 AmazonEC2 / 836060457634: 26.26 instead of 22.30 give or take 2.79 (the level of 8 days); score 3.5,
+      threshold 2.5
+    --- exit code 0
+    ");
 }
 
 #[test]

@@ -1,0 +1,134 @@
+//! A finding with its group, and which incident of the ledger it is when it is told at another level than before.
+
+use std::collections::BTreeMap;
+
+use super::{
+    account_name,
+    anomalies::{self, Member},
+    group_object,
+    incidents::{Fits, GAP_DAYS, Ledger, match_round},
+};
+use crate::{
+    analysis::{detect::Kind, findings::Finding},
+    model::{GroupBy, Period, Series},
+    store::ledger::Incident,
+};
+
+/// A finding, and the group that it is of.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub finding: Finding,
+    pub group_by: GroupBy,
+    /// One value for each dimension; none for a move that many groups share.
+    pub values: Vec<String>,
+    /// What it tells of other levels.
+    pub members: Vec<Found>,
+}
+
+impl Found {
+    pub fn new(finding: Finding, group_by: &GroupBy, series: &[Series]) -> Self {
+        let values = match finding.series[..] {
+            [only] => series[only].group.clone(),
+            _ => Vec::new(),
+        };
+        Self { finding, group_by: group_by.clone(), values, members: Vec::new() }
+    }
+
+    pub fn is_of_group(&self, incident: &Incident) -> bool {
+        self.values == incident.group_values && self.group_by.to_string() == incident.group_by
+    }
+
+    pub fn has_direction(&self, incident: &Incident) -> bool {
+        self.finding.direction.name() == incident.direction
+    }
+
+    pub fn is_move(&self) -> bool {
+        self.finding.kind == Kind::Moved
+    }
+
+    /// Days that it shares with an incident, less than one when there are none.
+    pub fn overlap(&self, incident: &Incident) -> i64 {
+        let start = incident.start_date.max(self.finding.start);
+        (incident.last_date.min(self.finding.last_seen) - start).num_days() + 1
+    }
+
+    /// Whether it is of the group, the direction and the days of an incident.
+    pub fn is_same(&self, incident: &Incident) -> bool {
+        self.is_of_group(incident) && self.has_direction(incident) && self.overlap(incident) > 0
+    }
+}
+
+/// The findings that reach into the judged days.
+pub fn shown(
+    every: &[Found],
+    ledger: &Ledger,
+    judged: Period,
+    names: &BTreeMap<String, String>,
+) -> Vec<anomalies::Finding> {
+    let reaching = every.iter().zip(&ledger.ids).filter(|(found, _)| found.finding.last_seen >= judged.start);
+    let shown = reaching.map(|(Found { finding: found, group_by, values, members }, id)| anomalies::Finding {
+        id: id.clone(),
+        kind: found.kind,
+        direction: found.direction,
+        severity: found.severity,
+        date: found.date,
+        start: found.start,
+        end: found.end,
+        group: group_object(group_by, values),
+        account_name: account_name(group_by, values, names),
+        groups: found.series.len(),
+        actual: found.actual,
+        expected: found.expected,
+        impact: found.impact,
+        impact_total: found.impact_total,
+        at_stake: found.at_stake,
+        score: found.score,
+        flagged_days: found.flagged_days,
+        accepted: found.accepted,
+        reasons: found.reasons.clone(),
+        members: members.iter().map(|one| member(one, names)).collect(),
+    });
+    shown.collect()
+}
+
+fn member(found: &Found, names: &BTreeMap<String, String>) -> Member {
+    let finding = &found.finding;
+    Member {
+        group: group_object(&found.group_by, &found.values),
+        account_name: account_name(&found.group_by, &found.values, names),
+        groups: finding.series.len(),
+        kind: finding.kind,
+        direction: finding.direction,
+        start: finding.start,
+        end: finding.end,
+        impact: finding.impact,
+        impact_total: finding.impact_total,
+    }
+}
+
+/// What is told at another level today: first incidents of a group that the finding has as a member, then those whose
+/// group does not contradict its own and that began when it did, give or take [`GAP_DAYS`].
+pub fn match_other_levels(known: &[Incident], findings: &[Found], matched: &mut [Option<usize>]) {
+    let is_member = |incident: &Incident, found: &Found| {
+        let same = found.members.iter().filter(|member| member.is_same(incident));
+        same.map(|member| member.overlap(incident)).max()
+    };
+    let is_nested = |incident: &Incident, found: &Found| {
+        let is_move = found.is_move() || incident.kind == Kind::Moved.name();
+        let apart = (incident.start_date - found.finding.start).num_days().abs();
+        if apart > GAP_DAYS || found.overlap(incident) <= 0 || !(is_move || found.has_direction(incident)) {
+            return None;
+        }
+        let names: Vec<&str> = incident.group_by.split('+').collect();
+        let differs = |(dimension, value): (String, &String)| {
+            let mut pairs = names.iter().zip(&incident.group_values);
+            pairs.any(|(name, other)| *name == dimension && other != value)
+        };
+        let mut pairs = found.group_by.0.iter().map(ToString::to_string).zip(&found.values);
+        (!pairs.any(differs)).then_some(-apart)
+    };
+    let rounds: [&Fits; 2] = [&is_member, &is_nested];
+    for fits in rounds {
+        match_round(known, findings, matched, fits);
+    }
+}

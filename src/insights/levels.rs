@@ -1,0 +1,296 @@
+//! Every level judged, and one finding for the same dollars: a service, its account and the total that it moves are
+//! one. What is the same is for [`crate::analysis::rollup`] to say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+
+use super::{
+    SCHEMA_VERSION,
+    anomalies::{Anomalies, Data, Request, chance_note, unusable_note},
+    found::{Found, shown},
+    incidents::{self, Asked, Ledger},
+    source_names,
+};
+use crate::{
+    analysis::{
+        detect::{Direction, Judged, Kind, Severity},
+        findings::{Finding, findings},
+        rollup::{Candidate, Incident, roll_up},
+    },
+    error::{Error, Result},
+    model::{Dimension, GroupBy, Period},
+    store::{Store, ledger::Incident as Known},
+};
+
+/// The levels, the finest last: of two that tell a change alike, the later one is said.
+const LEVELS: [&[Dimension]; 6] = [
+    &[],
+    &[Dimension::Region],
+    &[Dimension::Account],
+    &[Dimension::Service],
+    &[Dimension::Service, Dimension::UsageType],
+    &[Dimension::Service, Dimension::Account],
+];
+/// Parts of an incident that are named.
+const NAMED: usize = 5;
+
+/// One level, judged.
+struct Level {
+    group_by: GroupBy,
+    data: Data,
+    judged: Judged,
+}
+
+/// Judges the newest settled day, or each day of a range, at every level. `request.group_by` does not matter.
+///
+/// # Errors
+/// As [`super::anomalies::anomalies`].
+pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
+    let known = incidents::known(store, request, Asked::EveryLevel)?;
+    let levels = levels(store, request, &known)?;
+    let Some(Level { data, .. }) = levels.first() else { return Err(Error::bug("there is no level")) };
+    let whole = Period { start: data.first_day, end: data.judged.end };
+    let names = store.account_names()?;
+    let mut found: Vec<Found> = Vec::new();
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for (place, level) in levels.iter().enumerate() {
+        for finding in findings(&level.data.series, &level.judged, whole, &request.parameters) {
+            candidates.push(candidate(place, level, &finding));
+            found.push(Found::new(finding, &level.group_by, &level.data.series));
+        }
+    }
+    let incidents = roll_up(&candidates);
+    let mut every: Vec<Found> =
+        incidents.iter().map(|incident| told(incident, &candidates, &found, whole.end, &names)).collect();
+    every.sort_by(|a, b| {
+        let key = |one: &Found| (one.finding.start, one.values.clone());
+        b.finding.at_stake.total_cmp(&a.finding.at_stake).then_with(|| key(a).cmp(&key(b)))
+    });
+    let groups: BTreeMap<String, Option<BTreeSet<&[String]>>> =
+        levels.iter().map(|level| (level.group_by.to_string(), level.data.groups())).collect();
+    let is_judged = |incident: &Known| match groups.get(&incident.group_by) {
+        Some(Some(groups)) => groups.contains(&incident.group_values[..]),
+        _ => true,
+    };
+    let ledger = Ledger::new(&known, request, Asked::EveryLevel, &data.currency, data.judged, &every, &is_judged);
+    let series = levels.iter().map(|level| level.data.count()).sum();
+    let detail = &levels[detail(levels.iter().map(|level| &level.group_by))];
+    let mut notes = data.notes.clone();
+    let (all, unusable) = detail.data.all(&detail.judged);
+    notes.extend(unusable_note(all, unusable, &detail.data.missing, data.judged));
+    notes.extend(chance_note(&request.parameters, series, data.judged));
+    Ok(Anomalies {
+        schema_version: SCHEMA_VERSION,
+        command: "anomalies",
+        as_of: data.frame.as_of,
+        data_age_days: data.frame.data_age_days,
+        settled_through: data.frame.settled_through,
+        source: source_names(&data.segments),
+        metric: request.question.metric,
+        currency: data.currency.clone(),
+        group_by: GroupBy(Vec::new()),
+        levels: Some(levels.iter().map(|level| level.group_by.clone()).collect()),
+        method: request.parameters.method,
+        sensitivity: request.sensitivity,
+        threshold: request.parameters.threshold,
+        window_days: request.parameters.window_days,
+        judged: data.judged,
+        series,
+        findings: shown(&every, &ledger, data.judged, &names),
+        notes,
+        ledger,
+    })
+}
+
+/// The levels that tell something apart which a coarser one does not: not those by account of a single account, nor
+/// those by usage type of data that has none.
+fn levels(store: &Store, request: &Request, known: &[Known]) -> Result<Vec<Level>> {
+    let mut read: Vec<(GroupBy, Data)> = Vec::new();
+    for dimensions in LEVELS {
+        let group_by = GroupBy(dimensions.to_vec());
+        let of_level = |incident: &&Known| incident.group_by == group_by.to_string();
+        let of_level: Vec<Known> = known.iter().filter(of_level).cloned().collect();
+        let data = Data::newest(store, &Request { group_by: group_by.clone(), ..request.clone() }, &of_level)?;
+        let tells_no_more = |(coarser, known): &(GroupBy, Data)| {
+            coarser.0.iter().all(|dimension| dimensions.contains(dimension)) && known.count() >= data.count()
+        };
+        if !read.iter().any(tells_no_more) {
+            read.push((group_by, data));
+        }
+    }
+    // A day on which an account's bill is not whole shows only there where its services are told apart.
+    let detail = detail(read.iter().map(|(group_by, _)| group_by));
+    let parameters = &request.parameters;
+    let judge = |data: &Data| data.judge(Period { start: data.first_day, end: data.judged.end }, parameters);
+    let told = judge(&read[detail].1);
+    let unfinished = unusable(&read[detail].1, &told);
+    let mut told = Some(told);
+    let judged = read.into_iter().enumerate().map(|(place, (group_by, mut data))| {
+        let own = if place == detail { told.take() } else { None };
+        let judged = own.unwrap_or_else(|| {
+            data.missing.extend(&unfinished);
+            judge(&data)
+        });
+        Level { group_by, data, judged }
+    });
+    Ok(judged.collect())
+}
+
+/// The level that tells services apart, and accounts where there are several.
+fn detail<'a>(levels: impl Iterator<Item = &'a GroupBy>) -> usize {
+    let is_detail = |group_by: &GroupBy| !group_by.0.contains(&Dimension::UsageType);
+    levels.enumerate().filter(|(_, group_by)| is_detail(group_by)).map(|(place, _)| place).last().unwrap_or(0)
+}
+
+/// The days on which some series say nothing.
+fn unusable(data: &Data, judged: &Judged) -> BTreeSet<NaiveDate> {
+    let mut days = BTreeSet::new();
+    let (series, unusable) = data.all(judged);
+    for (series, unusable) in series.iter().zip(unusable) {
+        days.extend(series.start.iter_days().zip(unusable).filter(|(_, unusable)| **unusable).map(|(day, _)| day));
+    }
+    days
+}
+
+fn candidate(place: usize, level: &Level, finding: &Finding) -> Candidate {
+    let series = || finding.series.iter().map(|index| (&level.data.series[*index], &level.judged.verdicts[*index]));
+    let since = series().map(|(one, _)| one.start).min().unwrap_or(finding.start);
+    let mut differences = vec![0.0; Period { start: since, end: level.data.judged.end }.days()];
+    for (one, verdicts) in series() {
+        let offset = usize::try_from((one.start - since).num_days()).unwrap_or(0);
+        for ((difference, cost), verdict) in differences[offset..].iter_mut().zip(&one.values).zip(verdicts) {
+            *difference += verdict.as_ref().map_or(0.0, |verdict| cost - verdict.expected);
+        }
+    }
+    let is_common = finding.series.len() > 1;
+    let group = match finding.series[..] {
+        [only] => level.group_by.0.iter().map(ToString::to_string).zip(level.data.series[only].group.clone()).collect(),
+        _ => Vec::new(),
+    };
+    Candidate {
+        level: place,
+        group,
+        is_common,
+        is_wide: is_common || matches!(level.group_by.0[..], [] | [Dimension::Region]),
+        direction: finding.direction,
+        start: finding.start,
+        last: finding.last_seen,
+        is_accepted: finding.accepted,
+        impact: finding.impact,
+        since,
+        differences,
+    }
+}
+
+/// The finding that tells an incident, with what it is made of.
+fn told(
+    incident: &Incident,
+    candidates: &[Candidate],
+    found: &[Found],
+    end: NaiveDate,
+    names: &BTreeMap<String, String>,
+) -> Found {
+    let mut told = found[incident.of].clone();
+    told.members = incident.members.iter().map(|member| found[*member].clone()).collect();
+    if let Some(from) = incident.from {
+        return moved(told, found[from].clone(), names);
+    }
+    let own = &candidates[incident.of];
+    let parts: Vec<usize> =
+        incident.members.iter().copied().filter(|member| candidates[*member].refines(own)).collect();
+    let finding = &mut told.finding;
+    let severities = parts.iter().map(|part| found[*part].finding.severity);
+    finding.severity = severities.fold(finding.severity, Severity::max);
+    if !finding.accepted {
+        let last = parts.iter().map(|part| found[*part].finding.last_seen);
+        finding.last_seen = last.fold(finding.last_seen, NaiveDate::max);
+        finding.end = (finding.last_seen != end).then_some(finding.last_seen);
+    }
+    let reason = made_of(&told, &parts, candidates, found);
+    told.finding.reasons.extend(reason);
+    told
+}
+
+/// What a finding is made of, by the level that says most of it.
+fn made_of(told: &Found, parts: &[usize], candidates: &[Candidate], found: &[Found]) -> Option<String> {
+    let mut levels: BTreeMap<usize, Vec<&Found>> = BTreeMap::new();
+    for part in parts {
+        levels.entry(candidates[*part].level).or_default().push(&found[*part]);
+    }
+    let dollars = |parts: &[&Found]| parts.iter().map(|part| part.finding.impact.abs()).sum::<f64>();
+    let most = |a: &&Vec<&Found>, b: &&Vec<&Found>| {
+        let cents = |parts: &[&Found]| (dollars(parts) * 100.0).round();
+        cents(a).total_cmp(&cents(b)).then(b.len().cmp(&a.len()))
+    };
+    let mut parts = levels.values().max_by(most)?.clone();
+    parts.sort_by(|a, b| b.finding.impact.abs().total_cmp(&a.finding.impact.abs()).then(a.values.cmp(&b.values)));
+    let first = parts.first()?;
+    let is_new = |dimension: &Dimension| !told.group_by.0.contains(dimension);
+    let own: Vec<&Dimension> = first.group_by.0.iter().filter(|dimension| is_new(dimension)).collect();
+    let what = match own[..] {
+        [only] => only.to_string().replace('-', " "),
+        _ => "group".into(),
+    };
+    let named = parts.iter().take(NAMED).map(|part| {
+        let pairs = part.group_by.0.iter().zip(&part.values);
+        let values: Vec<&str> =
+            pairs.filter(|(dimension, _)| is_new(dimension)).map(|(_, value)| value.as_str()).collect();
+        format!("{} {:+.2}", values.join(" / "), part.finding.impact)
+    });
+    let named: Vec<String> = named.collect();
+    let plural = if parts.len() == 1 { "" } else { "s" };
+    let more = if parts.len() > NAMED { ", …" } else { "" };
+    Some(format!("of {} {what}{plural}: {}{more}", parts.len(), named.join(", ")))
+}
+
+/// One finding of two sides of a move: what both share, and the net of their dollars.
+fn moved(to: Found, from: Found, names: &BTreeMap<String, String>) -> Found {
+    let (here, there) = (&to.finding, &from.finding);
+    let pairs = to.group_by.0.iter().zip(to.values.iter().zip(&from.values));
+    let (mut group_by, mut values, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+    let dollars = here.impact.abs().min(there.impact.abs());
+    for (dimension, (here, there)) in pairs {
+        if here == there {
+            group_by.push(dimension.clone());
+            values.push(here.clone());
+        } else {
+            let named = |value: &String| match names.get(value) {
+                Some(name) if *dimension == Dimension::Account => format!("{value} ({name})"),
+                _ => value.clone(),
+            };
+            let what = dimension.to_string().replace('-', " ");
+            reasons.push(format!("{dollars:.2} a day moved from {what} {} to {}", named(there), named(here)));
+        }
+    }
+    reasons.push(format!("{:+.2} there, {:+.2} here", there.impact, here.impact));
+    let impact = here.impact + there.impact;
+    let impact_total = here.impact_total + there.impact_total;
+    let strongest = if there.score.abs() > here.score.abs() { there } else { here };
+    let finding = Finding {
+        series: [&from.finding.series[..], &to.finding.series].concat(),
+        kind: Kind::Moved,
+        direction: Direction::of(impact),
+        severity: Severity::Info,
+        date: strongest.date,
+        start: here.start.min(there.start),
+        end: here.end.zip(there.end).map(|(here, there)| here.max(there)),
+        last_seen: here.last_seen.max(there.last_seen),
+        actual: here.actual + there.actual,
+        expected: here.expected + there.expected,
+        impact,
+        impact_total,
+        at_stake: impact_total.abs(),
+        score: strongest.score,
+        flagged_days: here.flagged_days.max(there.flagged_days),
+        accepted: here.accepted && there.accepted,
+        reasons,
+    };
+    let members = [vec![plain(&from), plain(&to)], to.members.clone(), from.members.clone()].concat();
+    Found { finding, group_by: GroupBy(group_by), values, members }
+}
+
+/// A finding without its members.
+fn plain(found: &Found) -> Found {
+    Found { members: Vec::new(), ..found.clone() }
+}
