@@ -7,7 +7,7 @@ use super::{
     explain::{Explanation, MeterChange, cause_words},
 };
 use crate::{
-    analysis::attribution::{Cause, without_region},
+    analysis::attribution::{Cause, Move, without_region},
     model::{Dimension, grouped, money},
     store::queries::NONE,
 };
@@ -30,12 +30,11 @@ pub fn explanation(found: &Explanation) -> String {
     let nothing = change.after.abs() < super::change::HALF_CENT;
     let cost = if nothing { "nothing".to_owned() } else { level(change.after) };
     let mut text = if course.days == 1 {
-        format!(
-            "{subject} cost {cost} on {}, {} {}{percent} than such days before",
-            course.start,
-            money(change.change),
-            more(change.change)
-        )
+        let than = match change.change.abs() < super::change::HALF_CENT {
+            true => "as much as".to_owned(),
+            false => format!("{} {}{percent} than", money(change.change), more(change.change)),
+        };
+        format!("{subject} cost {cost} on {}, {than} such days before", course.start)
     } else {
         let a_day = if nothing { "" } else { " a day" };
         let span = match course.state {
@@ -47,11 +46,15 @@ pub fn explanation(found: &Explanation) -> String {
     if course.state == CourseState::NotFlagged {
         text += ", which is not flagged";
     }
-    if let Some(cause) = cause(&found.causes, found.change, found.main_meter.as_ref()) {
-        text += &format!("; {cause}");
-    }
-    if let Some(place) = place(&found.contributors) {
-        text += &format!(", {place}");
+    if let Some(moved) = moved(found) {
+        text += &format!("; {moved}");
+    } else {
+        if let Some(cause) = cause(&found.causes, found.change, found.main_meter.as_ref()) {
+            text += &format!("; {cause}");
+        }
+        if let Some(place) = place(&found.contributors) {
+            text += &format!(", {place}");
+        }
     }
     let at_this_level = |month: f64| {
         format!("{} a month {} at the {} a day of its newest days", money(month), more(month), level(course.recent))
@@ -117,6 +120,27 @@ fn subject(found: &Explanation) -> String {
         values.push(if one.negated { format!("all but {value}") } else { value });
     }
     if values.is_empty() { "The whole bill".into() } else { values.join(" in ") }
+}
+
+/// The largest move, where it is the main cause or more than what is left of both its ends.
+fn moved(found: &Explanation) -> Option<String> {
+    let size = |moved: &Move| moved.dollars.max(moved.before);
+    let largest = found.moves.iter().max_by(|a, b| size(a).total_cmp(&size(b)))?;
+    let main = found.causes.iter().find(|share| share.change * found.change.change > 0.0);
+    let is_main = main.is_some_and(|share| share.cause == Cause::Moved);
+    if !is_main && size(largest) <= found.change.change.abs() {
+        return None;
+    }
+    let accounts = found.contributors.iter().find(|members| members.dimension == Dimension::Account);
+    let names = |places: &[(String, String)]| {
+        let name = |(account, region): &(String, String)| {
+            let known = accounts.and_then(|members| members.members.iter().find(|one| one.value == *account));
+            format!("{} in {region}", known.and_then(|one| one.name.as_deref()).unwrap_or(account))
+        };
+        places.iter().map(name).collect::<Vec<_>>().join(" and ")
+    };
+    let dollars = money(size(largest), &found.currency);
+    Some(format!("{dollars} a day moved from {} to {}", names(&largest.from), names(&largest.to)))
 }
 
 /// The largest cause in the direction of the change, with what it rests on.

@@ -462,6 +462,18 @@ fn an_incident_of_several_values_is_explained_alone_and_in_its_currency() {
 }
 
 #[test]
+fn a_move_is_said_though_nothing_is_left_of_it() {
+    let sandbox = planted("moved");
+    let said = |filters: &[&str]| {
+        let arguments = ["explain", "--service", "AWSGlue", "--date", "2026-03-10", "--as-of", "2026-03-15", "--quiet"];
+        let answer = sandbox.json(&[&arguments[..], filters].concat());
+        answer["sentence"].as_str().expect("a sentence").to_owned()
+    };
+    insta::assert_snapshot!(said(&[]), @"AWSGlue cost $21.00 on 2026-03-10, as much as such days before, which is not flagged; $21.00 a day moved from acme-staging in eu-central-1 to acme-data in eu-central-1.");
+    insta::assert_snapshot!(said(&["--account", "acme-data"]), @"AWSGlue in acme-data has cost $21.00 a day since 2026-03-06, $21.00 a day more than before; $21.00 a day moved from 333333333333 in eu-central-1 to 444444444444 in eu-central-1. It goes on: $639.19 a month more at the $21.00 a day of its newest days.");
+}
+
+#[test]
 fn a_page_for_a_team() {
     let sandbox = planted("usage,new");
     let run = sandbox.run(&["report", "--as-of", "2026-03-15"]);
