@@ -2,7 +2,7 @@
 
 use super::{
     change::{CauseShare, Change, Members},
-    compare::{Comparison, Mover},
+    compare::{Comparison, Mover, Side},
     course::CourseState,
     explain::{Explanation, MeterChange, cause_words},
 };
@@ -78,13 +78,13 @@ pub fn comparison(compared: &Comparison) -> String {
     let total = compared.total;
     let a_day = if compared.per_day { " a day" } else { "" };
     let (after, before) = (&compared.after, &compared.before);
-    let mut text = format!("{} to {} cost {}{a_day}, ", after.start, after.end, level(total.after));
+    let mut text = format!("{} cost {}{a_day}, ", days(after), level(total.after));
     if total.change.abs() < super::change::HALF_CENT {
-        return text + &format!("as much as {} to {}.", before.start, before.end);
+        return text + &format!("as much as {}.", days(before));
     }
     let percent = total.change_pct.map_or(String::new(), |percent| format!(" ({percent:+.1} %)"));
     let more = if total.change < 0.0 { "less" } else { "more" };
-    text += &format!("{}{percent} {more} than {} to {}", money(total.change), before.start, before.end);
+    text += &format!("{}{percent} {more} than {}", money(total.change), days(before));
     // Where much goes up and much goes down, what is left of both tells nothing.
     if compared.increases - compared.decreases > MUCH_OF_BOTH * total.change.abs() {
         let largest = |sign: f64| {
@@ -106,6 +106,11 @@ pub fn comparison(compared: &Comparison) -> String {
         text += &format!(", {} {}", percent_of(first.share_pct), name(first));
     }
     text + "."
+}
+
+/// The days of a side.
+fn days(side: &Side) -> String {
+    if side.start == side.end { side.start.to_string() } else { format!("{} to {}", side.start, side.end) }
 }
 
 fn name(mover: &Mover) -> String {

@@ -256,4 +256,12 @@ mod tests {
         table.row(vec!["x|y".into()]);
         assert_eq!(table.markdown(), "| a |\n| --- |\n| x\\|y |\n");
     }
+
+    #[test]
+    fn html_takes_no_markup_from_a_bill() {
+        let mut table = Table::new(vec![Column::name("service"), Column::number("cost")]);
+        table.row(vec!["<script>\"a\" & b".into(), "$1.00".into()]);
+        let html = table.html();
+        assert!(html.contains("<td>&lt;script&gt;&quot;a&quot; &amp; b</td><td class=\"n\">$1.00</td>"), "{html}");
+    }
 }
