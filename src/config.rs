@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
 
 use crate::{
+    agent,
     analysis::detect,
     error::{Error, Result, nearest},
+    notify::{self, planned::Plan},
     sources::{aws, cost_explorer, s3},
     store,
 };
@@ -38,16 +40,12 @@ pub struct Config {
     pub cost_explorer: cost_explorer::Settings,
     /// Names of accounts by id, which win over all others.
     pub accounts: BTreeMap<String, String>,
-    pub bedrock: Bedrock,
+    pub language_model: agent::Settings,
+    pub bedrock: agent::Bedrock,
+    pub anthropic: agent::Anthropic,
     pub database: store::Settings,
     pub anomaly: detect::Settings,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bedrock {
-    pub profile: String,
-    pub region: String,
+    pub notify: notify::Settings,
 }
 
 /// The merged configuration with the origin of every value.
@@ -126,17 +124,66 @@ fn merged(
     }
     let mut entries = Vec::new();
     flatten(&merged, "", &origins, &mut entries);
-    let config: Config = serde_yaml::from_value(merged).map_err(|e| {
+    let invalid = |cause: String| {
         let origin = file
             .as_ref()
             .map_or_else(|| "the configuration".to_owned(), |path| format!("the configuration `{}`", path.display()));
         Error::input(format!("{origin} is not valid"))
-            .cause(e)
+            .cause(cause)
             .hint("`aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key")
-    })?;
+    };
+    // What is at the wrong place here may be a secret: the error must not show it.
+    for section in ["notify", "anthropic"] {
+        let value = merged.get(section).cloned().unwrap_or_default();
+        let refused = match section {
+            "notify" => serde_yaml::from_value::<notify::Settings>(value).err(),
+            _ => serde_yaml::from_value::<agent::Anthropic>(value).err(),
+        };
+        if let Some(error) = refused {
+            return Err(invalid(format!("{section}: {}", without_values(&error.to_string())))
+                .hint("docs/ALERTS.md shows every kind of channel"));
+        }
+    }
+    let config: Config = serde_yaml::from_value(merged).map_err(|e| invalid(e.to_string()))?;
     check(&config.anomaly)?;
     check_aws(&config)?;
+    config.notify.check()?;
+    if !(1..=600).contains(&config.language_model.timeout_seconds) {
+        return Err(Error::input("`language_model.timeout_seconds` must be from 1 to 600"));
+    }
     Ok(Loaded { config, entries, file })
+}
+
+/// The plans of a file: a list.
+///
+/// # Errors
+/// When it cannot be read, is no list of plans, or a plan is of nothing.
+pub fn plans(path: &Path) -> Result<Vec<Plan>> {
+    if path.as_os_str().is_empty() {
+        return Ok(Vec::new());
+    }
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        Error::input(format!("cannot read the plans `{shown}`"))
+            .cause(e)
+            .hint("`notify.planned` names the file; leave it empty for none")
+    })?;
+    let wrong = |e: serde_yaml::Error| {
+        Error::input(format!("the plans `{shown}` are not valid")).cause(e).hint("docs/ALERTS.md shows such a file")
+    };
+    let plans: Option<Vec<Plan>> = serde_yaml::from_str(&text).map_err(wrong)?;
+    let plans = plans.unwrap_or_default();
+    for plan in &plans {
+        plan.check().map_err(|e| e.context(format!("the plans `{shown}` are not valid")))?;
+    }
+    Ok(plans)
+}
+
+/// A message of the YAML reader without the values that it quotes.
+fn without_values(message: &str) -> String {
+    let quoted: Vec<&str> = message.split('"').collect();
+    let kept = quoted.iter().enumerate().map(|(place, part)| if place % 2 == 0 { *part } else { "…" });
+    kept.collect::<Vec<_>>().join("\"")
 }
 
 fn find_file(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
@@ -169,6 +216,11 @@ fn merge(
                 origins.insert(format!("accounts.{id}"), origin.to_owned());
                 base.insert(Value::String(id), Value::String(name.to_owned()));
             }
+            Ok(())
+        }
+        // The place of a secret: a variable or a file, not both.
+        (base, Value::Mapping(new)) if prefix == "anthropic.api_key" => {
+            *base = Value::Mapping(new);
             Ok(())
         }
         (Value::Mapping(base), Value::Mapping(new)) => {

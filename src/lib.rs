@@ -2,6 +2,7 @@
 //!
 //! Modules in reading order; `docs/ARCHITECTURE.md` says who may use whom.
 
+mod agent;
 mod analysis;
 mod cli;
 mod commands;
@@ -10,9 +11,11 @@ mod error;
 mod ingest;
 mod insights;
 mod model;
+mod notify;
 mod report;
 mod sources;
 mod store;
+mod web;
 
 /// For Rust's allocations and, under its plain names, for DuckDB's.
 #[cfg(target_os = "linux")]

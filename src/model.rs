@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 use clap::ValueEnum;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::{Error, Result, nearest};
 
@@ -164,6 +164,21 @@ impl FromStr for Filter {
             None => (left, false),
         };
         Ok(Filter { dimension: name.trim().parse()?, value: value.trim().into(), negated })
+    }
+}
+
+impl Serialize for Filter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Filter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(|e: Error| {
+            let hints = e.hints().join("; ");
+            de::Error::custom(format!("{} ({hints})", e.summary()))
+        })
     }
 }
 
@@ -364,6 +379,20 @@ fn with_sign(amount: f64, currency: &str, plus: &str) -> String {
         "GBP" => format!("{sign}£{digits}.{decimals}"),
         other => format!("{sign}{digits}.{decimals} {other}"),
     }
+}
+
+/// Text without control characters: names come from bills, and none may reach a terminal, a header or a card.
+pub fn printable(text: &str) -> String {
+    text.replace(|character: char| character.is_control() && character != '\n', " ")
+}
+
+/// At most `most` characters, with an ellipsis where something is missing.
+pub fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
 }
 
 /// `334,911`

@@ -1,7 +1,11 @@
 use chrono::NaiveDate;
 use clap::Args;
 
-use super::{Context, day, print, selection::SelectionArgs};
+use super::{
+    Context, day, print,
+    run::{ExplainWith, Writer},
+    selection::SelectionArgs,
+};
 use crate::{
     analysis::detect::{Method, Parameters},
     error::{Error, ExitCode, Result},
@@ -49,6 +53,10 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     top: usize,
 
+    /// Let a language model add at most 150 words, which may hold no number that is not in the explanation
+    #[arg(long, value_enum, value_name = "MODEL")]
+    explain_with: Option<ExplainWith>,
+
     #[command(flatten)]
     selection: SelectionArgs,
 }
@@ -80,12 +88,10 @@ pub fn run(args: &ExplainArgs, context: &Context) -> Result<ExitCode> {
             .hint("name an incident (`incidents` lists them), or `--service NAME --date DATE`"));
     }
     // An incident is judged as it was found.
-    let method =
-        incident.as_ref().and_then(|shown| Method::ALL.into_iter().find(|one| one.name() == shown.incident.method));
-    let mut parameters = Parameters::new(&context.loaded.config.anomaly, method.unwrap_or_default());
-    if let Some(shown) = &incident {
-        parameters.threshold = shown.incident.threshold;
-    }
+    let settings = &context.loaded.config.anomaly;
+    let parameters = incident
+        .as_ref()
+        .map_or_else(|| Parameters::new(settings, Method::default()), |shown| shown.parameters(settings));
     let request = Request {
         question: Question { metric, source, filters: &filters, ..asked },
         include: &include,
@@ -93,8 +99,12 @@ pub fn run(args: &ExplainArgs, context: &Context) -> Result<ExitCode> {
         date: args.date.or(incident.as_ref().map(|shown| shown.incident.peak_date)),
         incident: incident.as_ref(),
         top: args.top.max(1),
+        also: &[],
     };
-    let answer = explain(&store, &request)?;
+    let mut answer = explain(&store, &request)?;
+    if args.explain_with.is_some() {
+        answer.words = Writer::new(args.explain_with, context)?.words(&answer, context);
+    }
     context.notes(&answer.notes);
     print(&report::explain::render(&answer, args.selection.format, context.style)?)?;
     Ok(ExitCode::Done)

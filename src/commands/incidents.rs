@@ -4,7 +4,10 @@ use clap::{Args, ValueEnum};
 use super::{Context, day, print};
 use crate::{
     error::{Error, ExitCode, Result},
-    insights::incidents::{State, Wanted, list, one},
+    insights::{
+        alerts::Mark,
+        incidents::{State, Wanted, list, one},
+    },
     model::Filter,
     report::{self, Format},
 };
@@ -56,6 +59,12 @@ enum Status {
     Accepted,
     /// Not found any more: the bill was restated, or the settings changed
     Withdrawn,
+    /// Open, and somebody is at it
+    Acked,
+    /// Open, and not told until a day
+    Snoozed,
+    /// Open, and meant to be so
+    Expected,
     /// Every state
     All,
 }
@@ -68,6 +77,16 @@ impl Status {
             Status::Accepted => vec![State::Accepted],
             Status::Withdrawn => vec![State::Withdrawn],
             Status::All => State::ALL.to_vec(),
+            Status::Acked | Status::Snoozed | Status::Expected => Vec::new(),
+        }
+    }
+
+    fn mark(self) -> Option<Mark> {
+        match self {
+            Status::Acked => Some(Mark::Acked),
+            Status::Snoozed => Some(Mark::Snoozed),
+            Status::Expected => Some(Mark::Expected),
+            _ => None,
         }
     }
 }
@@ -85,7 +104,9 @@ pub fn run(args: &IncidentsArgs, context: &Context) -> Result<ExitCode> {
     let values: Vec<(String, String)> =
         args.filter.iter().map(|filter| (filter.dimension.to_string(), filter.value.clone())).collect();
     let states: Vec<State> = args.status.iter().flat_map(|status| status.states()).collect();
-    let wanted = Wanted { states: &states, since: args.since, min_impact: args.min_impact, values: &values };
+    let marks: Vec<Mark> = args.status.iter().filter_map(|status| status.mark()).collect();
+    let wanted =
+        Wanted { states: &states, marks: &marks, since: args.since, min_impact: args.min_impact, values: &values };
     let incidents = list(&store, &wanted)?;
     print(&report::incidents::render(&incidents, args.format, context.style)?)?;
     if incidents.incidents.is_empty() && !args.status.contains(&Status::All) {

@@ -40,7 +40,7 @@ use crate::{
 ///
 /// Without PATH the exports of the configuration (`s3`) are read: what changed since the last time is fetched.
 /// `--source cost-explorer` needs no export; each request costs $0.01, and `--dry-run` tells how many.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct IngestArgs {
     /// Bills: files, folders, quoted patterns, or s3://bucket/prefix
     #[arg(value_name = "PATH")]
@@ -104,7 +104,7 @@ pub struct IngestArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Source {
+pub enum Source {
     /// The Cost Explorer API
     CostExplorer,
     /// CUR, CUR 2.0 and FOCUS exports in S3, as configured
@@ -138,6 +138,19 @@ pub fn run(args: &IngestArgs, context: &Context) -> Result<ExitCode> {
     if args.discover {
         return discover(args, context);
     }
+    match work(args, context)? {
+        Work::Planned(code) => Ok(code),
+        Work::Done(outcome) => finish(&outcome, args, context),
+    }
+}
+
+/// What came of an ingestion: a plan that was printed, or what was done.
+enum Work {
+    Planned(ExitCode),
+    Done(Outcome),
+}
+
+fn work(args: &IngestArgs, context: &Context) -> Result<Work> {
     match from(args, context)? {
         From::Disk => {
             let mut store = open(context)?;
@@ -147,11 +160,27 @@ pub fn run(args: &IngestArgs, context: &Context) -> Result<ExitCode> {
                 data_source: args.data_source.clone(),
                 full_refresh: args.full_refresh,
             };
-            let outcome = ingest_watched(&mut store, &request, context)?;
-            finish(&outcome, args, context)
+            Ok(Work::Done(ingest_watched(&mut store, &request, context)?))
         }
         From::CostExplorer => from_cost_explorer(args, context),
         From::S3(exports) => from_s3(&exports, args, context),
+    }
+}
+
+/// Ingests as `ingest` does without options, and prints nothing but progress.
+///
+/// # Errors
+/// When nothing says where the bills are, or none can be read.
+pub fn unattended(
+    paths: &[PathBuf],
+    source: Option<Source>,
+    as_of: Option<NaiveDate>,
+    context: &Context,
+) -> Result<Outcome> {
+    let args = IngestArgs { paths: paths.to_vec(), source, as_of, ..IngestArgs::default() };
+    match work(&args, context)? {
+        Work::Done(outcome) => Ok(outcome),
+        Work::Planned(_) => Err(Error::bug("an ingestion was only planned")),
     }
 }
 
@@ -205,7 +234,7 @@ fn open(context: &Context) -> Result<Store> {
     Store::open(context.database())
 }
 
-fn from_cost_explorer(args: &IngestArgs, context: &Context) -> Result<ExitCode> {
+fn from_cost_explorer(args: &IngestArgs, context: &Context) -> Result<Work> {
     let settings = &context.loaded.config.cost_explorer;
     let today = args.as_of.unwrap_or(context.today);
     let yesterday = today - Days::new(1);
@@ -225,7 +254,7 @@ fn from_cost_explorer(args: &IngestArgs, context: &Context) -> Result<ExitCode> 
     let plan = cost_explorer::plan(&store, &aws.caller()?.account_id, settings, &request)?;
     if args.dry_run {
         print(&report::ingest::cost_explorer_plan(&plan, args.format, context.style)?)?;
-        return Ok(ExitCode::Done);
+        return Ok(Work::Planned(ExitCode::Done));
     }
     if plan.requests > plan.max_requests as usize {
         return Err(Error::usage(format!(
@@ -237,12 +266,11 @@ fn from_cost_explorer(args: &IngestArgs, context: &Context) -> Result<ExitCode> 
     }
     let outcome =
         watched(context, |watcher| cost_explorer::ingest(&mut store, &aws, settings, &plan, context.today, watcher))?;
-    let code = finish(&outcome, args, context)?;
     name_accounts(&store, &aws)?;
-    Ok(code)
+    Ok(Work::Done(outcome))
 }
 
-fn from_s3(exports: &[Export], args: &IngestArgs, context: &Context) -> Result<ExitCode> {
+fn from_s3(exports: &[Export], args: &IngestArgs, context: &Context) -> Result<Work> {
     let database = context.database();
     let period = (args.from.is_some() || args.to.is_some())
         .then(|| Period { start: args.from.unwrap_or(NaiveDate::MIN), end: args.to.unwrap_or(NaiveDate::MAX) });
@@ -280,12 +308,11 @@ fn from_s3(exports: &[Export], args: &IngestArgs, context: &Context) -> Result<E
         if !planned.is_empty() || args.format != Format::Table {
             print(&report::ingest::s3_plan(&planned, args.format, context.style)?)?;
         }
-        return Ok(complain(&all, context));
+        return Ok(Work::Planned(complain(&all, context)));
     }
-    let code = finish(&all, args, context)?;
     name_accounts(&store, &aws)?;
     s3::prune(&store, &database.cache_dir, super::cache::limit(context), &done.unfinished)?;
-    Ok(code)
+    Ok(Work::Done(all))
 }
 
 /// Asks the organization for the names of its accounts. Most may not ask; then the bill's names stay.

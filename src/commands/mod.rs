@@ -13,14 +13,19 @@ mod drilldown;
 mod explain;
 mod incidents;
 mod ingest;
+mod lock;
 mod man;
+mod marks;
+mod notify;
 mod periods;
 mod reconcile;
 mod report;
+mod run;
 mod sample_data;
 mod selection;
 mod sql;
 mod trends;
+mod watch;
 
 use std::io::{self, ErrorKind, Write};
 
@@ -41,6 +46,12 @@ pub enum Command {
     Trends(trends::TrendsArgs),
     Anomalies(anomalies::AnomaliesArgs),
     Incidents(incidents::IncidentsArgs),
+    Run(run::RunArgs),
+    Watch(watch::WatchArgs),
+    Notify(notify::NotifyArgs),
+    Ack(marks::AckArgs),
+    Snooze(marks::SnoozeArgs),
+    Expected(marks::ExpectedArgs),
     Explain(explain::ExplainArgs),
     Compare(compare::CompareArgs),
     Drilldown(drilldown::DrilldownArgs),
@@ -59,6 +70,7 @@ pub enum Command {
 }
 
 /// What every command is handed.
+#[derive(Clone)]
 pub struct Context {
     pub loaded: Loaded,
     pub today: NaiveDate,
@@ -82,6 +94,12 @@ impl Command {
             Command::Trends(args) => trends::run(args, context),
             Command::Anomalies(args) => anomalies::run(args, context),
             Command::Incidents(args) => incidents::run(args, context),
+            Command::Run(args) => run::run(args, context),
+            Command::Watch(args) => watch::run(args, context),
+            Command::Notify(args) => notify::run(args, context),
+            Command::Ack(args) => marks::ack(args, context),
+            Command::Snooze(args) => marks::snooze(args, context),
+            Command::Expected(args) => marks::expected(args, context),
             Command::Explain(args) => explain::run(args, context),
             Command::Compare(args) => compare::run(args, context),
             Command::Drilldown(args) => drilldown::run(args, context),

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     analysis::{
         attribution::{Cause, Meter, Move},
-        detect::Parameters,
+        detect::{Parameters, Settings},
         findings::{self, Finding},
     },
     error::{Error, Result},
@@ -29,6 +29,8 @@ use crate::{
     },
 };
 
+/// Contributors of each dimension in an alert.
+const TOP: usize = 5;
 /// Hours that either side of a change needs.
 const LEAST_HOURS: usize = 6;
 
@@ -45,6 +47,8 @@ pub struct Request<'a> {
     pub incident: Option<&'a incidents::Shown>,
     /// Contributors of each dimension.
     pub top: usize,
+    /// Dimensions to look for contributors in, beside those that are always looked at.
+    pub also: &'a [Dimension],
 }
 
 /// An explanation.
@@ -81,6 +85,9 @@ pub struct Explanation {
     pub beside: Vec<Beside>,
     pub chart: Vec<ChartDay>,
     pub next: Vec<NextStep>,
+    /// A language model's words, when they were asked for and hold no other number than these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
     /// What this data cannot say, and what could.
     pub unknown: Vec<String>,
     pub notes: Vec<String>,
@@ -170,7 +177,10 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
     let attribution = Attribution::read(store, asked)?;
     let names = store.account_names()?;
     let mut contributors = Vec::new();
-    for dimension in dimensions(question.filters) {
+    let also = request.also.iter().filter(|one| !is_fixed(question.filters, one)).cloned();
+    let mut looked_at = dimensions(question.filters);
+    looked_at.extend(also.filter(|one| !looked_at.contains(one)).collect::<Vec<_>>());
+    for dimension in looked_at {
         let members = attribution.members_of(store, asked, &dimension, request.top, &names)?;
         // One value that is all of it says nothing that the subject does not.
         let says = members.members.iter().any(|member| member.value != NONE && !member.value.is_empty());
@@ -221,6 +231,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         before_days: sets.iter().filter(|set| !set.after).flat_map(|set| set.days.clone()).collect(),
         after_days: sets.iter().filter(|set| set.after).flat_map(|set| set.days.clone()).collect(),
         next,
+        words: None,
         unknown: unknown(&attribution, &contributors),
         causes: attribution.causes,
         moves: attribution.moves,
@@ -234,6 +245,36 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
     explanation.before_days.sort();
     explanation.sentence = super::sentences::explanation(&explanation);
     Ok(explanation)
+}
+
+/// Explains an incident as it was found, on its peak day.
+///
+/// # Errors
+/// As [`explain`].
+pub fn incident(
+    store: &Store,
+    shown: &incidents::Shown,
+    question: Question,
+    settings: &Settings,
+    also: &[Dimension],
+) -> Result<Explanation> {
+    let filters = shown.filters()?;
+    let question = Question {
+        filters: &filters,
+        metric: shown.metric().unwrap_or(question.metric),
+        source: shown.incident.data_source.as_deref(),
+        ..question
+    };
+    let request = Request {
+        question,
+        include: &shown.include(),
+        parameters: shown.parameters(settings),
+        date: Some(shown.incident.peak_date),
+        incident: Some(shown),
+        top: TOP,
+        also,
+    };
+    explain(store, &request)
 }
 
 /// What contributors are looked for in: all that the filters do not fix.

@@ -1,6 +1,6 @@
 //! The ledger: findings become incidents that keep their id, and what was found before is judged again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate};
 use serde::Serialize;
@@ -13,12 +13,16 @@ use super::{
     group_filters,
 };
 use crate::{
-    analysis::{detect::Kind, findings::Finding},
+    analysis::{
+        detect::{Kind, Method, Parameters, Settings},
+        findings::Finding,
+    },
     error::{Error, Result, nearest},
     model::{ChargeCategory, Dimension, Filter, Metric, Period},
     store::{
         Store,
         ledger::{Event, Incident},
+        notices::{Mark, Marked},
     },
 };
 
@@ -107,6 +111,7 @@ impl Ledger {
                 filters: filters(request),
                 charge_categories: request.include.iter().map(|category| category.as_str().to_owned()).collect(),
                 data_source: request.question.source.map(str::to_owned),
+                merged_into: None,
             };
             changes.extend(change(former, incident, judged.end));
         }
@@ -134,7 +139,7 @@ pub fn known(store: &Store, request: &Request, asked: Asked) -> Result<Vec<Incid
 }
 
 /// What is asked, in words: incidents of the same scope can be compared.
-fn scope(request: &Request, asked: Asked) -> String {
+pub fn scope(request: &Request, asked: Asked) -> String {
     let question = &request.question;
     let of = match asked {
         Asked::Grouping => request.group_by.to_string(),
@@ -219,6 +224,7 @@ fn merged(incident: &Incident, whole: &str, settled: NaiveDate) -> Option<(Incid
     }
     let mut now = Incident { state: State::Withdrawn, seen_on: settled, closed_on: Some(settled), ..incident.clone() };
     now.reasons.push(format!("part of {whole} now"));
+    now.merged_into = Some(whole.to_owned());
     Some((now, Some("merged")))
 }
 
@@ -283,6 +289,8 @@ fn stable_id(scope: &str, asked: Asked, found: &Found, given: &mut BTreeSet<Stri
 pub struct Wanted<'a> {
     /// States, none for all.
     pub states: &'a [State],
+    /// Marks of open ones, beside the states.
+    pub marks: &'a [Mark],
     /// The last flagged day is this one or later.
     pub since: Option<NaiveDate>,
     /// Dollars in all, up or down.
@@ -306,6 +314,8 @@ pub struct Shown {
     pub days: i64,
     #[serde(flatten)]
     pub incident: Incident,
+    /// What somebody said of it last.
+    pub mark: Option<Marked>,
     /// What became of it; only where one incident is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<Event>>,
@@ -322,7 +332,9 @@ pub fn list(store: &Store, wanted: &Wanted) -> Result<Incidents> {
             one.group.get(dimension).and_then(Value::as_str) == Some(value)
                 || (dimension == "account" && one.account_name.as_ref() == Some(value))
         };
-        (wanted.states.is_empty() || wanted.states.contains(&one.incident.state))
+        let is_marked = one.mark.as_ref().is_some_and(|mark| wanted.marks.contains(&mark.mark));
+        let any = wanted.states.is_empty() && wanted.marks.is_empty();
+        (any || wanted.states.contains(&one.incident.state) || is_marked && one.incident.state == State::Open)
             && wanted.since.is_none_or(|since| one.incident.last_date >= since)
             && wanted.min_impact.is_none_or(|least| one.incident.impact_total.abs() >= least)
             && wanted.values.iter().all(has)
@@ -371,6 +383,12 @@ impl Shown {
         Ok(group_filters(&filters, group))
     }
 
+    /// The settings with which it was found, as far as they are known.
+    pub fn parameters(&self, settings: &Settings) -> Parameters {
+        let method = Method::ALL.into_iter().find(|one| one.name() == self.incident.method);
+        Parameters { threshold: self.incident.threshold, ..Parameters::new(settings, method.unwrap_or_default()) }
+    }
+
     /// The metric that it was found in.
     pub fn metric(&self) -> Option<Metric> {
         [Metric::COSTS.as_slice(), &[Metric::List]]
@@ -389,8 +407,17 @@ impl Shown {
     }
 }
 
-fn shown(store: &Store, incidents: Vec<Incident>) -> Result<Vec<Shown>> {
+/// The newest mark of each incident, but those that were taken back.
+fn current_marks(store: &Store) -> Result<BTreeMap<String, Marked>> {
+    let mut marks: BTreeMap<String, Marked> =
+        store.marks(None)?.into_iter().map(|mark| (mark.anomaly_id.clone(), mark)).collect();
+    marks.retain(|_, mark| mark.mark != Mark::Unmarked);
+    Ok(marks)
+}
+
+pub(super) fn shown(store: &Store, incidents: Vec<Incident>) -> Result<Vec<Shown>> {
     let names = store.account_names()?;
+    let marks = current_marks(store)?;
     let show = |incident: Incident| {
         let dimensions = incident.group_by.split('+');
         let group: Map<String, Value> = dimensions
@@ -399,7 +426,8 @@ fn shown(store: &Store, incidents: Vec<Incident>) -> Result<Vec<Shown>> {
             .collect();
         let account_name = group.get("account").and_then(Value::as_str).and_then(|account| names.get(account)).cloned();
         let days = (incident.last_date - incident.start_date).num_days() + 1;
-        Shown { group, account_name, days, incident, history: None }
+        let mark = marks.get(&incident.id).cloned();
+        Shown { group, account_name, days, incident, mark, history: None }
     };
     Ok(incidents.into_iter().map(show).collect())
 }

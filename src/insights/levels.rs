@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 
 use super::{
-    SCHEMA_VERSION,
+    Frame, Question, SCHEMA_VERSION,
     anomalies::{Anomalies, Data, Request, chance_note, unusable_note},
     found::{Found, shown},
     incidents::{self, Asked, Ledger},
@@ -101,6 +101,14 @@ pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
         notes,
         ledger,
     })
+}
+
+/// The newest day that can be judged.
+///
+/// # Errors
+/// When there is no data.
+pub fn settled_through(store: &Store, question: &Question) -> Result<NaiveDate> {
+    Ok(Frame::new(store, question)?.settled_through)
 }
 
 /// The levels that tell something apart which a coarser one does not: not those by account of a single account, nor

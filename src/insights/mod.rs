@@ -1,6 +1,7 @@
 //! Questions a user has, answered: one file for each verb. The only place where the store meets
 //! `analysis`. It never reads the clock or the environment; today arrives as an argument.
 
+pub mod alerts;
 pub mod anomalies;
 pub mod backtest;
 pub mod change;

@@ -185,6 +185,7 @@ fn told(store: &Store, request: &Request, finding: Finding) -> Result<Told> {
         date: Some(finding.date),
         incident: None,
         top: 3,
+        also: &[],
     };
     let explained = if finding.groups == 1 { explain::explain(store, &asked).ok() } else { None };
     Ok(match explained {

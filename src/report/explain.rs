@@ -41,6 +41,9 @@ pub fn render(found: &Explanation, format: Format, style: Style) -> Result<Strin
 
 fn text(found: &Explanation, chart: &str, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
     let mut text = prose(&format!("{}\n", found.sentence));
+    if let Some(words) = &found.words {
+        text += &prose(&format!("\n{words}\n"));
+    }
     text += &format!("\n{chart}\n");
     text += &prose(&baseline(found));
     text += &prose(&course(found));

@@ -9,7 +9,10 @@ use super::{
 use crate::{
     analysis::detect::Kind,
     error::Result,
-    insights::incidents::{Incidents, Shown, State},
+    insights::{
+        alerts::{Mark, Marked},
+        incidents::{Incidents, Shown, State},
+    },
 };
 
 pub fn render(incidents: &Incidents, format: Format, style: Style) -> Result<String> {
@@ -74,11 +77,18 @@ pub fn render_one(shown: &Shown, format: Format, style: Style) -> Result<String>
         incident.threshold,
         incident.program
     );
+    if let Some(mark) = &shown.mark {
+        let until = mark.until.map_or(String::new(), |until| format!(" until {until}"));
+        let by = if mark.marked_by.is_empty() { String::new() } else { format!(" by {}", mark.marked_by) };
+        let reason = if mark.reason.is_empty() { String::new() } else { format!(": {}", mark.reason) };
+        text += &format!("{}{until}{by} on {}{reason}\n", mark.mark.name(), mark.marked_at.date());
+    }
     let table = if format == Format::Markdown { history.markdown() } else { history.render(style) };
     Ok(if format == Format::Markdown { text } else { wrapped(&text, style) } + "\n" + &table)
 }
 
-fn who(shown: &Shown) -> String {
+/// The group of an incident in words.
+pub fn who(shown: &Shown) -> String {
     match (shown.group.is_empty(), shown.incident.group_by.as_str()) {
         (true, "") => "total".into(),
         (true, _) => "many groups".into(),
@@ -112,7 +122,11 @@ fn table(incidents: &[Shown]) -> Table {
     for shown in incidents {
         let incident = &shown.incident;
         let state = match incident.state {
-            State::Open => "open".to_owned(),
+            State::Open => match &shown.mark {
+                Some(Marked { mark: Mark::Snoozed, until: Some(until), .. }) => format!("snoozed until {until}"),
+                Some(mark) => mark.mark.name().to_owned(),
+                None => "open".to_owned(),
+            },
             state => format!("{} {}", state.name(), incident.closed_on.map_or(String::new(), |day| day.to_string())),
         };
         table.row(vec![

@@ -12,8 +12,10 @@ pub mod drilldown;
 pub mod explain;
 pub mod incidents;
 pub mod ingest;
+pub mod notify;
 pub mod overview;
 pub mod reconcile;
+pub mod run;
 pub mod sql;
 mod table;
 pub mod trends;
@@ -25,12 +27,14 @@ use serde::Serialize;
 use crate::{
     error::{Error, Result},
     insights::SCHEMA_VERSION,
+    model::printable,
 };
 
 /// How a result is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people, fitted to the terminal
+    #[default]
     Table,
     /// One object with `schema_version`
     Json,
@@ -90,11 +94,6 @@ fn wrapped(text: &str, style: Style) -> String {
         .subsequent_indent("  ");
     let lines = text.split_inclusive('\n').map(|line| textwrap::fill(line.trim_end_matches('\n'), &options));
     lines.flat_map(|line| [line, "\n".to_owned()]).collect()
-}
-
-/// Values come from bills: an escape sequence in one must not reach the terminal.
-fn printable(text: &str) -> String {
-    text.replace(|character: char| character.is_control() && character != '\n', " ")
 }
 
 /// Prose for markdown: what looks like markup in a name is text.

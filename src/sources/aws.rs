@@ -142,6 +142,11 @@ impl Aws {
         self.config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()
     }
 
+    /// What the SDK is configured with, for services that do not tell costs.
+    pub fn sdk_config(&self) -> &SdkConfig {
+        &self.config
+    }
+
     pub(super) fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
     }

@@ -83,6 +83,8 @@ pub struct Incident {
     pub charge_categories: Vec<String>,
     /// The data source that was named.
     pub data_source: Option<String>,
+    /// The incident that tells it now, when it is withdrawn for that.
+    pub merged_into: Option<String>,
 }
 
 /// What became of an incident on a day.
@@ -101,7 +103,7 @@ pub struct Event {
 
 const COLUMNS: &str = "id, scope, group_by, group_values, method, program, threshold, metric, currency, state, kind, direction, severity, \
      start_date, peak_date, last_date, opened_on, seen_on, closed_on, actual, expected, impact, impact_total, at_stake, score, \
-     flagged_days, reasons, filters, charge_categories, data_source";
+     flagged_days, reasons, filters, charge_categories, data_source, merged_into";
 
 impl Store {
     /// The incidents of a scope, or all, the last one first.
@@ -142,6 +144,7 @@ impl Store {
                 filters: texts(row.get(27)?),
                 charge_categories: texts(row.get(28)?),
                 data_source: row.get(29)?,
+                merged_into: row.get(30)?,
             })
         })
     }
@@ -205,9 +208,6 @@ impl Store {
 
 /// The SQL of an incident's values, in the order of [`COLUMNS`].
 fn row(incident: &Incident) -> String {
-    let list = |values: &[String]| {
-        format!("[{}]::VARCHAR[]", values.iter().map(|value| quoted(value)).collect::<Vec<_>>().join(", "))
-    };
     let day = |day: NaiveDate| format!("DATE '{day}'");
     let number = |value: f64| format!("{value:?}::DOUBLE");
     let values = [
@@ -240,12 +240,23 @@ fn row(incident: &Incident) -> String {
         list(&incident.reasons),
         list(&incident.filters),
         list(&incident.charge_categories),
-        incident.data_source.as_deref().map_or_else(|| "NULL".to_owned(), quoted),
+        nullable(incident.data_source.as_deref()),
+        nullable(incident.merged_into.as_deref()),
     ];
     format!("({})", values.join(", "))
 }
 
-fn texts(value: Value) -> Vec<String> {
+/// The SQL of a list of texts.
+pub(super) fn list(values: &[String]) -> String {
+    format!("[{}]::VARCHAR[]", values.iter().map(|value| quoted(value)).collect::<Vec<_>>().join(", "))
+}
+
+/// The SQL of a text that may be missing.
+pub(super) fn nullable(text: Option<&str>) -> String {
+    text.map_or_else(|| "NULL".to_owned(), quoted)
+}
+
+pub(super) fn texts(value: Value) -> Vec<String> {
     let Value::List(values) = value else { return Vec::new() };
     values.into_iter().filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None }).collect()
 }

@@ -6,6 +6,7 @@ pub mod changes;
 pub mod guard;
 pub mod ledger;
 pub mod load;
+pub mod notices;
 pub mod queries;
 mod schema;
 pub mod series;
@@ -41,6 +42,9 @@ pub struct Settings {
     pub threads: usize,
 }
 
+/// What is said of a database that somebody else has open.
+const IN_USE: &str = "is in use by PID";
+
 /// An open database.
 pub struct Store {
     connection: Connection,
@@ -69,6 +73,21 @@ impl Store {
         store.connection.set_query_progress_tracking(true).map_err(|e| cannot_open(path, &e))?;
         schema::migrate(&mut store)?;
         Ok(store)
+    }
+
+    /// Opens the database for writing once nobody else uses it, for half a minute at most.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and when it is still in use.
+    pub fn open_when_free(settings: &Settings) -> Result<Self> {
+        let mut attempts = 0;
+        loop {
+            match Self::open(settings) {
+                Err(error) if error.summary().contains(IN_USE) && attempts < 100 => attempts += 1,
+                done => return done,
+            }
+            std::thread::sleep(std::time::Duration::from_millis(300));
+        }
     }
 
     /// Opens the database for reading only, cut off from files and network.
@@ -177,7 +196,7 @@ fn cannot_open(path: &Path, error: &duckdb::Error) -> Error {
     let shown = path.display();
     if let Some((_, rest)) = text.split_once("(PID ") {
         let pid: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        return Error::input(format!("the database `{shown}` is in use by PID {pid}"))
+        return Error::input(format!("the database `{shown}` {IN_USE} {pid}"))
             .hint("wait until that process is done; readers may share the file, a writer needs it alone");
     }
     translate(&format!("cannot open the database `{shown}`"), error, path)

@@ -3,11 +3,12 @@
 use super::Store;
 use crate::error::{Error, Result};
 
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_api.sql"),
     include_str!("migrations/0003_ledger.sql"),
     include_str!("migrations/0004_subject.sql"),
+    include_str!("migrations/0005_notices.sql"),
 ];
 
 /// Brings the tables up to date.

@@ -13,12 +13,20 @@ fn reference(sandbox: &Sandbox) -> String {
     let mut text = String::from(
         "# Command line\n\nGenerated from `--help`: `UPDATE_DOCS=1 cargo test --release docs`. Do not edit.\n",
     );
-    let commands: [&[&str]; 23] = [
+    let commands: [&[&str]; 31] = [
         &[],
         &["ingest"],
         &["trends"],
         &["anomalies"],
         &["incidents"],
+        &["run"],
+        &["watch"],
+        &["notify"],
+        &["notify", "test"],
+        &["notify", "status"],
+        &["ack"],
+        &["snooze"],
+        &["expected"],
         &["explain"],
         &["compare"],
         &["drilldown"],

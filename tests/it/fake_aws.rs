@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     sync::{Arc, Mutex, OnceLock},
     thread,
@@ -15,6 +15,11 @@ use std::{
 
 use chrono::{Days, NaiveDate};
 use serde_json::{Value, json};
+
+use crate::{
+    http::{self, Answer, Incoming},
+    servers::python,
+};
 
 /// The account of the credentials.
 pub const PAYER: &str = "111122223333";
@@ -214,47 +219,8 @@ impl Drop for FakeAws {
     }
 }
 
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn json(body: &Value) -> Self {
-        Self { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() }
-    }
-
-    fn xml(body: impl Into<String>) -> Self {
-        let body: String = body.into();
-        Self { status: 200, headers: vec![("content-type".into(), "text/xml".into())], body: body.into_bytes() }
-    }
-}
-
 fn serve(mut stream: TcpStream, state: &Mutex<State>) {
-    let Ok(clone) = stream.try_clone() else { return };
-    let mut reader = BufReader::new(clone);
-    let mut line = String::new();
-    if reader.read_line(&mut line).unwrap_or(0) == 0 {
-        return;
-    }
-    let mut words = line.split_whitespace();
-    let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
-    let mut headers = HashMap::new();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) == 0 || line.trim().is_empty() {
-            break;
-        }
-        if let Some((name, value)) = line.split_once(':') {
-            headers.insert(name.trim().to_lowercase(), value.trim().to_owned());
-        }
-    }
-    let length: usize = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    let mut bytes = vec![0; length];
-    if reader.read_exact(&mut bytes).is_err() {
-        return;
-    }
+    let Some(Incoming { method, path, headers, body: bytes }) = http::read(&stream) else { return };
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let target = headers.get("x-amz-target").and_then(|target| target.rsplit('.').next()).map(str::to_owned);
     let is_sts = text.starts_with("Action=");
@@ -309,12 +275,6 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
 }
 
 fn send(stream: &mut TcpStream, answer: &Answer, fault: Option<&Fault>) {
-    let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", answer.status);
-    head += &format!("date: {}\r\n", chrono::Utc::now().format("%a, %d %b %Y %H:%M:%S GMT"));
-    for (name, value) in &answer.headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    head += &format!("content-length: {}\r\n\r\n", answer.body.len());
     let mut body = answer.body.clone();
     match fault {
         Some(Fault::Reset | Fault::Truncated) => body.truncate(body.len() / 2),
@@ -333,8 +293,7 @@ fn send(stream: &mut TcpStream, answer: &Answer, fault: Option<&Fault>) {
         // Without lingering the end of the connection is a reset.
         let _ = socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
     }
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
-    let _ = stream.flush();
+    http::write(stream, answer, &body);
     if matches!(fault, Some(Fault::Reset)) {
         // What was sent has time to arrive.
         thread::sleep(Duration::from_millis(100));
@@ -627,17 +586,7 @@ pub fn moto() -> Option<&'static str> {
 
 /// scripts/test.sh installs moto beside the build.
 fn start_moto() -> Option<String> {
-    let beside = Path::new(env!("CARGO_BIN_EXE_aws-cost-anomalies")).parent()?.parent()?.join("moto/bin/python");
-    let python = std::env::var_os("MOTO_PYTHON").map_or(beside, PathBuf::from);
-    if !python.exists() {
-        assert!(std::env::var_os("AWS_COST_TESTS_NEED_MOTO").is_none(), "there is no {}", python.display());
-        let _ = writeln!(
-            std::io::stderr(),
-            "not tested here: S3, since there is no {} (scripts/test.sh installs it)",
-            python.display()
-        );
-        return None;
-    }
+    let python = python("S3")?;
     // It ends when its standard input does, which is when the tests end.
     let program = "import sys, logging; logging.disable(logging.CRITICAL)\n\
                    from moto.server import ThreadedMotoServer\n\

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Modules of this crate that each module may use; every one may use `model` and `error`.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("error", &[]),
     ("model", &[]),
     ("analysis", &[]),
@@ -16,14 +16,20 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("ingest", &["sources", "store"]),
     ("insights", &["store", "analysis"]),
     ("report", &["insights", "ingest", "analysis"]),
-    ("config", &["store", "analysis", "sources"]),
-    ("commands", &["analysis", "sources", "store", "ingest", "insights", "report", "config", "cli"]),
+    ("web", &[]),
+    ("notify", &["insights", "report", "web"]),
+    ("agent", &["insights", "report", "web"]),
+    ("config", &["store", "analysis", "sources", "notify", "agent"]),
+    (
+        "commands",
+        &["analysis", "sources", "store", "ingest", "insights", "report", "notify", "agent", "web", "config", "cli"],
+    ),
     ("cli", &["commands", "config", "report", "store"]),
     ("lib", &["cli"]),
 ];
 
 /// Where a crate may appear.
-const CRATES: [(&str, &[&str]); 16] = [
+const CRATES: [(&str, &[&str]); 22] = [
     ("duckdb", &["store"]),
     ("parquet", &["sources"]),
     ("arrow", &["sources"]),
@@ -32,8 +38,14 @@ const CRATES: [(&str, &[&str]); 16] = [
     ("dialoguer", &["commands"]),
     ("serde_yaml", &["config"]),
     ("indicatif", &["commands"]),
-    ("tokio", &["sources"]),
-    ("aws_config", &["sources"]),
+    ("tokio", &["sources", "notify", "agent", "commands"]),
+    ("reqwest", &["web"]),
+    ("lettre", &["notify"]),
+    ("hmac", &["notify"]),
+    ("croner", &["commands"]),
+    ("aws_config", &["sources", "notify", "agent"]),
+    ("aws_sdk_sns", &["notify"]),
+    ("aws_sdk_bedrockruntime", &["agent"]),
     ("aws_sdk_bcmdataexports", &["sources"]),
     ("aws_sdk_costandusagereport", &["sources"]),
     ("aws_sdk_costexplorer", &["sources"]),

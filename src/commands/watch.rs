@@ -1,0 +1,394 @@
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread,
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Args;
+use croner::Cron;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Context,
+    lock::Lock,
+    print,
+    run::{HowArgs, Morning, once, tell_all},
+};
+use crate::{
+    error::{Error, ExitCode, Result},
+    notify::{
+        digest::{About, Digest},
+        plan::short_hash,
+    },
+    report,
+};
+
+/// The first wait after a failure; each further one is twice as long, up to the time between two runs.
+const FIRST_RETRY: TimeDelta = TimeDelta::minutes(1);
+/// The longest time without a look at the clock, which may be set meanwhile.
+const LOOK: Duration = Duration::from_secs(20);
+
+/// Run again and again
+///
+/// What `run` does, every so often, until it is told to stop (SIGTERM, Ctrl-C), which ends it after the run that is going
+/// on. One at a time for a database. After a failure it tries again sooner; after --report-after failures in a row it
+/// tells the channels so, once, and again when it works.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Bills, as `ingest` takes them [default: the exports of the configuration]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    how: HowArgs,
+
+    /// Time between two runs, such as 30m, 6h or 1d
+    #[arg(long, value_name = "TIME", value_parser = duration, required_unless_present_any = ["cron", "check"])]
+    every: Option<TimeDelta>,
+
+    /// When to run, as cron has it, in UTC: minute, hour, day of month, month, weekday
+    #[arg(long, value_name = "EXPR", value_parser = schedule, conflicts_with = "every")]
+    cron: Option<Cron>,
+
+    /// Up to so much later, at random: not everybody at the same second
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1m")]
+    jitter: TimeDelta,
+
+    /// A file that says after each run whether all is well
+    #[arg(long, value_name = "FILE")]
+    health_file: Option<PathBuf>,
+
+    /// Failures in a row after which the channels are told
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    report_after: u32,
+
+    /// Only look at the health file of a `watch` that runs: 0 when all is well, 1 when not
+    #[arg(long, requires = "health_file", conflicts_with_all = ["every", "cron", "paths"])]
+    check: bool,
+}
+
+/// `30m`, `6h`, `1d`.
+fn duration(text: &str) -> Result<TimeDelta, String> {
+    let wrong = || "write a time such as 90s, 30m, 6h or 1d".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let number: i64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    let time = match unit {
+        's' => TimeDelta::try_seconds(number),
+        'm' => TimeDelta::try_minutes(number),
+        'h' => TimeDelta::try_hours(number),
+        'd' => TimeDelta::try_days(number),
+        _ => None,
+    };
+    time.filter(|time| (TimeDelta::zero()..=TimeDelta::days(366)).contains(time)).ok_or_else(wrong)
+}
+
+fn schedule(text: &str) -> Result<Cron, String> {
+    Cron::from_str(text).map_err(|e| format!("{e}; write it as cron has it, such as `0 7 * * *`"))
+}
+
+/// When runs are due.
+enum Schedule<'a> {
+    Every(TimeDelta),
+    Cron(&'a Cron),
+}
+
+impl Schedule<'_> {
+    /// The next time after `now`.
+    fn next(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>> {
+        match self {
+            Schedule::Every(time) => Ok(now + *time),
+            Schedule::Cron(cron) => cron.find_next_occurrence(&now, false).map_err(|e| {
+                Error::usage("`--cron` never comes").cause(e).hint("minute, hour, day of month, month, weekday")
+            }),
+        }
+    }
+
+    /// When to try again after so many failures in a row: soon, later each time, and never after the next run.
+    fn retry(&self, now: DateTime<Utc>, failures: u32) -> Result<DateTime<Utc>> {
+        let wait = FIRST_RETRY * 2_i32.pow(failures.saturating_sub(1).min(12));
+        Ok(self.next(now)?.min(now + wait))
+    }
+}
+
+/// A clock that was set back does not make anybody wait longer than from now to the next time.
+fn not_later(due: DateTime<Utc>, planned_at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    if now < planned_at { due - (planned_at - now) } else { due }
+}
+
+/// What the health file says.
+#[derive(Debug, Deserialize, Serialize)]
+struct Health {
+    healthy: bool,
+    failures_in_a_row: u32,
+    error: Option<String>,
+    finished_at: DateTime<Utc>,
+    next_run_at: DateTime<Utc>,
+}
+
+pub fn run(args: &WatchArgs, context: &Context) -> Result<ExitCode> {
+    if let (true, Some(path)) = (args.check, &args.health_file) {
+        return check(path);
+    }
+    let schedule = match (&args.cron, args.every) {
+        (Some(cron), _) => Schedule::Cron(cron),
+        (None, Some(every)) if every >= TimeDelta::seconds(1) => Schedule::Every(every),
+        _ => return Err(Error::usage("`--every` must be at least 1s")),
+    };
+    // Said now, not at three in the morning.
+    schedule.next(Utc::now())?;
+    let _lock = Lock::take(&context.database().path)?;
+    let stop = signals()?;
+    let mut failures = 0;
+    let mut reported = false;
+    loop {
+        let today = Utc::now().date_naive();
+        let context = Context { today, ..context.clone() };
+        let morning = Morning { paths: &args.paths, how: &args.how, as_of: None };
+        let error = match once(&morning, &context) {
+            Ok(done) => {
+                print(&report::run::messages(&done.summary.printed, context.style))?;
+                if !context.quiet {
+                    print(&report::run::text(&done.summary, context.style))?;
+                }
+                done.errors.iter().for_each(|error| context.complain(error));
+                done.errors.into_iter().next()
+            }
+            // Nothing of this gets better by itself.
+            Err(error) if error.exit_code() == ExitCode::Usage => return Err(error),
+            Err(error) => {
+                context.complain(&error);
+                Some(error)
+            }
+        };
+        failures = if error.is_some() { failures + 1 } else { 0 };
+        if failures >= args.report_after && !reported {
+            reported = report_failure(failures, error.as_ref(), &context);
+        } else if failures == 0 && reported {
+            reported = !report_recovery(&context);
+        }
+        let now = Utc::now();
+        let next = if failures == 0 { schedule.next(now)? } else { schedule.retry(now, failures)? };
+        let due = next + jitter(args.jitter);
+        if let Some(path) = &args.health_file {
+            let error = error.as_ref().map(Error::summary);
+            write_health(
+                path,
+                &Health {
+                    healthy: failures == 0,
+                    failures_in_a_row: failures,
+                    error,
+                    finished_at: now,
+                    next_run_at: due,
+                },
+            )?;
+        }
+        context.note(&format!("next run at {} UTC", due.format("%Y-%m-%d %H:%M:%S")));
+        if !wait(&stop, now, due) {
+            context.note("stopped");
+            return Ok(ExitCode::Done);
+        }
+    }
+}
+
+/// Waits until it is time, by the clock on the wall. `false` when it is time to stop.
+fn wait(stop: &Receiver<()>, planned_at: DateTime<Utc>, due: DateTime<Utc>) -> bool {
+    let (mut planned_at, mut due) = (planned_at, due);
+    loop {
+        let now = Utc::now();
+        due = not_later(due, planned_at, now);
+        planned_at = now;
+        let Ok(left) = (due - now).to_std() else { return true };
+        if left.is_zero() {
+            return true;
+        }
+        match stop.recv_timeout(left.min(LOOK)) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
+}
+
+/// Something arrives when the process is asked to end. Whoever asks twice does not want to wait.
+fn signals() -> Result<Receiver<()>> {
+    let (sender, receiver) = channel();
+    let failed = |e: std::io::Error| Error::input("cannot listen for signals").cause(e);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let (ready, listens) = channel();
+    thread::spawn(move || {
+        runtime.block_on(async move {
+            let asked = terminated();
+            // Whoever waits for this has gone when it cannot be sent.
+            let _ = ready.send(asked.as_ref().map(|_| ()).map_err(ToString::to_string));
+            let Ok(mut asked) = asked else { return };
+            asked.next().await;
+            let _ = sender.send(());
+            asked.next().await;
+            // The run that goes on leaves its transaction behind, which DuckDB rolls back.
+            std::process::abort();
+        });
+    });
+    match listens.recv() {
+        Ok(Ok(())) => Ok(receiver),
+        Ok(Err(error)) => Err(Error::input("cannot listen for signals").cause(error)),
+        Err(error) => Err(Error::bug("nobody listens for signals").cause(error)),
+    }
+}
+
+/// SIGTERM, where there is one, and Ctrl-C.
+struct Terminated {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+fn terminated() -> std::io::Result<Terminated> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok(Terminated { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+}
+
+#[cfg(not(unix))]
+fn terminated() -> std::io::Result<Terminated> {
+    Ok(Terminated {})
+}
+
+impl Terminated {
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+fn jitter(most: TimeDelta) -> TimeDelta {
+    let most = most.num_milliseconds().max(0);
+    // Machines that start together differ in their process ids and by some microseconds.
+    let seed = u64::from(Utc::now().timestamp_subsec_nanos()) << 32 | u64::from(std::process::id());
+    TimeDelta::milliseconds(ChaCha8Rng::seed_from_u64(seed).random_range(0..=most))
+}
+
+/// Tells the channels that nothing works; whether any of them knows now.
+fn report_failure(failures: u32, error: Option<&Error>, context: &Context) -> bool {
+    let why = error.map_or(String::new(), |error| error.to_string());
+    let text = format!("{failures} runs in a row have failed. Cost alerts may be missing until this is mended.\n{why}");
+    send_to_all(About::Failure, "aws-cost-anomalies does not work", text, context)
+}
+
+fn report_recovery(context: &Context) -> bool {
+    send_to_all(
+        About::Recovery,
+        "aws-cost-anomalies works again",
+        "A run has gone through. What was missed is judged.".into(),
+        context,
+    )
+}
+
+fn send_to_all(about: About, title: &str, text: String, context: &Context) -> bool {
+    let mut digest = Digest::of_program(about, context.today, title, text);
+    digest.id = short_hash(&format!("{title} {}", Utc::now()));
+    let errors = tell_all(&digest, context);
+    errors.iter().for_each(|error| context.complain(error));
+    errors.len() < context.loaded.config.notify.channels_or_terminal().len()
+}
+
+/// Puts the file in place as a whole.
+fn write_health(path: &Path, health: &Health) -> Result<()> {
+    let failed =
+        |e: std::io::Error| Error::input(format!("cannot write the health file `{}`", path.display())).cause(e);
+    let text = serde_json::to_string(health).map_err(|e| Error::bug("health has no JSON").cause(e))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    writeln!(file, "{text}").map_err(failed)?;
+    // Whoever looks at it is somebody else.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).map_err(failed)?;
+    }
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// Whether the health file says that all is well, and that the next run is not long overdue.
+fn check(path: &Path) -> Result<ExitCode> {
+    let shown = path.display();
+    let text = fs::read_to_string(path)
+        .map_err(|e| Error::input(format!("cannot read the health file `{shown}`")).cause(e))?;
+    let health: Health =
+        serde_json::from_str(&text).map_err(|e| Error::input(format!("`{shown}` is no health file")).cause(e))?;
+    let overdue = Utc::now() - health.next_run_at;
+    // A run may take its time.
+    if overdue > TimeDelta::hours(1) {
+        return Err(Error::input(format!("the run of {} UTC is overdue", health.next_run_at.format("%Y-%m-%d %H:%M")))
+            .hint("does `watch` still run?"));
+    }
+    match health.error {
+        Some(error) if !health.healthy => {
+            Err(Error::input(format!("{} runs in a row have failed", health.failures_in_a_row)).cause(error))
+        }
+        _ => print("healthy\n").map(|()| ExitCode::Done),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a time")
+    }
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(duration("6h"), Ok(TimeDelta::hours(6)));
+        assert_eq!(duration("90s"), Ok(TimeDelta::seconds(90)));
+        for wrong in ["", "6", "h", "-1h", "6 hours", "9999999d", "1µ"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn cron_is_in_utc_and_checked() {
+        let cron = schedule("30 7 * * 1-5").expect("a schedule");
+        let next = Schedule::Cron(&cron).next(time("2026-11-20T07:30:00Z")).expect("a time");
+        assert_eq!(next, time("2026-11-23T07:30:00Z"), "Friday to Monday");
+        assert!(schedule("61 * * * *").is_err() && schedule("every day").is_err());
+        let never = schedule("0 0 30 2 *").expect("a schedule");
+        assert!(Schedule::Cron(&never).next(time("2026-01-01T00:00:00Z")).is_err());
+    }
+
+    #[test]
+    fn failures_are_tried_again_sooner_and_never_after_the_next_run() {
+        let schedule = Schedule::Every(TimeDelta::hours(6));
+        let now = time("2026-03-01T00:00:00Z");
+        let waits: Vec<i64> =
+            (1..=11).map(|failures| (schedule.retry(now, failures).expect("a time") - now).num_minutes()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360]);
+        assert_eq!((schedule.retry(now, u32::MAX).expect("a time") - now).num_minutes(), 360);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_does_not_stop_it() {
+        let (planned, due) = (time("2026-03-01T12:00:00Z"), time("2026-03-01T18:00:00Z"));
+        // Back by a day: the wait is what it was, not a day longer.
+        assert_eq!(not_later(due, planned, time("2026-02-28T12:00:00Z")), time("2026-02-28T18:00:00Z"));
+        // Forward past the time: it is due.
+        assert!(not_later(due, planned, time("2026-03-02T12:00:00Z")) < time("2026-03-02T12:00:00Z"));
+        assert_eq!(not_later(due, planned, time("2026-03-01T13:00:00Z")), due);
+    }
+}

@@ -1,0 +1,185 @@
+//! Sending what waits: each channel for itself, its oldest message first. One that fails does not stop the others.
+
+use std::{collections::BTreeMap, thread, time::Duration};
+
+use aws_config::SdkConfig;
+use chrono::NaiveDateTime;
+use serde_json::Value;
+
+use super::{Channel, Settings, Target, digest::Digest};
+use crate::{
+    error::{Error, Result},
+    insights::alerts::{Delivery, Queued},
+    web::{
+        Answer, Failure, Http, Kind,
+        secret::{Reference, Secret},
+    },
+};
+
+/// A message that was refused in so many runs is given up.
+const MOST_REFUSALS: u32 = 5;
+
+/// What channels send with.
+pub struct Sending<'a> {
+    pub http: Http,
+    pub attempts: u32,
+    pub timeout: Duration,
+    /// Of the credentials for costs, where a channel needs it.
+    pub aws: Option<&'a SdkConfig>,
+    /// What channels call the messages that they were sent, by our id.
+    pub references: &'a BTreeMap<String, String>,
+}
+
+/// What came of a message.
+#[derive(Debug)]
+pub struct Attempt {
+    pub message_id: String,
+    pub channel: String,
+    pub delivery: Delivery,
+    pub failed: Option<Kind>,
+    /// What is for stdout.
+    pub printed: Option<Digest>,
+}
+
+impl<'a> Sending<'a> {
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(
+        settings: &Settings,
+        aws: Option<&'a SdkConfig>,
+        references: &'a BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let timeout = Duration::from_secs(settings.timeout_seconds);
+        Ok(Self { http: Http::new(settings.attempts, timeout)?, attempts: settings.attempts, timeout, aws, references })
+    }
+
+    /// Posts JSON.
+    pub fn json(
+        &self,
+        address: &str,
+        secrets: &[&Secret],
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
+        let text = body.to_string();
+        self.http.post(address, secrets, |request| {
+            let request = request.header("content-type", "application/json; charset=utf-8").body(text.clone());
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
+        })
+    }
+
+    pub fn secret(&self, reference: Option<&Reference>) -> Result<Secret, Failure> {
+        let reference = reference.ok_or_else(|| Failure::settings("a secret is missing in the configuration"))?;
+        reference.read().map_err(|e| Failure::settings(e.summary()))
+    }
+
+    pub fn reference(&self, message_id: &str) -> Option<&str> {
+        self.references.get(message_id).map(String::as_str)
+    }
+}
+
+/// Whether any of the messages goes to AWS.
+pub fn needs_aws(settings: &Settings, messages: &[Queued]) -> bool {
+    settings
+        .channels
+        .iter()
+        .any(|channel| channel.sns.is_some() && messages.iter().any(|one| one.channel == channel.name))
+}
+
+/// Sends messages, each channel in a thread of its own, and tells `done` of each as soon as it is known.
+pub fn deliver(
+    settings: &Settings,
+    messages: &[Queued],
+    sending: &Sending,
+    now: NaiveDateTime,
+    done: &(dyn Fn(Attempt) + Sync),
+) {
+    let channels = settings.channels_or_terminal();
+    let mut by_channel: BTreeMap<&str, Vec<&Queued>> = BTreeMap::new();
+    for message in messages {
+        by_channel.entry(&message.channel).or_default().push(message);
+    }
+    thread::scope(|scope| {
+        for (name, messages) in by_channel {
+            let Some(channel) = channels.iter().find(|channel| channel.name == name) else {
+                for message in messages {
+                    let error = "the configuration has no such channel any more".to_owned();
+                    done(attempt(message, Delivery::Dropped { error }, None));
+                }
+                continue;
+            };
+            scope.spawn(move || {
+                for message in messages {
+                    if message.not_before.is_some_and(|time| now < time) {
+                        break;
+                    }
+                    let attempt = send(channel, message, sending);
+                    // Where a message waits for the channel, those after it do, too.
+                    let stops = attempt.failed.is_some_and(|kind| kind != Kind::Refused);
+                    done(attempt);
+                    if stops {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn send(channel: &Channel, message: &Queued, sending: &Sending) -> Attempt {
+    let digest: Digest = match serde_json::from_str(&message.message) {
+        Ok(digest) => digest,
+        Err(error) => {
+            let error = format!("the message cannot be read: {error}");
+            return attempt(message, Delivery::Dropped { error }, None);
+        }
+    };
+    let mut parts = message.parts_done.clone();
+    match send_digest(channel, &digest, sending, &mut parts) {
+        Ok(reference) => {
+            let printed = channel.stdout.is_some().then_some(digest);
+            attempt(message, Delivery::Sent { reference }, printed)
+        }
+        Err(Failure { error, not_before, kind }) => {
+            let gives_up = kind == Kind::Refused && message.attempts + 1 >= MOST_REFUSALS;
+            let delivery = match gives_up {
+                true => Delivery::Dropped { error },
+                false => Delivery::Waiting { error, not_before, parts_done: parts },
+            };
+            Attempt { failed: Some(kind), ..attempt(message, delivery, None) }
+        }
+    }
+}
+
+/// Sends one digest to one channel.
+///
+/// # Errors
+/// When it did not arrive; `parts` are those that did.
+pub fn send_digest(
+    channel: &Channel,
+    digest: &Digest,
+    sending: &Sending,
+    parts: &mut Vec<String>,
+) -> Result<Option<String>, Failure> {
+    match channel.target().map_err(|e: Error| Failure::settings(e.summary()))? {
+        Target::Slack(settings) => settings.send(digest, sending),
+        Target::Teams(settings) => settings.send(digest, sending),
+        Target::Webhook(settings) => settings.send(digest, sending),
+        Target::Email(settings) => settings.send(digest, sending),
+        Target::Sns(settings) => settings.send(digest, sending),
+        Target::Pagerduty(settings) => settings.send(digest, sending, parts),
+        Target::Twilio(settings) => settings.send(digest, sending, parts),
+        Target::File(settings) => settings.send(digest),
+        Target::Stdout => Ok(None),
+    }
+}
+
+fn attempt(message: &Queued, delivery: Delivery, printed: Option<Digest>) -> Attempt {
+    Attempt {
+        message_id: message.message_id.clone(),
+        channel: message.channel.clone(),
+        delivery,
+        failed: None,
+        printed,
+    }
+}

@@ -1,0 +1,101 @@
+//! PagerDuty, events API v2: <https://developer.pagerduty.com/docs/send-alert-event>. An incident here is an incident there:
+//! its id is what they are told apart by, so that it is opened once however often it is sent.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    deliver::Sending,
+    digest::{About, Alert, Digest},
+};
+use crate::{
+    model::{cut, printable},
+    web::{Failure, secret::Reference},
+};
+
+const SUMMARY: usize = 1024;
+/// What failures of the program itself are told apart by.
+const OWN: &str = "aws-cost-anomalies-runs";
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub routing_key: Reference,
+    #[serde(default = "events")]
+    pub url: String,
+}
+
+fn events() -> String {
+    "https://events.pagerduty.com/v2/enqueue".into()
+}
+
+impl Settings {
+    /// Sends an event for each incident that is not among `done`, and adds it there.
+    pub fn send(&self, digest: &Digest, sending: &Sending, done: &mut Vec<String>) -> Result<Option<String>, Failure> {
+        let key = sending.secret(Some(&self.routing_key))?;
+        for (part, mut event) in events_of(digest) {
+            if done.contains(&part) {
+                continue;
+            }
+            event["routing_key"] = key.expose().into();
+            without_nulls(&mut event);
+            sending.json(&self.url, &[&key], &event, &[])?;
+            done.push(part);
+        }
+        Ok(None)
+    }
+}
+
+fn events_of(digest: &Digest) -> Vec<(String, Value)> {
+    if digest.about != About::Incidents {
+        let action = if digest.about == About::Failure { "trigger" } else { "resolve" };
+        let mut event = json!({"event_action": action, "dedup_key": OWN});
+        if digest.about == About::Failure {
+            event["payload"] = json!({"summary": cut(&printable(&digest.title), SUMMARY), "source": "aws-cost-anomalies",
+                "severity": "error", "custom_details": {"text": digest.text}});
+        }
+        // A test is opened and closed again.
+        return match digest.about {
+            About::Test => {
+                let opened = json!({"event_action": "trigger", "dedup_key": digest.id, "payload": {"summary": digest.title,
+                    "source": "aws-cost-anomalies", "severity": "info", "custom_details": {"text": digest.text}}});
+                let closed = json!({"event_action": "resolve", "dedup_key": digest.id});
+                vec![("open".into(), opened), ("close".into(), closed)]
+            }
+            _ => vec![("own".into(), event)],
+        };
+    }
+    let mut events: Vec<(String, Value)> = digest.alerts.iter().map(event).collect();
+    if let Some(rest) = digest.rest() {
+        let more = json!({"event_action": "trigger", "dedup_key": digest.id, "payload": {
+            "summary": format!("Cost incidents beside those opened: {rest}"), "source": "aws-cost-anomalies", "severity": "warning",
+            "custom_details": {"command": digest.list_command()}}});
+        events.push(("more".into(), more));
+    }
+    events
+}
+
+/// What is not known is left out.
+fn without_nulls(value: &mut Value) {
+    if let Value::Object(fields) = value {
+        fields.retain(|_, value| !value.is_null());
+        fields.values_mut().for_each(without_nulls);
+    }
+}
+
+fn event(alert: &Alert) -> (String, Value) {
+    let part = format!("{} {}", alert.id, alert.news.name());
+    if alert.is_closed() {
+        return (part, json!({"event_action": "resolve", "dedup_key": alert.id}));
+    }
+    let links = alert.links.iter().map(|link| json!({"href": link.url, "text": link.name}));
+    let details = json!({"event": alert.event(), "sentence": alert.sentence, "cause": alert.cause, "owner": alert.owner,
+        "since": alert.since, "expected": alert.expected, "actual": alert.actual, "impact_a_day": alert.impact,
+        "impact_total": alert.impact_total, "currency": alert.currency, "plan": alert.plan, "words": alert.words,
+        "command": alert.command()});
+    let event = json!({"event_action": "trigger", "dedup_key": alert.id, "client": "aws-cost-anomalies", "payload": {
+        "summary": cut(&printable(&format!("{} ({})", alert.headline(), alert.event())), SUMMARY), "source": printable(&alert.subject),
+        "severity": alert.severity, "class": alert.kind, "component": alert.group.get("service"),
+        "group": alert.owner, "custom_details": details}, "links": links.collect::<Vec<_>>()});
+    (part, event)
+}

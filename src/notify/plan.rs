@@ -1,0 +1,328 @@
+//! Who is told what, and why: incidents go by their owner to channels, and each channel says what it wants.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Channel, Settings,
+    digest::{Alert, Digest},
+    planned::Plan,
+};
+use crate::{
+    error::Result,
+    insights::{
+        alerts::{Case, Covered, News, Notice, Quiet},
+        explain::Explanation,
+        incidents::Shown,
+    },
+    model::{Dimension, Filter},
+};
+
+/// A value stands for an incident when it carries at least this share of the change, in percent.
+const MOST_OF_IT: f64 = 50.0;
+
+/// How far an explanation goes.
+pub type Explain<'a> = dyn Fn(&Shown, &[Dimension]) -> Result<Explanation> + 'a;
+/// A language model's words about an explanation.
+pub type Words<'a> = dyn Fn(&Explanation) -> Option<String> + 'a;
+
+/// What there is to tell with.
+pub struct Inputs<'a> {
+    pub settings: &'a Settings,
+    pub plans: &'a [Plan],
+    pub today: NaiveDate,
+    pub settled_through: Option<NaiveDate>,
+    pub explain: &'a Explain<'a>,
+    pub words: &'a Words<'a>,
+}
+
+/// Messages to send, and what was decided of each incident and channel.
+#[derive(Debug, Default)]
+pub struct Planned {
+    pub messages: Vec<Message>,
+    pub decisions: Vec<Decision>,
+    pub notes: Vec<String>,
+}
+
+/// A message to a channel with what it tells.
+#[derive(Debug)]
+pub struct Message {
+    pub channel: String,
+    pub digest: Digest,
+    pub notices: Vec<Notice>,
+}
+
+/// What was decided.
+#[derive(Debug)]
+pub struct Decision {
+    pub id: String,
+    pub subject: String,
+    pub severity: String,
+    pub impact: f64,
+    pub currency: String,
+    pub owner: Option<String>,
+    /// `None` when no channel takes it.
+    pub channel: Option<String>,
+    pub news: Option<News>,
+    pub why: String,
+}
+
+/// Where an incident is: the values of each dimension that carry most of it.
+#[derive(Clone, Debug, Default)]
+pub struct Places(BTreeMap<String, Vec<Place>>);
+
+#[derive(Clone, Debug)]
+struct Place {
+    value: String,
+    /// Of an account.
+    name: Option<String>,
+    /// Percent of the change.
+    share: f64,
+}
+
+impl Places {
+    /// Of the incident's own group, and of what carries it.
+    pub fn new(shown: &Shown, explained: Option<&Explanation>) -> Self {
+        let mut places: BTreeMap<String, Vec<Place>> = BTreeMap::new();
+        for (dimension, value) in &shown.group {
+            let value = value.as_str().unwrap_or_default().to_owned();
+            let name = shown.account_name.clone().filter(|_| dimension == "account");
+            places.insert(dimension.clone(), vec![Place { value, name, share: 100.0 }]);
+        }
+        for members in explained.iter().flat_map(|explained| &explained.contributors) {
+            let most = members.members.iter().filter_map(|member| {
+                let share = member.share_pct.filter(|share| *share >= MOST_OF_IT)?;
+                Some(Place { value: member.value.clone(), name: member.name.clone(), share })
+            });
+            let most: Vec<Place> = most.collect();
+            places.entry(members.dimension.to_string()).or_insert(most);
+        }
+        Self(places)
+    }
+
+    /// Why the incident fits filters, in words: values of one dimension are alternatives, dimensions must all fit.
+    pub fn fits(&self, filters: &[Filter]) -> Option<String> {
+        let mut reasons = Vec::new();
+        let dimensions: BTreeSet<&Dimension> = filters.iter().map(|filter| &filter.dimension).collect();
+        for dimension in dimensions {
+            let of_it = || filters.iter().filter(|filter| filter.dimension == *dimension);
+            let name = dimension.to_string();
+            let places = self.0.get(&name).map(Vec::as_slice).unwrap_or_default();
+            let is = |filter: &Filter, place: &Place| {
+                place.value == filter.value || place.name.as_ref() == Some(&filter.value)
+            };
+            if of_it().any(|filter| filter.negated && places.iter().any(|place| is(filter, place))) {
+                return None;
+            }
+            let mut wanted = of_it().filter(|filter| !filter.negated).peekable();
+            if wanted.peek().is_none() {
+                continue;
+            }
+            let found = wanted.find_map(|filter| places.iter().find(|place| is(filter, place)))?;
+            let shown = found.name.as_ref().map_or(found.value.clone(), |name| format!("{} ({name})", found.value));
+            reasons.push(match found.share >= 99.95 {
+                true => format!("{name} {shown}"),
+                false => format!("{name} {shown} carries {:.0} % of it", found.share),
+            });
+        }
+        Some(reasons.join(", "))
+    }
+}
+
+/// Decides of every case for every channel, and makes one message for each channel.
+pub fn plan(cases: &[Case], inputs: &Inputs) -> Planned {
+    let settings = inputs.settings;
+    let channels = settings.channels_or_terminal();
+    let mut planned = Planned::default();
+    let mut told: BTreeMap<&str, Vec<(Alert, &Case)>> = BTreeMap::new();
+    let asked = asked_dimensions(settings, &channels, inputs.plans);
+    for case in cases {
+        let shown = &case.shown;
+        let decide = |channel: &Channel, covered: Option<&Covered>| {
+            case.decide(&channel.name, inputs.today, settings.growth_factor, channel.tells_closed(), covered)
+        };
+        // Explaining takes a while: only what may be told, and what is over needs no cause.
+        let needs_cause = |news: News| !matches!(news, News::Closed { .. });
+        let may_tell = channels.iter().any(|channel| decide(channel, None).is_ok_and(needs_cause));
+        let explained = may_tell.then(|| (inputs.explain)(shown, &asked)).and_then(|explained| match explained {
+            Ok(explained) => Some(explained),
+            Err(error) => {
+                planned.notes.push(format!(
+                    "incident {} is told without its cause: {}",
+                    shown.incident.id,
+                    error.summary()
+                ));
+                None
+            }
+        });
+        let places = Places::new(shown, explained.as_ref());
+        let covered = inputs.plans.iter().filter_map(|plan| Some((plan, plan.covers(shown, &places)?)));
+        let covered = covered.min_by_key(|(_, covered)| covered.exceeded.is_some());
+        let owner = settings.owners.iter().find_map(|owner| Some((owner, places.fits(&owner.filters)?)));
+        let owner_name = owner.as_ref().map(|(owner, _)| owner.name.clone());
+        let (wanted, why) = match &owner {
+            Some((owner, why)) => (&owner.channels, format!("{why}: {}", owner.name)),
+            None if settings.owners.is_empty() => (&settings.default_channels, "no owners are configured".into()),
+            None => (&settings.default_channels, "no owner fits".into()),
+        };
+        let all = owner.is_none() && wanted.is_empty();
+        let mut words = None;
+        let mut taken = false;
+        let was_told = |channel: &Channel| case.notices.iter().any(|notice| notice.channel == channel.name);
+        for channel in channels.iter().filter(|one| all || wanted.contains(&one.name) || was_told(one)) {
+            taken = true;
+            let covered = covered.as_ref().map(|(_, covered)| covered);
+            let decided = decide(channel, covered)
+                .map_err(quiet_words)
+                .and_then(|news| channel.wants(case, &places, &news).map(|()| news));
+            planned.decisions.push(decision(shown, owner_name.clone(), Some(channel), &decided, &why));
+            let Ok(news) = decided else { continue };
+            let mut alert = Alert::new(shown, news, explained.as_ref(), &settings.links);
+            alert.owner = owner_name.clone().or_else(|| {
+                let plan = inputs.plans.iter().find(|plan| Some(&plan.name) == covered.map(|covered| &covered.plan));
+                plan.and_then(|plan| plan.owner.clone())
+            });
+            alert.plan = covered.and_then(|covered| covered.exceeded.clone());
+            let words = words.get_or_insert_with(|| explained.as_ref().and_then(|explained| (inputs.words)(explained)));
+            alert.words = words.clone().filter(|_| !alert.is_closed());
+            told.entry(&channel.name).or_default().push((alert, case));
+        }
+        if !taken {
+            let nobody = Err("no channel takes it".to_owned());
+            planned.decisions.push(decision(shown, owner_name, None, &nobody, &why));
+        }
+    }
+    for channel in &channels {
+        let Some(alerts) = told.remove(channel.name.as_str()) else { continue };
+        planned.messages.extend(messages(channel, alerts, inputs));
+    }
+    planned
+}
+
+/// The messages of one channel in one run: one, and one for each thread that is gone on with.
+fn messages(channel: &Channel, alerts: Vec<(Alert, &Case)>, inputs: &Inputs) -> Vec<Message> {
+    let mut threads: BTreeMap<Option<String>, Vec<(Alert, &Case)>> = BTreeMap::new();
+    for (alert, case) in alerts {
+        let first = case.notices.iter().find(|notice| notice.channel == channel.name);
+        let thread = first.filter(|_| channel.has_threads()).map(|notice| notice.message_id.clone());
+        threads.entry(thread).or_default().push((alert, case));
+    }
+    let message = |(thread, alerts): (Option<String>, Vec<(Alert, &Case)>)| {
+        let notice = |(alert, case): &(Alert, &Case)| Notice {
+            anomaly_id: alert.id.clone(),
+            channel: channel.name.clone(),
+            notice: alert.news.name().to_owned(),
+            told_on: inputs.today,
+            seen_on: case.shown.incident.seen_on,
+            last_date: alert.last_date,
+            impact: alert.impact,
+            impact_total: alert.impact_total,
+            message_id: String::new(),
+        };
+        let mut notices: Vec<Notice> = alerts.iter().map(notice).collect();
+        let id = message_id(channel, &notices, inputs.today);
+        notices.iter_mut().for_each(|notice| notice.message_id.clone_from(&id));
+        let alerts = alerts.into_iter().map(|(alert, _)| alert).collect();
+        let mut digest = Digest::of_incidents(inputs.today, inputs.settled_through, alerts, inputs.settings.top);
+        digest.id = id;
+        digest.update_of = thread;
+        Message { channel: channel.name.clone(), digest, notices }
+    };
+    threads.into_iter().map(message).collect()
+}
+
+/// The same for the same news to the same channel on the same day.
+fn message_id(channel: &Channel, notices: &[Notice], today: NaiveDate) -> String {
+    let mut text = format!("{}|{today}", channel.name);
+    for notice in notices {
+        text += &format!("|{} {} {} {:.2}", notice.anomaly_id, notice.notice, notice.last_date, notice.impact);
+    }
+    short_hash(&text)
+}
+
+/// Sixteen hexadecimal digits of a text.
+pub fn short_hash(text: &str) -> String {
+    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The dimensions that owners, channels and plans ask about and an explanation does not look at by itself.
+fn asked_dimensions(settings: &Settings, channels: &[Channel], plans: &[Plan]) -> Vec<Dimension> {
+    let filters = settings.owners.iter().flat_map(|owner| &owner.filters);
+    let filters = filters.chain(channels.iter().flat_map(|channel| &channel.filters));
+    let filters = filters.chain(plans.iter().flat_map(|plan| &plan.filters));
+    let asked: BTreeSet<Dimension> = filters.map(|filter| filter.dimension.clone()).collect();
+    asked.into_iter().collect()
+}
+
+impl Channel {
+    /// Whether the channel wants an incident.
+    ///
+    /// # Errors
+    /// Why not.
+    fn wants(&self, case: &Case, places: &Places, news: &News) -> Result<(), String> {
+        // Whom was told that it is, is told that it is over.
+        if matches!(news, News::Closed { .. }) {
+            return Ok(());
+        }
+        let incident = &case.shown.incident;
+        let least = self.min_severity;
+        if !at_least(&incident.severity, least.name()) {
+            return Err(format!("{} is below its `min_severity` {}", incident.severity, least.name()));
+        }
+        if incident.impact.abs() < self.min_impact {
+            return Err(format!("below its `min_impact` {:.2}", self.min_impact));
+        }
+        if !self.directions.iter().any(|direction| direction.name() == incident.direction) {
+            return Err(format!("its `directions` leave out what goes {}", incident.direction));
+        }
+        match places.fits(&self.filters) {
+            Some(_) => Ok(()),
+            None => Err("its `filters` leave it out".into()),
+        }
+    }
+}
+
+/// Whether a severity is at least another.
+fn at_least(severity: &str, least: &str) -> bool {
+    let rank = |name: &str| ["info", "warning", "critical"].iter().position(|one| *one == name);
+    rank(severity) >= rank(least)
+}
+
+fn quiet_words(quiet: Quiet) -> String {
+    match quiet {
+        Quiet::Told { on, then } => format!("told on {on} at {then:.2} a day"),
+        Quiet::Restated => "only restated days have changed".into(),
+        Quiet::Over => "it is over".into(),
+        Quiet::Acked { by } if by.is_empty() => "acked".into(),
+        Quiet::Acked { by } => format!("acked by {by}"),
+        Quiet::Snoozed { until } => format!("snoozed until {until}"),
+        Quiet::Expected { reason } => format!("expected: {reason}"),
+        Quiet::Planned { plan } => format!("within the plan `{plan}`"),
+    }
+}
+
+fn decision(
+    shown: &Shown,
+    owner: Option<String>,
+    channel: Option<&Channel>,
+    decided: &Result<News, String>,
+    why: &str,
+) -> Decision {
+    let incident = &shown.incident;
+    Decision {
+        id: incident.id.clone(),
+        subject: crate::report::incidents::who(shown),
+        severity: incident.severity.clone(),
+        impact: incident.impact,
+        currency: incident.currency.clone(),
+        owner,
+        channel: channel.map(|channel| channel.name.clone()),
+        news: decided.clone().ok(),
+        why: match decided {
+            Ok(_) => why.to_owned(),
+            Err(quiet) => quiet.clone(),
+        },
+    }
+}

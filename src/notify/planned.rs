@@ -1,0 +1,80 @@
+//! Plans: costs that somebody said would come, so that they alert nobody as long as they keep to it.
+
+use chrono::NaiveDate;
+use serde::Deserialize;
+
+use super::plan::Places;
+use crate::{
+    error::{Error, Result},
+    insights::{
+        alerts::{Covered, Direction},
+        incidents::Shown,
+    },
+    model::{Filter, money},
+};
+
+/// Days before and after a window that still belong to it: bills lag.
+const SLACK_DAYS: i64 = 1;
+
+/// A plan of `planned.yaml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    pub name: String,
+    /// The first and last day.
+    pub from: NaiveDate,
+    pub to: NaiveDate,
+    /// Which cost, as `--filter` takes it.
+    pub filters: Vec<Filter>,
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// Dollars beyond the usual, over the whole window.
+    #[serde(default)]
+    pub expected_dollars: Option<f64>,
+    /// The same of one day.
+    #[serde(default)]
+    pub expected_dollars_per_day: Option<f64>,
+}
+
+impl Plan {
+    /// # Errors
+    /// When it is of no cost, no days or no dollars.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |what: &str| Err(Error::input(format!("the plan `{}` {what}", self.name)));
+        if self.from > self.to {
+            return refuse("ends before it starts");
+        }
+        if self.filters.is_empty() {
+            return refuse("has no `filters`: it would keep every alert back");
+        }
+        let dollars = [self.expected_dollars, self.expected_dollars_per_day];
+        if dollars.iter().all(Option::is_none) {
+            return refuse("needs `expected_dollars` or `expected_dollars_per_day`");
+        }
+        if dollars.iter().flatten().any(|dollars| !(dollars.is_finite() && *dollars >= 0.0)) {
+            return refuse("needs dollars of at least 0");
+        }
+        Ok(())
+    }
+
+    /// Whether the incident is what was planned, and keeps to it. What goes down was never a plan to spend.
+    pub fn covers(&self, shown: &Shown, places: &Places) -> Option<Covered> {
+        let incident = &shown.incident;
+        let slack = chrono::Duration::days(SLACK_DAYS);
+        let in_window = incident.start_date >= self.from - slack && incident.start_date <= self.to;
+        if !in_window || incident.direction != Direction::Up.name() || places.fits(&self.filters).is_none() {
+            return None;
+        }
+        let dollars = |amount: f64| money(amount, &incident.currency);
+        let over = |planned: Option<f64>, actual: f64| planned.filter(|planned| actual > *planned);
+        let exceeded = if incident.last_date > self.to + slack {
+            Some(format!("goes on after the plan `{}` ended on {}", self.name, self.to))
+        } else if let Some(planned) = over(self.expected_dollars_per_day, incident.impact) {
+            Some(format!("exceeds the plan `{}` of {} a day", self.name, dollars(planned)))
+        } else {
+            over(self.expected_dollars, incident.impact_total)
+                .map(|planned| format!("exceeds the plan `{}` of {}", self.name, dollars(planned)))
+        };
+        Some(Covered { plan: self.name.clone(), exceeded })
+    }
+}

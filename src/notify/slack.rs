@@ -1,0 +1,180 @@
+//! Slack, by incoming webhook or by bot token: <https://docs.slack.dev/reference/block-kit/blocks>.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    deliver::Sending,
+    digest::{Alert, Digest},
+};
+use crate::{
+    error::{Error, Result},
+    model::{cut, printable},
+    web::{self, Failure, secret::Reference},
+};
+
+/// Limits of Block Kit, in characters and numbers.
+const HEADER: usize = 150;
+const SECTION: usize = 3000;
+const FIELD: usize = 2000;
+const BLOCKS: usize = 50;
+const BUTTONS: usize = 5;
+const ADDRESS: usize = 3000;
+/// Of all blocks as JSON; from about 13,200 on `chat.postMessage` refuses: <https://github.com/slackapi/bolt-js/issues/2509>.
+const TOGETHER: usize = 11_000;
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// An incoming webhook,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Reference>,
+    /// or the token of a bot with `chat:write`, and the channel that it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Reference>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    #[serde(default = "api")]
+    pub api_url: String,
+}
+
+fn api() -> String {
+    "https://slack.com/api".into()
+}
+
+impl Settings {
+    pub fn check(&self) -> Result<()> {
+        match (&self.webhook, &self.token, &self.channel) {
+            (Some(_), None, None) | (None, Some(_), Some(_)) => web::check_address("api_url", &self.api_url),
+            _ => Err(Error::input("`slack` needs either `webhook`, or `token` and `channel`")),
+        }
+    }
+
+    /// Posts the message; the answer of a bot is its timestamp, by which it can be answered to.
+    pub fn send(&self, digest: &Digest, sending: &Sending) -> Result<Option<String>, Failure> {
+        let mut body = message(digest);
+        let (Some(token), Some(channel)) = (&self.token, &self.channel) else {
+            let webhook = sending.secret(self.webhook.as_ref())?;
+            web::secret_address("webhook", &webhook)?;
+            sending.json(webhook.expose(), &[&webhook], &body, &[])?;
+            return Ok(None);
+        };
+        let token = sending.secret(Some(token))?;
+        body["channel"] = channel.as_str().into();
+        body["unfurl_links"] = false.into();
+        if let Some(thread) = digest.update_of.as_ref().and_then(|id| sending.reference(id)) {
+            body["thread_ts"] = thread.into();
+            // What grew or came back is for all to see, not only below.
+            body["reply_broadcast"] = digest.alerts.iter().any(|alert| !alert.is_closed()).into();
+        }
+        let bearer = format!("Bearer {}", token.expose());
+        let address = format!("{}/chat.postMessage", self.api_url.trim_end_matches('/'));
+        let answer = sending.json(&address, &[&token], &body, &[("authorization", &bearer)])?;
+        let answer: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        if answer["ok"] == true {
+            return Ok(answer["ts"].as_str().map(str::to_owned));
+        }
+        let error = answer["error"].as_str().unwrap_or("no JSON in the answer");
+        let error = token.redact(&format!("Slack says `{}`", cut(&printable(error), 100)));
+        let passes =
+            ["ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"];
+        let of_message = ["invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "no_text"];
+        let is_one_of = |codes: &[&str]| codes.iter().any(|one| answer["error"] == *one);
+        Err(match () {
+            () if is_one_of(&passes) => Failure::later(error),
+            () if is_one_of(&of_message) => Failure::refused(error),
+            () => Failure::settings(error),
+        })
+    }
+}
+
+/// The blocks of a digest, with a text for notifications.
+fn message(digest: &Digest) -> Value {
+    let mut blocks =
+        vec![json!({"type": "header", "text": {"type": "plain_text", "text": cut(&printable(&digest.title), HEADER)}})];
+    if let Some(text) = &digest.text {
+        blocks.push(section(&escaped(text)));
+    }
+    let size = |blocks: &[Value]| blocks.iter().map(|block| block.to_string().chars().count()).sum::<usize>();
+    let mut left_out = 0;
+    for alert in &digest.alerts {
+        let more = incident(digest, alert);
+        // One block stays for the end.
+        let fits = blocks.len() + more.len() < BLOCKS && size(&blocks) + size(&more) + FIELD <= TOGETHER;
+        // What comes after has less at stake.
+        if left_out == 0 && fits { blocks.extend(more) } else { left_out += 1 }
+    }
+    let mut end: Vec<String> = digest.rest().into_iter().collect();
+    if left_out > 0 {
+        end.push(format!("{left_out} more do not fit here"));
+    }
+    if let Some(through) = digest.settled_through {
+        end.push(format!("settled through {through}"));
+    }
+    if digest.more + left_out > 0 {
+        end.push(format!("`{}` lists all", digest.list_command()));
+    }
+    if !end.is_empty() {
+        blocks.push(context(&end.join(" · ")));
+    }
+    json!({"text": cut(&escaped(&digest.short(SECTION)), SECTION), "blocks": blocks})
+}
+
+fn incident(digest: &Digest, alert: &Alert) -> Vec<Value> {
+    let icon = match (alert.is_closed(), alert.severity.as_str()) {
+        (true, _) => ":white_check_mark:",
+        (_, "critical") => ":red_circle:",
+        (_, "warning") => ":large_orange_circle:",
+        _ => ":large_blue_circle:",
+    };
+    let head = format!("{icon} *{}*\n{}", escaped(&digest.heading(alert)), escaped(&alert.sentence));
+    let mut blocks = vec![json!({"type": "divider"}), section(&head)];
+    let facts = alert.facts();
+    let fields = facts
+        .iter()
+        .map(|(name, value)| json!({"type": "mrkdwn", "text": cut(&format!("*{name}*\n{}", escaped(value)), FIELD)}));
+    blocks.push(json!({"type": "section", "fields": fields.collect::<Vec<_>>()}));
+    if let Some(words) = &alert.words {
+        blocks.push(section(&escaped(words)));
+    }
+    if alert.is_closed() {
+        return blocks;
+    }
+    let buttons = alert.links.iter().filter(|link| link.url.len() <= ADDRESS).take(BUTTONS).enumerate();
+    let buttons: Vec<Value> = buttons
+        .map(|(place, link)| {
+            json!({"type": "button", "text": {"type": "plain_text", "text": cut(&printable(&link.name), 75)},
+                "url": link.url, "action_id": format!("link-{place}")})
+        })
+        .collect();
+    if !buttons.is_empty() {
+        blocks.push(json!({"type": "actions", "elements": buttons}));
+    }
+    blocks.push(context(&format!("`{}`", alert.command())));
+    blocks
+}
+
+fn section(text: &str) -> Value {
+    json!({"type": "section", "text": {"type": "mrkdwn", "text": cut_escaped(text, SECTION)}})
+}
+
+fn context(text: &str) -> Value {
+    json!({"type": "context", "elements": [{"type": "mrkdwn", "text": cut_escaped(text, FIELD)}]})
+}
+
+/// Cut so that no entity is cut through.
+fn cut_escaped(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most - 1).collect();
+    let entity = kept.rfind('&').filter(|start| !kept[*start..].contains(';'));
+    format!("{}…", &kept[..entity.unwrap_or(kept.len())])
+}
+
+/// Names come from bills: they are text to Slack, neither links nor mentions nor formatting.
+fn escaped(text: &str) -> String {
+    let plain = printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    // A zero-width space keeps what looks like formatting from being it.
+    plain.replace('*', "\u{2217}").replace('`', "'").replace('~', "\u{223c}")
+}

@@ -1,0 +1,139 @@
+//! Who is told what, and how the channels stand, as text.
+
+use chrono::NaiveDateTime;
+use serde::Serialize;
+
+use super::{
+    Format, Style, answer, csv,
+    table::{Column, Table},
+    units::change,
+};
+use crate::error::Result;
+
+/// What was decided of an incident for a channel.
+#[derive(Debug, Serialize)]
+pub struct Decided {
+    pub id: String,
+    pub subject: String,
+    pub severity: String,
+    pub impact: f64,
+    pub currency: String,
+    pub owner: Option<String>,
+    pub channel: Option<String>,
+    /// `opened`, `grown`, `returned`, `woken`, `closed`; `null` for nothing.
+    pub tells: Option<String>,
+    pub why: String,
+}
+
+/// How a channel stands.
+#[derive(Debug, Serialize)]
+pub struct Standing {
+    pub channel: String,
+    pub kind: String,
+    pub sent: u64,
+    pub last_sent_at: Option<NaiveDateTime>,
+    pub waiting: usize,
+    pub given_up: u64,
+    pub error: Option<String>,
+}
+
+pub fn decisions(decided: &[Decided], format: Format, style: Style) -> Result<String> {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        decisions: &'a [Decided],
+    }
+    let header = ["id", "where", "severity", "a_day", "currency", "owner", "channel", "tells", "why"];
+    let mut table = Table::new(vec![
+        Column::name("id"),
+        Column::name("where"),
+        Column::name("severity").rank(3),
+        Column::number("a day").rank(2),
+        Column::name("owner").rank(4),
+        Column::name("channel"),
+        Column::name("tells"),
+        Column::name("why"),
+    ]);
+    let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+    for one in decided {
+        table.row(vec![
+            one.id.clone(),
+            one.subject.clone(),
+            one.severity.clone(),
+            change(one.impact, &one.currency),
+            text(&one.owner),
+            text(&one.channel),
+            text(&one.tells),
+            one.why.clone(),
+        ]);
+    }
+    match format {
+        Format::Json => answer("notify", &Answer { decisions: decided }),
+        Format::Csv => csv(
+            &header.map(str::to_owned),
+            decided.iter().map(|one| {
+                vec![
+                    one.id.clone(),
+                    one.subject.clone(),
+                    one.severity.clone(),
+                    one.impact.to_string(),
+                    one.currency.clone(),
+                    one.owner.clone().unwrap_or_default(),
+                    one.channel.clone().unwrap_or_default(),
+                    one.tells.clone().unwrap_or_default(),
+                    one.why.clone(),
+                ]
+            }),
+        ),
+        Format::Table if decided.is_empty() => Ok("no incident is open, and nobody waits for news of one\n".into()),
+        Format::Table => Ok(table.render(style)),
+        Format::Markdown => Ok(table.markdown()),
+    }
+}
+
+pub fn standings(standings: &[Standing], format: Format, style: Style) -> Result<String> {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        channels: &'a [Standing],
+    }
+    let mut table = Table::new(vec![
+        Column::name("channel"),
+        Column::name("kind").rank(3),
+        Column::number("sent"),
+        Column::name("last (UTC)").rank(2),
+        Column::number("waiting"),
+        Column::number("given up").rank(4),
+        Column::name("error").rank(1),
+    ]);
+    let time = |time: Option<NaiveDateTime>| time.map_or("-".into(), |time| time.format("%Y-%m-%d %H:%M").to_string());
+    for one in standings {
+        table.row(vec![
+            one.channel.clone(),
+            one.kind.clone(),
+            one.sent.to_string(),
+            time(one.last_sent_at),
+            one.waiting.to_string(),
+            one.given_up.to_string(),
+            one.error.clone().unwrap_or_else(|| "-".into()),
+        ]);
+    }
+    match format {
+        Format::Json => answer("notify", &Answer { channels: standings }),
+        Format::Csv => {
+            let header = ["channel", "kind", "sent", "last_sent_at", "waiting", "given_up", "error"];
+            let rows = standings.iter().map(|one| {
+                vec![
+                    one.channel.clone(),
+                    one.kind.clone(),
+                    one.sent.to_string(),
+                    one.last_sent_at.map_or(String::new(), |time| time.to_string()),
+                    one.waiting.to_string(),
+                    one.given_up.to_string(),
+                    one.error.clone().unwrap_or_default(),
+                ]
+            });
+            csv(&header.map(str::to_owned), rows)
+        }
+        Format::Table => Ok(table.render(style)),
+        Format::Markdown => Ok(table.markdown()),
+    }
+}

@@ -1,0 +1,237 @@
+//! One way to services on the web: retries, the times that they ask for, and errors without addresses, which are
+//! secrets here.
+
+pub mod secret;
+
+use std::{thread, time::Duration};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use reqwest::{
+    Method, StatusCode,
+    blocking::{Client, RequestBuilder},
+    header::{HeaderMap, RETRY_AFTER},
+    redirect::Policy,
+};
+
+use self::secret::Secret;
+use crate::{
+    error::{Error, Result},
+    model::{cut, printable},
+};
+
+/// The first wait between two attempts; each further one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// A service that asks for a longer wait is tried again at the next run.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Characters of an answer that an error shows.
+const SHOWN: usize = 200;
+
+/// Why a message did not arrive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    pub error: String,
+    /// Before this time there is no use in trying again.
+    pub not_before: Option<NaiveDateTime>,
+    pub kind: Kind,
+}
+
+/// What a failure asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Time: the service is not reached, or busy.
+    Later,
+    /// A hand on the configuration: an address, a permission, a certificate.
+    Settings,
+    /// Nothing helps: the service does not want this message.
+    Refused,
+}
+
+/// What a service answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub body: String,
+}
+
+/// A client for the web.
+pub struct Http {
+    client: Client,
+    attempts: u32,
+}
+
+impl Failure {
+    pub fn refused(error: impl Into<String>) -> Self {
+        Self { error: error.into(), not_before: None, kind: Kind::Refused }
+    }
+
+    pub fn settings(error: impl Into<String>) -> Self {
+        Self { error: error.into(), not_before: None, kind: Kind::Settings }
+    }
+
+    pub fn later(error: impl Into<String>) -> Self {
+        Self { error: error.into(), not_before: None, kind: Kind::Later }
+    }
+
+    /// The same as an error of the program.
+    pub fn to_error(&self, message: String) -> Error {
+        let error = if self.kind == Kind::Settings { Error::input(message) } else { Error::remote(message) };
+        error.cause(&self.error)
+    }
+}
+
+impl Http {
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(attempts: u32, timeout: Duration) -> Result<Self> {
+        // An address that is a secret is not to be sent on to wherever an answer points.
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .timeout(timeout)
+            .connect_timeout(timeout)
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|e| Error::input("cannot set up the connection to the web").cause(causes(&e)))?;
+        Ok(Self { client, attempts })
+    }
+
+    /// A request with a body; `secrets` appear in no error.
+    ///
+    /// # Errors
+    /// When all attempts failed, or the service refused it.
+    pub fn post(
+        &self,
+        address: &str,
+        secrets: &[&Secret],
+        prepare: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Answer, Failure> {
+        let redact = |text: &str| secrets.iter().fold(text.to_owned(), |text, secret| secret.redact(&text));
+        let mut wait = FIRST_WAIT;
+        let mut attempt = 1;
+        loop {
+            let failed = match prepare(self.client.request(Method::POST, address)).send() {
+                Ok(response) => {
+                    let (status, headers) = (response.status(), response.headers().clone());
+                    let body = response.text().unwrap_or_default();
+                    if status.is_success() {
+                        return Ok(Answer { body });
+                    }
+                    refusal(status, &headers, &redact(&body))
+                }
+                Err(error) => {
+                    let error = error.without_url();
+                    let text = redact(&causes(&error));
+                    // A certificate does not get better within seconds.
+                    let is_final = text.contains("certificate") || error.is_builder();
+                    if is_final { Failure::settings(text) } else { Failure::later(text) }
+                }
+            };
+            let asked = failed.not_before.map(|time| (time - Utc::now().naive_utc()).to_std().unwrap_or_default());
+            let pause = asked.unwrap_or(wait);
+            if failed.kind != Kind::Later || attempt >= self.attempts || pause > LONGEST_WAIT {
+                return Err(failed);
+            }
+            thread::sleep(pause);
+            wait *= 2;
+            attempt += 1;
+        }
+    }
+}
+
+fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
+    let said = cut(&printable(body).replace('\n', " "), SHOWN);
+    let error = match status.canonical_reason() {
+        Some(reason) => format!("{} {reason}", status.as_u16()),
+        None => status.as_u16().to_string(),
+    };
+    let error = if said.trim().is_empty() { error } else { format!("{error}: {said}") };
+    if status.is_redirection() {
+        return Failure::settings(format!("{error}: it points to another address, which is to be configured itself"));
+    }
+    let passes = status.is_server_error()
+        || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+    let of_message = [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNPROCESSABLE_ENTITY];
+    let kind = match (passes, of_message.contains(&status)) {
+        (true, _) => Kind::Later,
+        (_, true) => Kind::Refused,
+        _ => Kind::Settings,
+    };
+    Failure { error, not_before: retry_after(headers, Utc::now()), kind }
+}
+
+/// The time that a `Retry-After` header asks for, in seconds or as a date:
+/// <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>.
+pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<NaiveDateTime> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let time = match text.parse::<u32>() {
+        Ok(seconds) => now + chrono::Duration::seconds(i64::from(seconds)),
+        Err(_) => DateTime::parse_from_rfc2822(text).ok()?.to_utc(),
+    };
+    Some(time.naive_utc())
+}
+
+/// An error with all that lies below it.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(below) = source {
+        let below_text = below.to_string();
+        if !text.contains(&below_text) {
+            text += &format!(": {below_text}");
+        }
+        source = below.source();
+    }
+    text
+}
+
+/// # Errors
+/// When an address would show the message, and the secret in itself, to everybody on the way.
+pub fn check_address(key: &str, address: &str) -> Result<()> {
+    let host = |rest: &str| rest.split(['/', ':', '?']).next().unwrap_or_default().to_owned();
+    let is_here = |rest: &str| ["127.0.0.1", "localhost", "[::1]"].contains(&host(rest).as_str());
+    match address.split_once("://") {
+        Some(("https", rest)) if !rest.is_empty() => Ok(()),
+        Some(("http", rest)) if is_here(rest) => Ok(()),
+        _ => Err(Error::input(format!("`{key}` must begin with https://"))
+            .hint("http:// is for this machine alone (127.0.0.1, localhost)")),
+    }
+}
+
+/// The address that a secret is.
+///
+/// # Errors
+/// As [`check_address`], without the address.
+pub fn secret_address(key: &str, secret: &Secret) -> Result<(), Failure> {
+    check_address(key, secret.expose()).map_err(|e| Failure::settings(e.summary()))
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now: DateTime<Utc> = "2026-03-01T10:00:00Z".parse().expect("a time");
+        let asked = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(text));
+            retry_after(&headers, now).map(|time| time.to_string())
+        };
+        assert_eq!(asked("90").as_deref(), Some("2026-03-01 10:01:30"));
+        assert_eq!(asked("Sun, 01 Mar 2026 10:00:07 GMT").as_deref(), Some("2026-03-01 10:00:07"));
+        assert_eq!(asked("soon"), None);
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn addresses_are_not_readable_on_the_way() {
+        for fine in ["https://hooks.slack.com/services/x", "http://127.0.0.1:80/x", "http://localhost/x"] {
+            assert!(check_address("url", fine).is_ok(), "{fine}");
+        }
+        for wrong in
+            ["http://hooks.slack.com/x", "http://localhost.evil.com/", "ftp://x", "hooks.slack.com", "https://"]
+        {
+            assert!(check_address("url", wrong).is_err(), "{wrong}");
+        }
+    }
+}
