@@ -133,16 +133,15 @@ fn merged(
             .hint("`aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key")
     };
     // What is at the wrong place here may be a secret: the error must not show it.
-    for section in ["notify", "anthropic"] {
-        let value = merged.get(section).cloned().unwrap_or_default();
-        let refused = match section {
-            "notify" => serde_yaml::from_value::<notify::Settings>(value).err(),
-            _ => serde_yaml::from_value::<agent::Anthropic>(value).err(),
-        };
-        if let Some(error) = refused {
-            return Err(invalid(format!("{section}: {}", without_values(&error.to_string())))
-                .hint("docs/ALERTS.md shows every kind of channel"));
-        }
+    let refusals = [
+        refusal::<agent::Anthropic>(&merged, "anthropic", None),
+        refusal::<notify::Channel>(&merged, "notify", Some("channels")),
+        refusal::<notify::Owner>(&merged, "notify", Some("owners")),
+        refusal::<notify::Link>(&merged, "notify", Some("links")),
+        refusal::<notify::Settings>(&merged, "notify", None),
+    ];
+    if let Some(cause) = refusals.into_iter().flatten().next() {
+        return Err(invalid(cause).hint("docs/ALERTS.md shows every kind of channel"));
     }
     let config: Config = serde_yaml::from_value(merged).map_err(|e| invalid(e.to_string()))?;
     check(&config.anomaly)?;
@@ -169,7 +168,9 @@ pub fn plans(path: &Path) -> Result<Vec<Plan>> {
             .hint("`notify.planned` names the file; leave it empty for none")
     })?;
     let wrong = |e: serde_yaml::Error| {
-        Error::input(format!("the plans `{shown}` are not valid")).cause(e).hint("docs/ALERTS.md shows such a file")
+        Error::input(format!("the plans `{shown}` are not valid"))
+            .cause(e)
+            .hint("dates are YYYY-MM-DD, filters a list such as [service=AmazonEC2]; docs/ALERTS.md shows such a file")
     };
     let plans: Option<Vec<Plan>> = serde_yaml::from_str(&text).map_err(wrong)?;
     let plans = plans.unwrap_or_default();
@@ -177,6 +178,28 @@ pub fn plans(path: &Path) -> Result<Vec<Plan>> {
         plan.check().map_err(|e| e.context(format!("the plans `{shown}` are not valid")))?;
     }
     Ok(plans)
+}
+
+/// What is wrong with a section, or with an element of its list, which is named.
+fn refusal<T: serde::de::DeserializeOwned>(merged: &Value, section: &str, list: Option<&str>) -> Option<String> {
+    let value = merged.get(section)?;
+    let Some(list) = list else {
+        let error = serde_yaml::from_value::<T>(value.clone()).err()?;
+        return Some(format!("{section}: {}", without_values(&error.to_string())));
+    };
+    value.get(list)?.as_sequence()?.iter().enumerate().find_map(|(place, element)| {
+        let error = serde_yaml::from_value::<T>(element.clone()).err()?.to_string();
+        let name = element.get("name").and_then(Value::as_str).map_or(String::new(), |name| format!(" ({name})"));
+        Some(format!("{section}.{list}[{place}]{name}: {}{}", without_values(&error), nearest_field(&error)))
+    })
+}
+
+/// The known field that is nearest to an unknown one, as the YAML reader names both.
+fn nearest_field(message: &str) -> String {
+    let mut names = message.split('`').skip(1).step_by(2);
+    let unknown = names.next().filter(|_| message.contains("unknown field"));
+    let near = unknown.and_then(|unknown| nearest(unknown, names));
+    near.map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
 
 /// A message of the YAML reader without the values that it quotes.

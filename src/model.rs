@@ -386,6 +386,12 @@ pub fn printable(text: &str) -> String {
     text.replace(|character: char| character.is_control() && character != '\n', " ")
 }
 
+/// The same on one line, and without what turns the direction of writing (Unicode TR 9), which hides what is written.
+pub fn one_line(text: &str) -> String {
+    let turns = |character: char| matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.replace(|character: char| character.is_control() || turns(character), " ")
+}
+
 /// At most `most` characters, with an ellipsis where something is missing.
 pub fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {

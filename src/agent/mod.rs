@@ -175,8 +175,7 @@ fn checked(text: &str, figures: &str) -> Result<String, String> {
             continue;
         }
         let spelled = spelled(&word);
-        let number =
-            if word.contains(|c: char| c.is_ascii_digit()) { number_of(&word).or(Some(f64::NAN)) } else { spelled };
+        let number = if word.contains(char::is_numeric) { number_of(&word).or(Some(f64::NAN)) } else { spelled };
         if let Some(number) = number
             && !known_numbers.iter().any(|known| (known - number).abs() < 1e-9)
         {
@@ -220,29 +219,52 @@ fn number_of(word: &str) -> Option<f64> {
 
 /// Numbers as words; `one` is mostly none.
 fn spelled(word: &str) -> Option<f64> {
-    const WORDS: [(&str, f64); 36] = [
+    const WORDS: [(&str, f64); 68] = [
+        ("zero", 0.0),
         ("two", 2.0),
         ("twice", 2.0),
+        ("twofold", 2.0),
         ("double", 2.0),
+        ("doubles", 2.0),
         ("doubled", 2.0),
         ("doubling", 2.0),
         ("pair", 2.0),
+        ("couple", 2.0),
         ("three", 3.0),
+        ("thrice", 3.0),
+        ("threefold", 3.0),
         ("triple", 3.0),
+        ("triples", 3.0),
         ("tripled", 3.0),
         ("tripling", 3.0),
         ("four", 4.0),
+        ("fourfold", 4.0),
+        ("quadruple", 4.0),
+        ("quadruples", 4.0),
+        ("quadrupled", 4.0),
         ("five", 5.0),
+        ("fivefold", 5.0),
         ("six", 6.0),
+        ("sixfold", 6.0),
         ("seven", 7.0),
+        ("sevenfold", 7.0),
         ("eight", 8.0),
+        ("eightfold", 8.0),
         ("nine", 9.0),
+        ("ninefold", 9.0),
         ("ten", 10.0),
         ("tenfold", 10.0),
         ("eleven", 11.0),
         ("twelve", 12.0),
         ("dozen", 12.0),
+        ("dozens", 12.0),
+        ("thirteen", 13.0),
+        ("fourteen", 14.0),
         ("fifteen", 15.0),
+        ("sixteen", 16.0),
+        ("seventeen", 17.0),
+        ("eighteen", 18.0),
+        ("nineteen", 19.0),
         ("twenty", 20.0),
         ("thirty", 30.0),
         ("forty", 40.0),
@@ -253,10 +275,19 @@ fn spelled(word: &str) -> Option<f64> {
         ("ninety", 90.0),
         ("hundred", 100.0),
         ("hundreds", 100.0),
+        ("hundredfold", 100.0),
         ("thousand", 1000.0),
         ("thousands", 1000.0),
         ("million", 1e6),
+        ("millions", 1e6),
+        ("billion", 1e9),
         ("half", 0.5),
+        ("halves", 0.5),
+        ("halved", 0.5),
+        ("quarter", 0.25),
+        ("quarters", 0.25),
+        ("third", 1.0 / 3.0),
+        ("thirds", 1.0 / 3.0),
     ];
     word.split('-').find_map(|part| WORDS.iter().find(|(name, _)| *name == part).map(|(_, number)| *number))
 }
@@ -290,6 +321,10 @@ mod tests {
             "It is 2x as much.",
             "See https://example.com for more.",
             "There are twenty-one of them.",
+            "It quadrupled over fourteen days.",
+            "It costs ١٠٠ dollars.",
+            "It is ½ more.",
+            "A third of it is new.",
         ] {
             assert!(checked(wrong, FIGURES).is_err(), "{wrong}");
         }

@@ -45,6 +45,8 @@ pub struct Finding {
     pub expected: f64,
     /// Actual minus expected on `date`.
     pub impact: f64,
+    /// The same on the last flagged day.
+    pub last_impact: f64,
     /// The same over all days from `start` to the last flagged one.
     pub impact_total: f64,
     /// `|impact_total|`, and what the last day's difference adds if it goes on for as long again.
@@ -177,6 +179,7 @@ fn finding(
         actual,
         expected,
         impact: actual - expected,
+        last_impact: impact(last),
         impact_total,
         at_stake: impact_total.abs() + ahead,
         score: peak.score,
@@ -231,6 +234,7 @@ fn common_finding(
         actual: *actual,
         expected: *expected,
         impact,
+        last_impact: days.get(&common.last).map_or(impact, difference),
         impact_total,
         at_stake: impact_total.abs() + ahead,
         score: score * common.direction.sign(),

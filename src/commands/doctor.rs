@@ -38,6 +38,7 @@ pub struct DoctorArgs {
 pub fn run(args: &DoctorArgs, context: &Context) -> Result<ExitCode> {
     let today = args.as_of.unwrap_or(context.today);
     let mut checks = vec![configuration(context)];
+    checks.extend(channels(context));
     checks.extend(database(context, today));
     if !args.offline {
         checks.extend(remote(args.paid, context, today)?);
@@ -53,6 +54,24 @@ fn configuration(context: &Context) -> Check {
         None => "none, the defaults are used".to_owned(),
     };
     Check::new("configuration", Status::Ok, found)
+}
+
+/// Channels that would fail, or get nothing, on the day on which they are needed.
+fn channels(context: &Context) -> Vec<Check> {
+    let settings = &context.loaded.config.notify;
+    if settings.channels.is_empty() {
+        return Vec::new();
+    }
+    let notes = settings.notes();
+    let count = settings.channels.len();
+    match notes.is_empty() {
+        true => {
+            vec![Check::new("channels", Status::Ok, format!("{count} configured; `notify test NAME` sends a sample"))]
+        }
+        false => {
+            notes.into_iter().map(|note| Check::new("channels", Status::Warn, note).fix("docs/ALERTS.md")).collect()
+        }
+    }
 }
 
 fn database(context: &Context, today: NaiveDate) -> Vec<Check> {

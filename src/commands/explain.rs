@@ -3,8 +3,8 @@ use clap::Args;
 
 use super::{
     Context, day, print,
-    run::{ExplainWith, Writer},
     selection::SelectionArgs,
+    words::{ExplainWith, Writer},
 };
 use crate::{
     analysis::detect::{Method, Parameters},

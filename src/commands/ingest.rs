@@ -147,7 +147,7 @@ pub fn run(args: &IngestArgs, context: &Context) -> Result<ExitCode> {
 /// What came of an ingestion: a plan that was printed, or what was done.
 enum Work {
     Planned(ExitCode),
-    Done(Outcome),
+    Done(Box<Outcome>),
 }
 
 fn work(args: &IngestArgs, context: &Context) -> Result<Work> {
@@ -160,7 +160,7 @@ fn work(args: &IngestArgs, context: &Context) -> Result<Work> {
                 data_source: args.data_source.clone(),
                 full_refresh: args.full_refresh,
             };
-            Ok(Work::Done(ingest_watched(&mut store, &request, context)?))
+            Ok(Work::Done(Box::new(ingest_watched(&mut store, &request, context)?)))
         }
         From::CostExplorer => from_cost_explorer(args, context),
         From::S3(exports) => from_s3(&exports, args, context),
@@ -179,7 +179,7 @@ pub fn unattended(
 ) -> Result<Outcome> {
     let args = IngestArgs { paths: paths.to_vec(), source, as_of, ..IngestArgs::default() };
     match work(&args, context)? {
-        Work::Done(outcome) => Ok(outcome),
+        Work::Done(outcome) => Ok(*outcome),
         Work::Planned(_) => Err(Error::bug("an ingestion was only planned")),
     }
 }
@@ -267,7 +267,7 @@ fn from_cost_explorer(args: &IngestArgs, context: &Context) -> Result<Work> {
     let outcome =
         watched(context, |watcher| cost_explorer::ingest(&mut store, &aws, settings, &plan, context.today, watcher))?;
     name_accounts(&store, &aws)?;
-    Ok(Work::Done(outcome))
+    Ok(Work::Done(Box::new(outcome)))
 }
 
 fn from_s3(exports: &[Export], args: &IngestArgs, context: &Context) -> Result<Work> {
@@ -312,7 +312,7 @@ fn from_s3(exports: &[Export], args: &IngestArgs, context: &Context) -> Result<W
     }
     name_accounts(&store, &aws)?;
     s3::prune(&store, &database.cache_dir, super::cache::limit(context), &done.unfinished)?;
-    Ok(Work::Done(all))
+    Ok(Work::Done(Box::new(all)))
 }
 
 /// Asks the organization for the names of its accounts. Most may not ask; then the bill's names stay.

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, ExitCode, Result},
     insights::{
         alerts::{Mark, Marked},
-        incidents::{Incidents, Shown, one},
+        incidents::{Incidents, Shown, State, one},
     },
     report::{self, Format},
     store::Store,
@@ -67,7 +67,7 @@ struct CommonArgs {
     #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "")]
     by: String,
 
-    /// Take the last mark back
+    /// Take the mark back
     #[arg(long)]
     undo: bool,
 
@@ -114,7 +114,18 @@ fn mark(args: &CommonArgs, mark: Mark, until: Option<NaiveDate>, reason: &str, c
         impact: shown.incident.impact,
         last_date: shown.incident.last_date,
     };
-    let marks: Vec<Marked> = find()?.iter().map(marked).collect();
+    let found = find()?;
+    for shown in &found {
+        let (id, state) = (&shown.incident.id, shown.incident.state);
+        if args.undo && shown.mark.is_none() {
+            return Err(Error::input(format!("there is nothing to undo of incident {id}")));
+        }
+        if !args.undo && state != State::Open {
+            return Err(Error::input(format!("incident {id} is {}: there is nothing to keep quiet", state.name()))
+                .hint("`aws-cost-anomalies incidents` lists those that are open"));
+        }
+    }
+    let marks: Vec<Marked> = found.iter().map(marked).collect();
     Store::open_when_free(context.database())?.save_marks(&marks)?;
     let incidents = find()?.into_iter().map(|shown| Shown { history: None, ..shown }).collect();
     print(&report::incidents::render(&Incidents { incidents }, args.format, context.style)?)?;

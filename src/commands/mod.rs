@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod drilldown;
 mod explain;
+mod health;
 mod incidents;
 mod ingest;
 mod lock;
@@ -24,8 +25,10 @@ mod run;
 mod sample_data;
 mod selection;
 mod sql;
+mod tell;
 mod trends;
 mod watch;
+mod words;
 
 use std::io::{self, ErrorKind, Write};
 
@@ -122,7 +125,7 @@ impl Command {
 impl Context {
     /// The database, read-only.
     fn store(&self) -> Result<Store> {
-        Ok(Store::open_read_only(self.database())?.with_account_names(self.loaded.config.accounts.clone()))
+        Ok(Store::open_read_only_when_free(self.database())?.with_account_names(self.loaded.config.accounts.clone()))
     }
 
     /// A way to AWS with the credentials for costs.

@@ -1,16 +1,12 @@
-use std::collections::BTreeMap;
-
 use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
 
-use super::{Context, day, lock::Lock, print, run};
+use super::{Context, day, lock::Lock, print, run, tell};
 use crate::{
     config,
     error::{Error, ExitCode, Result},
-    insights::incidents::{Asked, scope},
     notify::{
         Channel, Target,
-        deliver::{Sending, send_digest},
         digest::{About, Digest},
         plan::short_hash,
     },
@@ -19,7 +15,6 @@ use crate::{
         notify::{Decided, Standing},
         run::Summary,
     },
-    sources::aws::Aws,
 };
 
 /// Tell what is new of the incidents that the ledger has
@@ -70,10 +65,13 @@ pub fn run(args: &NotifyArgs, context: &Context) -> Result<ExitCode> {
 fn tell(args: &NotifyArgs, context: &Context) -> Result<ExitCode> {
     let today = args.as_of.unwrap_or(context.today);
     let plans = config::plans(&context.loaded.config.notify.planned)?;
-    let scope = scope(&run::request(context, today, None), Asked::EveryLevel);
+    // A database that is not there is said before it is made.
+    let questions = run::questions(today, context)?;
+    let told = tell::Told { questions: &questions, plans: &plans, today, sensitivity: None };
     if args.dry_run {
-        let planned = run::planned(&scope, &plans, today, None, context)?;
+        let planned = tell::planned(&told, true, context)?;
         context.notes(&planned.notes);
+        context.notes(&context.loaded.config.notify.notes());
         let decided = planned.decisions.into_iter().map(|one| Decided {
             id: one.id,
             subject: one.subject,
@@ -89,11 +87,10 @@ fn tell(args: &NotifyArgs, context: &Context) -> Result<ExitCode> {
         print(&report::notify::decisions(&decided, args.format, context.style)?)?;
         return Ok(ExitCode::Done);
     }
-    // A database that is not there is said before it is made.
-    drop(context.store()?);
+    run::check_format(args.format)?;
     let _lock = Lock::take(&context.database().path)?;
     let mut summary = Summary::new(today);
-    let errors = run::tell(&scope, &plans, today, None, context, &mut summary)?;
+    let errors = tell::tell(&told, None, context, &mut summary)?;
     run::show(&summary, args.format, context)?;
     errors.iter().for_each(|error| context.complain(error));
     Ok(errors.first().map_or(ExitCode::Done, Error::exit_code))
@@ -107,7 +104,7 @@ fn test(name: &str, context: &Context) -> Result<ExitCode> {
     );
     let mut digest = Digest::of_program(About::Test, context.today, "Cost alerts: a test", text);
     digest.id = short_hash(&format!("{name} {}", Utc::now()));
-    send_now(&channel, &digest, context)?;
+    tell::send_now(&channel, &digest, context)?;
     print(&match channel.target()? {
         Target::Stdout => digest.plain(),
         _ => format!("sent to {name}\n"),
@@ -115,35 +112,23 @@ fn test(name: &str, context: &Context) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-/// Sends a message past the outbox.
-///
-/// # Errors
-/// When it does not arrive.
-pub fn send_now(channel: &Channel, digest: &Digest, context: &Context) -> Result<()> {
-    let aws = if channel.sns.is_some() { Some(context.aws()?) } else { None };
-    let references = BTreeMap::new();
-    let sending = Sending::new(&context.loaded.config.notify, aws.as_ref().map(Aws::sdk_config), &references)?;
-    send_digest(channel, digest, &sending, &mut Vec::new()).map(drop).map_err(|failure| {
-        let error = failure.to_error(format!("the channel `{}` does not take the message", channel.name));
-        error.hint("docs/ALERTS.md says what each channel needs")
-    })
-}
-
 fn status(format: Format, context: &Context) -> Result<ExitCode> {
     let store = context.store()?;
     let waiting = store.waiting()?;
     let deliveries = store.deliveries()?;
     let standing = |channel: &Channel| {
-        let known = deliveries.iter().find(|(name, ..)| *name == channel.name);
+        let known = deliveries.iter().find(|one| one.channel == channel.name);
         let waits = || waiting.iter().filter(|message| message.channel == channel.name);
         Standing {
             channel: channel.name.clone(),
             kind: channel.target().map_or("", |target| target.name()).to_owned(),
-            sent: known.map_or(0, |(_, sent, ..)| *sent),
-            last_sent_at: known.and_then(|(_, _, last, _)| *last),
+            sent: known.map_or(0, |one| one.sent),
+            last_sent_at: known.and_then(|one| one.last_sent_at),
             waiting: waits().count(),
-            given_up: known.map_or(0, |(.., dropped)| *dropped),
-            error: waits().find_map(|message| message.error.clone()),
+            given_up: known.map_or(0, |one| one.dropped),
+            error: waits()
+                .find_map(|message| message.error.clone())
+                .or_else(|| channel.check_secrets().err().map(|error| error.summary())),
         }
     };
     let standings: Vec<Standing> = context.loaded.config.notify.channels_or_terminal().iter().map(standing).collect();

@@ -1,42 +1,32 @@
-use std::{
-    cell::OnceCell,
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::{Mutex, PoisonError},
-};
+use std::path::PathBuf;
 
 use chrono::{Days, NaiveDate, NaiveDateTime, Utc};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::{Context, day, ingest, lock::Lock, print};
+use super::{
+    Context, day, ingest,
+    lock::Lock,
+    print,
+    tell::{Told, note_printed, tell},
+    words::ExplainWith,
+};
 use crate::{
-    agent,
     analysis::detect::{Method, Parameters, Sensitivity},
     config,
     error::{Error, ExitCode, Result},
     ingest::Outcome,
     insights::{
         Question,
-        alerts::{self, Delivery, Notice, Queued},
         anomalies::{Anomalies, Request},
-        explain::{self, Explanation},
-        incidents::{Asked, Shown, State, scope},
+        incidents::{Asked, scope},
         levels,
     },
-    model::{ChargeCategory, Dimension, GroupBy, Metric, Period},
-    notify::{
-        deliver::{Attempt, Sending, deliver, needs_aws},
-        digest::Digest,
-        plan::{Inputs, Message, Planned, plan},
-        planned::Plan,
-    },
+    model::{ChargeCategory, Dimension, Filter, GroupBy, Metric, Period},
     report::{
         self, Format,
-        run::{Ingested, Judged, Printed, Summary, Told, Waiting},
+        run::{Ingested, Judged, Summary},
     },
-    sources::aws::Aws,
     store::{Store, notices::RunRecord},
-    web::Kind,
 };
 
 /// Mornings that were missed are judged afterwards, so many at most.
@@ -90,15 +80,6 @@ pub struct HowArgs {
     pub explain_with: Option<ExplainWith>,
 }
 
-/// Language models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ExplainWith {
-    /// A model of Amazon Bedrock (`bedrock` in the configuration)
-    Bedrock,
-    /// Anthropic's API (`anthropic` in the configuration)
-    Anthropic,
-}
-
 /// What one run is asked.
 pub struct Morning<'a> {
     pub paths: &'a [PathBuf],
@@ -107,31 +88,52 @@ pub struct Morning<'a> {
 }
 
 pub fn run(args: &RunArgs, context: &Context) -> Result<ExitCode> {
+    check_format(args.format)?;
+    if args.how.no_ingest {
+        // A database that is not there is said before anything is made.
+        drop(context.store()?);
+    }
     let _lock = Lock::take(&context.database().path)?;
     let asked = Morning { paths: &args.paths, how: &args.how, as_of: args.as_of };
     let done = once(&asked, context)?;
     show(&done.summary, args.format, context)?;
-    done.errors.iter().for_each(|error| context.complain(error));
-    Ok(match done.errors.first() {
+    let errors: Vec<&Error> = done.errors.iter().chain(&done.untold).collect();
+    errors.iter().for_each(|error| context.complain(error));
+    Ok(match errors.first() {
         Some(error) => error.exit_code(),
         None if args.exit_code && !done.summary.told.is_empty() => ExitCode::Findings,
         None => ExitCode::Done,
     })
 }
 
+/// A summary is for people, or an object.
+pub fn check_format(format: Format) -> Result<()> {
+    match format {
+        Format::Table | Format::Json => Ok(()),
+        Format::Csv | Format::Markdown => Err(Error::usage("a summary is written as `table` or `json` only")),
+    }
+}
+
 /// Prints a summary below the messages that are for stdout; with `--quiet` these alone.
 pub fn show(summary: &Summary, format: Format, context: &Context) -> Result<()> {
     if format == Format::Json {
-        return print(&report::run::json(summary)?);
+        print(&report::run::json(summary)?)?;
+        return note_printed(summary, context);
     }
     print(&report::run::messages(&summary.printed, context.style))?;
-    if context.quiet { Ok(()) } else { print(&report::run::text(summary, context.style)) }
+    if !context.quiet {
+        print(&report::run::text(summary, context.style))?;
+    }
+    note_printed(summary, context)
 }
 
 /// What came of a run.
 pub struct Done {
     pub summary: Summary,
+    /// Of fetching and judging.
     pub errors: Vec<Error>,
+    /// Of telling.
+    pub untold: Vec<Error>,
 }
 
 /// Ingests, judges, keeps the ledger and tells what is new. What can be done is done, whatever else fails.
@@ -142,8 +144,12 @@ pub fn once(asked: &Morning, context: &Context) -> Result<Done> {
     let started_at = now();
     let today = asked.as_of.unwrap_or(context.today);
     let config = &context.loaded.config;
-    let plans = config::plans(&config.notify.planned)?;
     let mut errors = Vec::new();
+    // Without the plans too much is told, without the run nothing.
+    let plans = config::plans(&config.notify.planned).unwrap_or_else(|error| {
+        errors.push(error);
+        Vec::new()
+    });
     let mut summary = Summary::new(today);
     if !asked.how.no_ingest {
         match ingest::unattended(asked.paths, asked.how.source, asked.as_of, context) {
@@ -157,32 +163,61 @@ pub fn once(asked: &Morning, context: &Context) -> Result<Done> {
             Err(error) => errors.push(error),
         }
     }
-    let request = request(context, today, asked.how.sensitivity);
-    let scope = scope(&request, Asked::EveryLevel);
-    let judged = judge(&request, &scope, context, &mut summary);
     // Without any bill there is nothing to tell, and what went wrong above is why.
-    if let Err(error) = judged {
+    let questions = questions(today, context).unwrap_or_else(|error| {
         errors.push(error);
+        Vec::new()
+    });
+    let mut records = Vec::new();
+    for filters in &questions {
+        let request = request(context, today, asked.how.sensitivity, filters);
+        let scope = scope(&request, Asked::EveryLevel);
+        let judged = judge(&request, &scope, context, &mut summary).map_err(|error| errors.push(error)).ok();
+        records.push((scope, judged));
     }
     let first = errors.first().map(Error::summary);
-    if context.database().path.exists() {
-        match tell(&scope, &plans, today, asked.how.explain_with, context, &mut summary) {
-            Ok(failed) => errors.extend(failed),
-            Err(error) => errors.push(error),
+    let untold = match questions.is_empty() {
+        true => Vec::new(),
+        false => {
+            let morning = Told { questions: &questions, plans: &plans, today, sensitivity: asked.how.sensitivity };
+            tell(&morning, asked.how.explain_with, context, &mut summary).unwrap_or_else(|error| vec![error])
         }
-        let judged = summary.judged.as_ref().map(|judged| Period { start: judged.from, end: judged.to });
-        let record = RunRecord { started_at, finished_at: now(), as_of: today, scope, judged, error: first };
-        Store::open_when_free(context.database())?.save_run(&record)?;
+    };
+    // The next run judges from here on, so this comes last.
+    for (scope, judged) in records {
+        let record = RunRecord { started_at, finished_at: now(), as_of: today, scope, judged, error: first.clone() };
+        if let Err(error) = Store::open_when_free(context.database()).and_then(|mut store| store.save_run(&record)) {
+            errors.push(error);
+        }
     }
-    Ok(Done { summary, errors })
+    Ok(Done { summary, errors, untold })
 }
 
-fn now() -> NaiveDateTime {
+/// The time as the database has it, in UTC.
+pub fn now() -> NaiveDateTime {
     Utc::now().naive_utc()
 }
 
+/// What is asked apart each morning, as filters: currencies, where there are several.
+///
+/// # Errors
+/// When there is no data.
+pub fn questions(today: NaiveDate, context: &Context) -> Result<Vec<Vec<Filter>>> {
+    let currencies = levels::currencies(&context.store()?, &request(context, today, None, &[]).question)?;
+    if currencies.len() < 2 {
+        return Ok(vec![Vec::new()]);
+    }
+    let of = |value: String| vec![Filter { dimension: Dimension::Currency, value, negated: false }];
+    Ok(currencies.into_iter().map(of).collect())
+}
+
 /// The question of every morning: every level, as `anomalies` asks without options.
-pub fn request(context: &Context, today: NaiveDate, sensitivity: Option<Sensitivity>) -> Request<'static> {
+pub fn request<'a>(
+    context: &Context,
+    today: NaiveDate,
+    sensitivity: Option<Sensitivity>,
+    filters: &'a [Filter],
+) -> Request<'a> {
     let settings = &context.loaded.config.anomaly;
     let mut parameters = Parameters::new(settings, Method::Robust);
     if let Some(sensitivity) = sensitivity {
@@ -191,7 +226,7 @@ pub fn request(context: &Context, today: NaiveDate, sensitivity: Option<Sensitiv
     let question = Question {
         source: None,
         metric: Metric::NetAmortized,
-        filters: &[],
+        filters,
         as_of: today,
         settle_days: settings.settle_days,
     };
@@ -207,18 +242,29 @@ pub fn request(context: &Context, today: NaiveDate, sensitivity: Option<Sensitiv
 }
 
 /// Judges the days since the last run, and writes the ledger.
-fn judge(request: &Request, scope: &str, context: &Context, summary: &mut Summary) -> Result<()> {
+fn judge(request: &Request, scope: &str, context: &Context, summary: &mut Summary) -> Result<Period> {
     let answer = {
         let store = context.store()?;
-        let settled = levels::settled_through(&store, &request.question)?;
+        let settled = levels::frame(&store, &request.question)?.settled_through;
         let missed = store.judged_through(scope)?.map(|last| last + Days::new(1)).filter(|next| *next < settled);
         let from = missed.map(|next| next.max(settled - Days::new(MOST_MISSED_DAYS)));
         levels::anomalies(&store, &Request { from, ..request.clone() })?
     };
     context.notes(&answer.notes);
     Store::open_when_free(context.database())?.save_incidents(&answer.ledger.changes)?;
-    summary.judged = Some(of_answer(&answer));
-    Ok(())
+    let judged = of_answer(&answer);
+    summary.judged = Some(match summary.judged.take() {
+        None => judged,
+        Some(before) => Judged {
+            from: before.from.min(judged.from),
+            to: before.to.max(judged.to),
+            series: before.series + judged.series,
+            findings: before.findings + judged.findings,
+            opened: before.opened + judged.opened,
+            ended: before.ended + judged.ended,
+        },
+    });
+    Ok(answer.judged)
 }
 
 fn of_answer(answer: &Anomalies) -> Judged {
@@ -233,133 +279,6 @@ fn of_answer(answer: &Anomalies) -> Judged {
     }
 }
 
-/// Tells what is new: messages are written into the outbox with what they tell, then everything that waits is sent.
-/// Gives the errors of channels.
-pub fn tell(
-    scope: &str,
-    plans: &[Plan],
-    today: NaiveDate,
-    with: Option<ExplainWith>,
-    context: &Context,
-    summary: &mut Summary,
-) -> Result<Vec<Error>> {
-    let settings = &context.loaded.config.notify;
-    let planned = planned(scope, plans, today, with, context)?;
-    context.notes(&planned.notes);
-    let queued: Vec<(Queued, Vec<Notice>)> = planned.messages.iter().map(queued).collect::<Result<_>>()?;
-    let (waiting, references) = {
-        let mut store = Store::open_when_free(context.database())?;
-        store.queue(now(), &queued)?;
-        summary.open = store.incidents(Some(scope))?.iter().filter(|incident| incident.state == State::Open).count();
-        (store.waiting()?, store.references()?.into_iter().collect::<BTreeMap<String, String>>())
-    };
-    let aws = if needs_aws(settings, &waiting) { Some(context.aws()?) } else { None };
-    let config = aws.as_ref().map(Aws::sdk_config);
-    let sending = Sending::new(settings, config, &references)?;
-    let results: Mutex<Vec<Attempt>> = Mutex::default();
-    let failed: Mutex<Option<Error>> = Mutex::default();
-    deliver(settings, &waiting, &sending, now(), &|attempt| {
-        // Noted at once: what was sent is not sent again, whatever happens next.
-        let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = [(attempt.message_id.clone(), attempt.delivery.clone())];
-        let saved = Store::open_when_free(context.database()).and_then(|mut store| store.save_deliveries(now(), &done));
-        if let Err(error) = saved {
-            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        }
-        results.push(attempt);
-    });
-    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut errors: Vec<Error> = failed.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect();
-    errors.extend(note_results(results, &planned, &waiting, summary));
-    Ok(errors)
-}
-
-/// Puts what came of messages into the summary, and gives the errors.
-fn note_results(mut results: Vec<Attempt>, planned: &Planned, waiting: &[Queued], summary: &mut Summary) -> Vec<Error> {
-    results.sort_by(|a, b| (&a.channel, &a.message_id).cmp(&(&b.channel, &b.message_id)));
-    for message in &planned.messages {
-        summary.told.push(Told {
-            channel: message.channel.clone(),
-            incidents: message.notices.len(),
-            title: message.digest.title.clone(),
-            sent: results.iter().any(|one| one.message_id == message.digest.id && one.failed.is_none()),
-        });
-    }
-    let waits = |channel: &str| waiting.iter().filter(|message| message.channel == channel).count();
-    let mut errors = Vec::new();
-    // Those that want to be left alone were not tried.
-    for message in waiting.iter().filter(|message| results.iter().all(|one| one.channel != message.channel)) {
-        let waiting = Waiting {
-            channel: message.channel.clone(),
-            messages: waits(&message.channel),
-            error: message.error.clone().unwrap_or_default(),
-            not_before: message.not_before,
-        };
-        if summary.waiting.iter().all(|one| one.channel != waiting.channel) {
-            summary.waiting.push(waiting);
-        }
-    }
-    for attempt in results {
-        match attempt.delivery {
-            Delivery::Sent { .. } => summary.sent += 1,
-            Delivery::Waiting { error, not_before, .. } => {
-                let title = format!("the channel `{}` does not take the message", attempt.channel);
-                let failed =
-                    if attempt.failed == Some(Kind::Settings) { Error::input(title) } else { Error::remote(title) };
-                errors.push(failed.cause(&error).hint("it waits for the next run; `notify status` shows what waits"));
-                let messages = waits(&attempt.channel);
-                summary.waiting.push(Waiting { channel: attempt.channel, messages, error, not_before });
-            }
-            Delivery::Dropped { error } => {
-                errors.push(
-                    Error::remote(format!("a message to the channel `{}` is given up", attempt.channel)).cause(&error),
-                );
-            }
-        }
-        summary.printed.extend(attempt.printed.map(|digest| Printed {
-            text: digest.plain(),
-            message: serde_json::to_value(&digest).unwrap_or_default(),
-        }));
-    }
-    errors
-}
-
-/// What there is to tell, and to whom.
-pub fn planned(
-    scope: &str,
-    plans: &[Plan],
-    today: NaiveDate,
-    with: Option<ExplainWith>,
-    context: &Context,
-) -> Result<Planned> {
-    let config = &context.loaded.config;
-    let store = context.store()?;
-    let cases = alerts::cases(&store, scope)?;
-    let request = request(context, today, None);
-    let settled_through = levels::settled_through(&store, &request.question).ok();
-    let explain =
-        |shown: &Shown, also: &[Dimension]| explain::incident(&store, shown, request.question, &config.anomaly, also);
-    let writer = Writer::new(with, context)?;
-    let words = |found: &Explanation| writer.words(found, context);
-    let inputs = Inputs { settings: &config.notify, plans, today, settled_through, explain: &explain, words: &words };
-    Ok(plan(&cases, &inputs))
-}
-
-fn queued(message: &Message) -> Result<(Queued, Vec<Notice>)> {
-    let text = serde_json::to_string(&message.digest).map_err(|e| Error::bug("a message has no JSON").cause(e))?;
-    let queued = Queued {
-        message_id: message.digest.id.clone(),
-        channel: message.channel.clone(),
-        created_at: now(),
-        message: text,
-        attempts: 0,
-        not_before: None,
-        parts_done: Vec::new(),
-        error: None,
-    };
-    Ok((queued, message.notices.clone()))
-}
-
 fn ingested(outcome: &Outcome) -> Ingested {
     Ingested {
         periods: outcome.periods.len(),
@@ -367,59 +286,4 @@ fn ingested(outcome: &Outcome) -> Ingested {
         unchanged: outcome.unchanged.len(),
         failures: outcome.failures.len(),
     }
-}
-
-/// A language model, when one is asked for.
-pub struct Writer {
-    with: Option<ExplainWith>,
-    aws: OnceCell<Aws>,
-}
-
-impl Writer {
-    /// # Errors
-    /// When the configuration names a model that there is not.
-    pub fn new(with: Option<ExplainWith>, context: &Context) -> Result<Self> {
-        let configured = &context.loaded.config.notify.explain_with;
-        let configured = match configured.as_str() {
-            "" => None,
-            name => Some(ExplainWith::from_str(name, true).map_err(Error::input)?),
-        };
-        Ok(Self { with: with.or(configured), aws: OnceCell::new() })
-    }
-
-    /// The model's words; none when no model is asked for, or it fails, which is said on stderr.
-    pub fn words(&self, found: &Explanation, context: &Context) -> Option<String> {
-        let config = &context.loaded.config;
-        let settings = &config.language_model;
-        let words = match self.with? {
-            ExplainWith::Anthropic => agent::words(&agent::Model::Anthropic(&config.anthropic), settings, found),
-            ExplainWith::Bedrock => self.bedrock(context).and_then(|aws| {
-                agent::words(&agent::Model::Bedrock(&config.bedrock, aws.sdk_config()), settings, found)
-            }),
-        };
-        words.map_err(|error| context.complain(&error)).ok()
-    }
-
-    /// Credentials of their own: the role for costs is not theirs.
-    fn bedrock(&self, context: &Context) -> Result<&Aws> {
-        if let Some(aws) = self.aws.get() {
-            return Ok(aws);
-        }
-        let config = &context.loaded.config;
-        let settings = crate::sources::aws::Settings { role_arn: String::new(), ..config.aws.clone() };
-        let aws = Aws::connect(&settings, &config.bedrock.profile)?;
-        Ok(self.aws.get_or_init(|| aws))
-    }
-}
-
-/// A message to every channel, at once and past the outbox: about the program itself.
-pub fn tell_all(digest: &Digest, context: &Context) -> Vec<Error> {
-    let settings = &context.loaded.config.notify;
-    let mut errors = Vec::new();
-    for channel in settings.channels_or_terminal() {
-        if let Err(error) = super::notify::send_now(&channel, digest, context) {
-            errors.push(error);
-        }
-    }
-    errors
 }

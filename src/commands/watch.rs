@@ -1,7 +1,5 @@
 use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
+    path::PathBuf,
     str::FromStr,
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
@@ -13,13 +11,12 @@ use clap::Args;
 use croner::Cron;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use super::{
-    Context,
+    Context, health,
     lock::Lock,
-    print,
-    run::{HowArgs, Morning, once, tell_all},
+    run::{HowArgs, Morning, once, show},
+    tell::tell_all,
 };
 use crate::{
     error::{Error, ExitCode, Result},
@@ -27,7 +24,7 @@ use crate::{
         digest::{About, Digest},
         plan::short_hash,
     },
-    report,
+    report::Format,
 };
 
 /// The first wait after a failure; each further one is twice as long, up to the time between two runs.
@@ -122,19 +119,9 @@ fn not_later(due: DateTime<Utc>, planned_at: DateTime<Utc>, now: DateTime<Utc>) 
     if now < planned_at { due - (planned_at - now) } else { due }
 }
 
-/// What the health file says.
-#[derive(Debug, Deserialize, Serialize)]
-struct Health {
-    healthy: bool,
-    failures_in_a_row: u32,
-    error: Option<String>,
-    finished_at: DateTime<Utc>,
-    next_run_at: DateTime<Utc>,
-}
-
 pub fn run(args: &WatchArgs, context: &Context) -> Result<ExitCode> {
     if let (true, Some(path)) = (args.check, &args.health_file) {
-        return check(path);
+        return health::check(path);
     }
     let schedule = match (&args.cron, args.every) {
         (Some(cron), _) => Schedule::Cron(cron),
@@ -145,54 +132,79 @@ pub fn run(args: &WatchArgs, context: &Context) -> Result<ExitCode> {
     schedule.next(Utc::now())?;
     let _lock = Lock::take(&context.database().path)?;
     let stop = signals()?;
-    let mut failures = 0;
-    let mut reported = false;
+    let mut work = Failing::new("aws-cost-anomalies does not work", "Cost alerts may be missing until this is mended.");
+    let mut telling =
+        Failing::new("Cost alerts do not reach a channel", "What there is to tell waits until this is mended.");
     loop {
         let today = Utc::now().date_naive();
         let context = Context { today, ..context.clone() };
         let morning = Morning { paths: &args.paths, how: &args.how, as_of: None };
-        let error = match once(&morning, &context) {
+        let (errors, untold) = match once(&morning, &context) {
             Ok(done) => {
-                print(&report::run::messages(&done.summary.printed, context.style))?;
-                if !context.quiet {
-                    print(&report::run::text(&done.summary, context.style))?;
-                }
-                done.errors.iter().for_each(|error| context.complain(error));
-                done.errors.into_iter().next()
+                show(&done.summary, Format::Table, &context)?;
+                (done.errors, done.untold)
             }
             // Nothing of this gets better by itself.
             Err(error) if error.exit_code() == ExitCode::Usage => return Err(error),
-            Err(error) => {
-                context.complain(&error);
-                Some(error)
-            }
+            Err(error) => (vec![error], Vec::new()),
         };
-        failures = if error.is_some() { failures + 1 } else { 0 };
-        if failures >= args.report_after && !reported {
-            reported = report_failure(failures, error.as_ref(), &context);
-        } else if failures == 0 && reported {
-            reported = !report_recovery(&context);
-        }
+        errors.iter().chain(&untold).for_each(|error| context.complain(error));
+        work.observe(errors.first(), args.report_after, &context);
+        telling.observe(untold.first(), args.report_after, &context);
         let now = Utc::now();
+        let failures = work.failures.max(telling.failures);
         let next = if failures == 0 { schedule.next(now)? } else { schedule.retry(now, failures)? };
         let due = next + jitter(args.jitter);
         if let Some(path) = &args.health_file {
-            let error = error.as_ref().map(Error::summary);
-            write_health(
-                path,
-                &Health {
-                    healthy: failures == 0,
-                    failures_in_a_row: failures,
-                    error,
-                    finished_at: now,
-                    next_run_at: due,
-                },
-            )?;
+            let error = errors.iter().chain(&untold).next().map(Error::summary);
+            let written = health::write(path, failures, error, now, due);
+            written.unwrap_or_else(|error| context.complain(&error));
         }
         context.note(&format!("next run at {} UTC", due.format("%Y-%m-%d %H:%M:%S")));
         if !wait(&stop, now, due) {
             context.note("stopped");
             return Ok(ExitCode::Done);
+        }
+    }
+}
+
+/// Something that fails run after run: the channels are told once, and once more when it works again.
+struct Failing {
+    title: &'static str,
+    consequence: &'static str,
+    failures: u32,
+    since: DateTime<Utc>,
+    reported: bool,
+}
+
+impl Failing {
+    fn new(title: &'static str, consequence: &'static str) -> Self {
+        Self { title, consequence, failures: 0, since: DateTime::UNIX_EPOCH, reported: false }
+    }
+
+    fn observe(&mut self, error: Option<&Error>, report_after: u32, context: &Context) {
+        let Some(error) = error else {
+            self.failures = 0;
+            if self.reported {
+                let text =
+                    format!("It works again, after it failed since {} UTC.", self.since.format("%Y-%m-%d %H:%M"));
+                self.reported = !send_to_all(About::Recovery, &format!("Mended: {}", self.title), text, context);
+            }
+            return;
+        };
+        if self.failures == 0 {
+            self.since = Utc::now();
+        }
+        self.failures += 1;
+        if self.failures >= report_after && !self.reported {
+            let text = format!(
+                "{} runs in a row have failed, since {} UTC, for `{}`. {}\n{error}",
+                self.failures,
+                self.since.format("%Y-%m-%d %H:%M"),
+                context.database().path.display(),
+                self.consequence
+            );
+            self.reported = send_to_all(About::Failure, self.title, text, context);
         }
     }
 }
@@ -282,67 +294,13 @@ fn jitter(most: TimeDelta) -> TimeDelta {
     TimeDelta::milliseconds(ChaCha8Rng::seed_from_u64(seed).random_range(0..=most))
 }
 
-/// Tells the channels that nothing works; whether any of them knows now.
-fn report_failure(failures: u32, error: Option<&Error>, context: &Context) -> bool {
-    let why = error.map_or(String::new(), |error| error.to_string());
-    let text = format!("{failures} runs in a row have failed. Cost alerts may be missing until this is mended.\n{why}");
-    send_to_all(About::Failure, "aws-cost-anomalies does not work", text, context)
-}
-
-fn report_recovery(context: &Context) -> bool {
-    send_to_all(
-        About::Recovery,
-        "aws-cost-anomalies works again",
-        "A run has gone through. What was missed is judged.".into(),
-        context,
-    )
-}
-
+/// Tells every channel something; whether any of them knows now.
 fn send_to_all(about: About, title: &str, text: String, context: &Context) -> bool {
     let mut digest = Digest::of_program(about, context.today, title, text);
     digest.id = short_hash(&format!("{title} {}", Utc::now()));
     let errors = tell_all(&digest, context);
     errors.iter().for_each(|error| context.complain(error));
     errors.len() < context.loaded.config.notify.channels_or_terminal().len()
-}
-
-/// Puts the file in place as a whole.
-fn write_health(path: &Path, health: &Health) -> Result<()> {
-    let failed =
-        |e: std::io::Error| Error::input(format!("cannot write the health file `{}`", path.display())).cause(e);
-    let text = serde_json::to_string(health).map_err(|e| Error::bug("health has no JSON").cause(e))?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    writeln!(file, "{text}").map_err(failed)?;
-    // Whoever looks at it is somebody else.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).map_err(failed)?;
-    }
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
-}
-
-/// Whether the health file says that all is well, and that the next run is not long overdue.
-fn check(path: &Path) -> Result<ExitCode> {
-    let shown = path.display();
-    let text = fs::read_to_string(path)
-        .map_err(|e| Error::input(format!("cannot read the health file `{shown}`")).cause(e))?;
-    let health: Health =
-        serde_json::from_str(&text).map_err(|e| Error::input(format!("`{shown}` is no health file")).cause(e))?;
-    let overdue = Utc::now() - health.next_run_at;
-    // A run may take its time.
-    if overdue > TimeDelta::hours(1) {
-        return Err(Error::input(format!("the run of {} UTC is overdue", health.next_run_at.format("%Y-%m-%d %H:%M")))
-            .hint("does `watch` still run?"));
-    }
-    match health.error {
-        Some(error) if !health.healthy => {
-            Err(Error::input(format!("{} runs in a row have failed", health.failures_in_a_row)).cause(error))
-        }
-        _ => print("healthy\n").map(|()| ExitCode::Done),
-    }
 }
 
 #[cfg(test)]

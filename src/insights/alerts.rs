@@ -28,10 +28,16 @@ pub struct Case {
     pub shown: Shown,
     /// What was told, to all channels, the oldest first.
     pub notices: Vec<Notice>,
+    /// Whether the run that is going on found it.
+    pub is_new: bool,
+    /// The last day that earlier runs judged; what changed on days up to it is a restatement.
+    pub judged_before: Option<NaiveDate>,
     /// The last day of the time before, when it was over and has come back with a new day.
     pub came_back_after: Option<NaiveDate>,
-    /// An incident of the same group and direction that was over when this one began.
-    pub earlier: Option<Incident>,
+    /// The last day of an incident of the same group and direction that was over when this one began.
+    pub earlier: Option<NaiveDate>,
+    /// What somebody expects of this group and direction, said of this or of an earlier incident.
+    pub expected: Option<Marked>,
     /// Dollars a day that were told, by channel, of incidents that are part of this one now.
     pub merged: BTreeMap<String, f64>,
 }
@@ -45,12 +51,14 @@ pub enum News {
     Grown {
         from: f64,
     },
-    /// It was over, last on this day.
+    /// The last day of the time before.
     Returned {
         after: NaiveDate,
     },
     /// It was snoozed until today and goes on.
     Woken,
+    /// It tells what were several incidents.
+    Joined,
     Closed {
         how: Closing,
     },
@@ -76,20 +84,24 @@ impl News {
             News::Grown { .. } => "grown",
             News::Returned { .. } => "returned",
             News::Woken => "woken",
-            News::Closed { .. } => "closed",
+            News::Joined => "joined",
+            News::Closed { .. } => CLOSED,
         }
     }
 }
 
+/// The name of a notice after which nothing more is told, unless the incident comes back.
+pub const CLOSED: &str = "closed";
+
 /// Why nothing is told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Quiet {
-    /// Told before, and not grown past the step: dollars a day then and now.
+    /// Told before, and not grown past the step: dollars a day then.
     Told {
         on: NaiveDate,
         then: f64,
     },
-    /// The day that made it larger is one that was told before: the bill was restated.
+    /// What made it larger are days that were judged before: the bill was restated.
     Restated,
     /// It was over before it was told.
     Over,
@@ -115,30 +127,38 @@ pub struct Covered {
     pub exceeded: Option<String>,
 }
 
+/// How a channel wants to be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Taste<'a> {
+    pub channel: &'a str,
+    /// So many times what was told is news.
+    pub step: f64,
+    pub tells_closed: bool,
+}
+
 impl Case {
     /// What to tell a channel on a day.
     ///
-    /// An incident grows when what it costs a day is `step` times what was told, by a day that was not judged then: a
-    /// restated day does not tell anybody anything.
+    /// An incident grows when its last day costs `step` times what was told, and comes back with a day after it was over;
+    /// either by a day that no run judged before: a restated day does not tell anybody anything.
     ///
     /// # Errors
     /// The reason for which nothing is told.
-    pub fn decide(
-        &self,
-        channel: &str,
-        today: NaiveDate,
-        step: f64,
-        tell_closed: bool,
-        covered: Option<&Covered>,
-    ) -> Result<News, Quiet> {
+    pub fn decide(&self, taste: &Taste, today: NaiveDate, covered: Option<&Covered>) -> Result<News, Quiet> {
         let incident = &self.shown.incident;
-        let told: Vec<&Notice> = self.notices.iter().filter(|notice| notice.channel == channel).collect();
+        let told: Vec<&Notice> = self.notices.iter().filter(|notice| notice.channel == taste.channel).collect();
         let last = told.last().copied();
-        if incident.state != State::Open {
-            return match last {
-                Some(last) if tell_closed && last.notice != "closed" => Ok(News::Closed { how: closing(incident) }),
-                _ => Err(Quiet::Over),
+        let is_open = incident.state == State::Open;
+        if let Some(last) = last.filter(|_| !is_open) {
+            return match taste.tells_closed && last.notice != CLOSED {
+                true => Ok(News::Closed { how: closing(incident) }),
+                false => Err(Quiet::Over),
             };
+        }
+        // A morning that was missed may have had one that is over by now.
+        let was_missed = self.is_new && matches!(incident.state, State::Closed | State::Accepted);
+        if !is_open && !was_missed {
+            return Err(Quiet::Over);
         }
         if let Some(Covered { plan, exceeded: None }) = covered {
             return Err(Quiet::Planned { plan: plan.clone() });
@@ -146,20 +166,13 @@ impl Case {
         if let Some(until) = self.snoozed_until().filter(|until| today < *until) {
             return Err(Quiet::Snoozed { until });
         }
-        let Some(last) = last else {
-            return match &self.shown.mark {
-                Some(mark) if !self.has_grown(mark.impact.abs(), mark.last_date, step) => match mark.mark {
-                    Mark::Acked => Err(Quiet::Acked { by: mark.marked_by.clone() }),
-                    Mark::Expected => Err(Quiet::Expected { reason: mark.reason.clone() }),
-                    _ => Ok(self.first()),
-                },
-                _ => Ok(self.first()),
-            };
-        };
-        let is_known = |mark: &&Marked| matches!(mark.mark, Mark::Acked | Mark::Expected);
-        let known = self.shown.mark.as_ref().filter(is_known);
-        if let Some(after) = self.came_back_after.filter(|after| last.last_date <= *after)
-            && known.is_none_or(|mark| mark.last_date <= after && mark.mark != Mark::Expected)
+        let merged = self.merged.get(taste.channel).copied().unwrap_or(0.0);
+        let Some(last) = last else { return self.decide_first(taste, merged) };
+        let acked = self.shown.mark.as_ref().filter(|mark| mark.mark == Mark::Acked);
+        let known = self.expected.as_ref().or(acked);
+        let after = self.came_back_after.or((last.notice == CLOSED).then_some(last.last_date));
+        if let Some(after) = after.filter(|after| last.notice == CLOSED || last.last_date <= *after)
+            && known.is_none_or(|mark| mark.mark != Mark::Expected && mark.last_date <= after)
         {
             return Ok(News::Returned { after });
         }
@@ -167,32 +180,59 @@ impl Case {
         if woke {
             return Ok(News::Woken);
         }
-        let size = told.iter().map(|notice| notice.impact.abs()).fold(0.0, f64::max);
-        let size = size + self.merged.get(channel).copied().unwrap_or(0.0);
+        let size = told.iter().map(|notice| notice.impact.abs()).fold(0.0, f64::max) + merged;
         let size = known.map_or(size, |mark| size.max(mark.impact.abs()));
-        let told_through = known.map_or(last.last_date, |mark| mark.last_date.max(last.last_date));
-        if self.has_grown(size, told_through, step) {
+        let told_through = known.map_or(last.seen_on, |mark| last.seen_on.max(mark.last_date));
+        if self.last_day_is(size, taste.step, told_through) {
             return Ok(News::Grown { from: size });
         }
         Err(match known {
-            _ if incident.impact.abs() >= step * size && size > 0.0 => Quiet::Restated,
-            Some(mark) if mark.mark == Mark::Expected => Quiet::Expected { reason: mark.reason.clone() },
-            Some(mark) => Quiet::Acked { by: mark.marked_by.clone() },
+            _ if size > 0.0 && incident.impact.abs() >= taste.step * size => Quiet::Restated,
+            Some(mark) => known_as(mark),
             None => Quiet::Told { on: last.told_on, then: size },
         })
     }
 
-    fn first(&self) -> News {
-        self.earlier.as_ref().map_or(News::Opened, |earlier| News::Returned { after: earlier.last_date })
+    /// The same for a channel that was told nothing of it yet.
+    fn decide_first(&self, taste: &Taste, merged: f64) -> Result<News, Quiet> {
+        let incident = &self.shown.incident;
+        let acked = self.shown.mark.as_ref().filter(|mark| mark.mark == Mark::Acked);
+        if let Some(mark) = self.expected.as_ref().or(acked) {
+            let larger = self.size() >= taste.step * mark.impact.abs();
+            return if larger { Ok(News::Grown { from: mark.impact.abs() }) } else { Err(known_as(mark)) };
+        }
+        if merged > 0.0 {
+            return match self.size() >= taste.step * merged {
+                true => Ok(News::Grown { from: merged }),
+                false if taste.tells_closed => Ok(News::Joined),
+                false => Err(Quiet::Told { on: incident.opened_on, then: merged }),
+            };
+        }
+        Ok(self.earlier.map_or(News::Opened, |after| News::Returned { after }))
     }
 
-    fn has_grown(&self, size: f64, told_through: NaiveDate, step: f64) -> bool {
+    /// Dollars a day, of the peak day or the last one.
+    pub fn size(&self) -> f64 {
         let incident = &self.shown.incident;
-        incident.impact.abs() >= step * size && incident.peak_date > told_through
+        incident.impact.abs().max(incident.last_impact.abs())
+    }
+
+    /// Whether the last flagged day is new, and so many times a size.
+    fn last_day_is(&self, size: f64, step: f64, told_through: NaiveDate) -> bool {
+        let incident = &self.shown.incident;
+        let judged = self.judged_before.map_or(told_through, |judged| judged.max(told_through));
+        incident.last_date > judged && incident.last_impact.abs() >= step * size
     }
 
     fn snoozed_until(&self) -> Option<NaiveDate> {
         self.shown.mark.as_ref().filter(|mark| mark.mark == Mark::Snoozed)?.until
+    }
+}
+
+fn known_as(mark: &Marked) -> Quiet {
+    match mark.mark {
+        Mark::Expected => Quiet::Expected { reason: mark.reason.clone() },
+        _ => Quiet::Acked { by: mark.marked_by.clone() },
     }
 }
 
@@ -205,61 +245,89 @@ fn closing(incident: &Incident) -> Closing {
     }
 }
 
-/// The incidents of a scope that are open, or that somebody was told of.
+/// All incidents of a scope, and those of them that there may be something to tell of.
+#[derive(Debug)]
+pub struct Cases {
+    pub cases: Vec<Case>,
+    /// The others, which count for plans.
+    pub others: Vec<Shown>,
+}
+
+/// Reads the incidents of a scope: those that are open, that the run going on found, or that somebody was told of. What
+/// only a look with a lower threshold than `threshold` has found is none of them.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn cases(store: &Store, scope: &str) -> Result<Vec<Case>> {
+pub fn cases(store: &Store, scope: &str, threshold: f64) -> Result<Cases> {
     let all = store.incidents(Some(scope))?;
+    let judged_before = store.judged_through(scope)?;
     let mut notices: BTreeMap<String, Vec<Notice>> = BTreeMap::new();
     for notice in store.notices()? {
         notices.entry(notice.anomaly_id.clone()).or_default().push(notice);
     }
-    let wanted = all.iter().filter(|incident| incident.state == State::Open || notices.contains_key(&incident.id));
-    let mut cases = Vec::new();
-    for one in shown(store, wanted.cloned().collect())? {
+    let every = shown(store, all.clone())?;
+    let expected: Vec<(&Incident, &Marked)> = every
+        .iter()
+        .filter_map(|one| Some((&one.incident, one.mark.as_ref().filter(|mark| mark.mark == Mark::Expected)?)))
+        .collect();
+    let mut found = Vec::new();
+    for one in &every {
         let incident = &one.incident;
         let told = notices.get(&incident.id).cloned().unwrap_or_default();
+        let is_new = judged_before.is_some_and(|judged| incident.opened_on > judged);
+        let counts = incident.score.abs() >= threshold || incident.threshold >= threshold;
+        let is_wanted = (incident.state == State::Open || is_new) && counts || !told.is_empty();
         let came_back_after = match incident.state == State::Open && !told.is_empty() {
             true => came_back_after(store, incident)?,
             false => None,
         };
-        let parts = all.iter().filter(|other| other.merged_into.as_ref() == Some(&incident.id));
-        let mut merged: BTreeMap<String, f64> = BTreeMap::new();
-        for part in parts {
-            let mut largest: BTreeMap<&str, f64> = BTreeMap::new();
-            for notice in notices.get(&part.id).into_iter().flatten() {
-                let size = largest.entry(&notice.channel).or_default();
-                *size = size.max(notice.impact.abs());
-            }
-            largest.into_iter().for_each(|(channel, size)| *merged.entry(channel.to_owned()).or_default() += size);
-        }
-        cases.push(Case {
+        let said = expected.iter().filter(|(other, _)| is_alike(other, incident)).map(|(_, mark)| (*mark).clone());
+        found.push(is_wanted.then(|| Case {
+            merged: merged(&all, &notices, incident),
             notices: told,
+            is_new,
+            judged_before,
             came_back_after,
-            earlier: earlier(&all, incident).cloned(),
-            merged,
-            shown: one,
-        });
+            earlier: earlier(&all, incident).map(|earlier| earlier.last_date),
+            expected: said.max_by_key(|mark| mark.marked_at),
+            shown: one.clone(),
+        }));
     }
-    Ok(cases)
+    let others = every.iter().zip(&found).filter(|(_, case)| case.is_none()).map(|(one, _)| one.clone()).collect();
+    Ok(Cases { cases: found.into_iter().flatten().collect(), others })
 }
 
-/// The last day before an incident was over that is open again because of a new day.
+/// What was told of incidents that are part of this one now, by channel, in dollars a day.
+fn merged(all: &[Incident], notices: &BTreeMap<String, Vec<Notice>>, whole: &Incident) -> BTreeMap<String, f64> {
+    let mut merged: BTreeMap<String, f64> = BTreeMap::new();
+    for part in all.iter().filter(|other| other.merged_into.as_ref() == Some(&whole.id)) {
+        let mut largest: BTreeMap<&str, f64> = BTreeMap::new();
+        for notice in notices.get(&part.id).into_iter().flatten() {
+            let size = largest.entry(&notice.channel).or_default();
+            *size = size.max(notice.impact.abs());
+        }
+        largest.into_iter().for_each(|(channel, size)| *merged.entry(channel.to_owned()).or_default() += size);
+    }
+    merged
+}
+
+/// The last day before an incident was over that is open again because of a day that was not judged then.
 fn came_back_after(store: &Store, incident: &Incident) -> Result<Option<NaiveDate>> {
     let events = store.incident_events(&incident.id)?;
     let Some(reopened) = events.iter().rposition(|event| event.event == "reopened") else { return Ok(None) };
     let ended = events[..reopened].iter().rev().find(|event| matches!(event.event.as_str(), "closed" | "accepted"));
-    Ok(ended.map(|event| event.last_date).filter(|last| incident.last_date > *last))
+    Ok(ended.filter(|ended| incident.last_date > ended.seen_on).map(|ended| ended.last_date))
+}
+
+fn is_alike(one: &Incident, other: &Incident) -> bool {
+    (&one.group_by, &one.group_values, &one.direction) == (&other.group_by, &other.group_values, &other.direction)
 }
 
 fn earlier<'a>(all: &'a [Incident], incident: &Incident) -> Option<&'a Incident> {
     let is_earlier = |other: &&Incident| {
         let days = (incident.start_date - other.last_date).num_days();
-        matches!(other.state, State::Closed | State::Accepted)
-            && (&other.group_by, &other.group_values, &other.direction)
-                == (&incident.group_by, &incident.group_values, &incident.direction)
-            && (1..=RETURN_DAYS).contains(&days)
+        let has_ended = matches!(other.state, State::Closed | State::Accepted);
+        has_ended && is_alike(other, incident) && (1..=RETURN_DAYS).contains(&days)
     };
     all.iter().filter(is_earlier).max_by_key(|other| other.last_date)
 }

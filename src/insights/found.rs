@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     analysis::{detect::Kind, findings::Finding},
-    model::{GroupBy, Period, Series},
+    model::{Dimension, GroupBy, Period, Series},
     store::ledger::Incident,
 };
 
@@ -23,15 +23,18 @@ pub struct Found {
     pub values: Vec<String>,
     /// What it tells of other levels.
     pub members: Vec<Found>,
+    /// The groups that take part in a move that many share.
+    pub shared_by: Vec<Vec<String>>,
 }
 
 impl Found {
     pub fn new(finding: Finding, group_by: &GroupBy, series: &[Series]) -> Self {
-        let values = match finding.series[..] {
-            [only] => series[only].group.clone(),
-            _ => Vec::new(),
+        let groups = finding.series.iter().map(|index| series[*index].group.clone());
+        let (values, shared_by) = match finding.series[..] {
+            [only] => (series[only].group.clone(), Vec::new()),
+            _ => (Vec::new(), groups.collect()),
         };
-        Self { finding, group_by: group_by.clone(), values, members: Vec::new() }
+        Self { finding, group_by: group_by.clone(), values, members: Vec::new(), shared_by }
     }
 
     pub fn is_of_group(&self, incident: &Incident) -> bool {
@@ -52,6 +55,22 @@ impl Found {
         (incident.last_date.min(self.finding.last_seen) - start).num_days() + 1
     }
 
+    /// Whether it tells an incident that is not found by itself any more: as a member, or as one of the groups, or within one
+    /// of them, that a common move is of.
+    pub fn tells(&self, incident: &Incident) -> bool {
+        if self.members.iter().any(|one| one.is_same(incident)) {
+            return true;
+        }
+        let dimensions: Vec<&str> = incident.group_by.split('+').collect();
+        let value = |dimension: &Dimension| {
+            let place = dimensions.iter().position(|name| *name == dimension.to_string())?;
+            incident.group_values.get(place)
+        };
+        let within: Option<Vec<&String>> = self.group_by.0.iter().map(value).collect();
+        let shares = |values: Vec<&String>| self.shared_by.iter().any(|group| group.iter().eq(values.iter().copied()));
+        within.is_some_and(shares) && self.has_direction(incident) && self.overlap(incident) > 0
+    }
+
     /// Whether it is of the group, the direction and the days of an incident.
     pub fn is_same(&self, incident: &Incident) -> bool {
         self.is_of_group(incident) && self.has_direction(incident) && self.overlap(incident) > 0
@@ -66,7 +85,7 @@ pub fn shown(
     names: &BTreeMap<String, String>,
 ) -> Vec<anomalies::Finding> {
     let reaching = every.iter().zip(&ledger.ids).filter(|(found, _)| found.finding.last_seen >= judged.start);
-    let shown = reaching.map(|(Found { finding: found, group_by, values, members }, id)| anomalies::Finding {
+    let shown = reaching.map(|(Found { finding: found, group_by, values, members, .. }, id)| anomalies::Finding {
         id: id.clone(),
         kind: found.kind,
         direction: found.direction,

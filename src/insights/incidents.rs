@@ -103,6 +103,7 @@ impl Ledger {
                 actual: found.actual,
                 expected: found.expected,
                 impact: found.impact,
+                last_impact: found.last_impact,
                 impact_total: found.impact_total,
                 at_stake: found.at_stake,
                 score: found.score,
@@ -117,8 +118,7 @@ impl Ledger {
         }
         let taken: BTreeSet<usize> = matched.into_iter().flatten().collect();
         for (_, incident) in known.iter().enumerate().filter(|(index, _)| !taken.contains(index)) {
-            let whole =
-                findings.iter().zip(&ids).find(|(found, _)| found.members.iter().any(|one| one.is_same(incident)));
+            let whole = findings.iter().zip(&ids).find(|(found, _)| found.tells(incident));
             changes.extend(match whole {
                 Some((_, id)) => merged(incident, id, judged.end),
                 None if is_judged(incident) => gone(incident, request, judged.end),
@@ -306,7 +306,7 @@ pub struct Incidents {
 }
 
 /// One incident, its group an object.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Shown {
     pub group: Map<String, Value>,
     pub account_name: Option<String>,

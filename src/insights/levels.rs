@@ -20,7 +20,7 @@ use crate::{
     },
     error::{Error, Result},
     model::{Dimension, GroupBy, Period},
-    store::{Store, ledger::Incident as Known},
+    store::{Store, ledger::Incident as Known, queries::Selection},
 };
 
 /// The levels, the finest last: of two that tell a change alike, the later one is said.
@@ -103,12 +103,23 @@ pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
     })
 }
 
-/// The newest day that can be judged.
+/// How fresh the data is.
+///
+/// # Errors
+/// When there is none.
+pub fn frame(store: &Store, question: &Question) -> Result<Frame> {
+    Frame::new(store, question)
+}
+
+/// The currencies of the data, which are never added.
 ///
 /// # Errors
 /// When there is no data.
-pub fn settled_through(store: &Store, question: &Question) -> Result<NaiveDate> {
-    Ok(Frame::new(store, question)?.settled_through)
+pub fn currencies(store: &Store, question: &Question) -> Result<Vec<String>> {
+    let frame = Frame::new(store, question)?;
+    let start = frame.first_day().unwrap_or(frame.settled_through).min(frame.settled_through);
+    let segments = frame.segments(Period { start, end: frame.settled_through }, question.settle_days);
+    store.currencies(&Selection { segments: &segments, metric: question.metric, filters: question.filters })
 }
 
 /// The levels that tell something apart which a coarser one does not: not those by account of a single account, nor
@@ -287,6 +298,7 @@ fn moved(to: Found, from: Found, names: &BTreeMap<String, String>) -> Found {
         actual: here.actual + there.actual,
         expected: here.expected + there.expected,
         impact,
+        last_impact: here.last_impact + there.last_impact,
         impact_total,
         at_stake: impact_total.abs(),
         score: strongest.score,
@@ -295,7 +307,7 @@ fn moved(to: Found, from: Found, names: &BTreeMap<String, String>) -> Found {
         reasons,
     };
     let members = [vec![plain(&from), plain(&to)], to.members.clone(), from.members.clone()].concat();
-    Found { finding, group_by: GroupBy(group_by), values, members }
+    Found { finding, group_by: GroupBy(group_by), values, members, shared_by: Vec::new() }
 }
 
 /// A finding without its members.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, thread, time::Duration};
 
 use aws_config::SdkConfig;
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, TimeDelta};
 use serde_json::Value;
 
 use super::{Channel, Settings, Target, digest::Digest};
@@ -18,6 +18,9 @@ use crate::{
 
 /// A message that was refused in so many runs is given up.
 const MOST_REFUSALS: u32 = 5;
+
+/// A message that waited longer says so.
+const DELAYED: TimeDelta = TimeDelta::hours(1);
 
 /// What channels send with.
 pub struct Sending<'a> {
@@ -37,8 +40,6 @@ pub struct Attempt {
     pub channel: String,
     pub delivery: Delivery,
     pub failed: Option<Kind>,
-    /// What is for stdout.
-    pub printed: Option<Digest>,
 }
 
 impl<'a> Sending<'a> {
@@ -66,6 +67,29 @@ impl<'a> Sending<'a> {
             let request = request.header("content-type", "application/json; charset=utf-8").body(text.clone());
             headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
         })
+    }
+
+    /// Sends each part that is not among `done`, and adds it there. One that fails does not stop the others.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn each<T>(
+        &self,
+        parts: impl Iterator<Item = (String, T)>,
+        done: &mut Vec<String>,
+        send: impl Fn(T) -> Result<(), Failure>,
+    ) -> Result<Option<String>, Failure> {
+        let mut failed = None;
+        for (part, what) in parts {
+            if done.contains(&part) {
+                continue;
+            }
+            match send(what) {
+                Ok(()) => done.push(part),
+                Err(failure) => failed = failed.or(Some(failure)),
+            }
+        }
+        failed.map_or(Ok(None), Err)
     }
 
     pub fn secret(&self, reference: Option<&Reference>) -> Result<Secret, Failure> {
@@ -104,7 +128,7 @@ pub fn deliver(
             let Some(channel) = channels.iter().find(|channel| channel.name == name) else {
                 for message in messages {
                     let error = "the configuration has no such channel any more".to_owned();
-                    done(attempt(message, Delivery::Dropped { error }, None));
+                    done(attempt(message, Delivery::Dropped { error }));
                 }
                 continue;
             };
@@ -113,7 +137,7 @@ pub fn deliver(
                     if message.not_before.is_some_and(|time| now < time) {
                         break;
                     }
-                    let attempt = send(channel, message, sending);
+                    let attempt = send(channel, message, sending, now);
                     // Where a message waits for the channel, those after it do, too.
                     let stops = attempt.failed.is_some_and(|kind| kind != Kind::Refused);
                     done(attempt);
@@ -126,27 +150,30 @@ pub fn deliver(
     });
 }
 
-fn send(channel: &Channel, message: &Queued, sending: &Sending) -> Attempt {
+fn send(channel: &Channel, message: &Queued, sending: &Sending, now: NaiveDateTime) -> Attempt {
     let digest: Digest = match serde_json::from_str(&message.message) {
         Ok(digest) => digest,
         Err(error) => {
             let error = format!("the message cannot be read: {error}");
-            return attempt(message, Delivery::Dropped { error }, None);
+            return attempt(message, Delivery::Dropped { error });
         }
     };
+    let digest = match now - message.created_at > DELAYED {
+        true => digest.delayed(message.created_at),
+        false => digest,
+    };
+    // What is refused again and again may be so for a name in it: what counts is told without.
+    let digest = if message.refusals + 1 >= MOST_REFUSALS { digest.reduced() } else { digest };
     let mut parts = message.parts_done.clone();
     match send_digest(channel, &digest, sending, &mut parts) {
-        Ok(reference) => {
-            let printed = channel.stdout.is_some().then_some(digest);
-            attempt(message, Delivery::Sent { reference }, printed)
-        }
+        Ok(reference) => attempt(message, Delivery::Sent { reference }),
         Err(Failure { error, not_before, kind }) => {
-            let gives_up = kind == Kind::Refused && message.attempts + 1 >= MOST_REFUSALS;
-            let delivery = match gives_up {
+            let refusals = message.refusals + u32::from(kind == Kind::Refused);
+            let delivery = match refusals >= MOST_REFUSALS {
                 true => Delivery::Dropped { error },
-                false => Delivery::Waiting { error, not_before, parts_done: parts },
+                false => Delivery::Waiting { error, not_before, parts_done: parts, refusals },
             };
-            Attempt { failed: Some(kind), ..attempt(message, delivery, None) }
+            Attempt { failed: Some(kind), ..attempt(message, delivery) }
         }
     }
 }
@@ -165,7 +192,7 @@ pub fn send_digest(
         Target::Slack(settings) => settings.send(digest, sending),
         Target::Teams(settings) => settings.send(digest, sending),
         Target::Webhook(settings) => settings.send(digest, sending),
-        Target::Email(settings) => settings.send(digest, sending),
+        Target::Email(settings) => settings.send(digest, sending, parts),
         Target::Sns(settings) => settings.send(digest, sending),
         Target::Pagerduty(settings) => settings.send(digest, sending, parts),
         Target::Twilio(settings) => settings.send(digest, sending, parts),
@@ -174,12 +201,6 @@ pub fn send_digest(
     }
 }
 
-fn attempt(message: &Queued, delivery: Delivery, printed: Option<Digest>) -> Attempt {
-    Attempt {
-        message_id: message.message_id.clone(),
-        channel: message.channel.clone(),
-        delivery,
-        failed: None,
-        printed,
-    }
+fn attempt(message: &Queued, delivery: Delivery) -> Attempt {
+    Attempt { message_id: message.message_id.clone(), channel: message.channel.clone(), delivery, failed: None }
 }

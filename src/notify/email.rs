@@ -4,19 +4,24 @@ use std::time::Duration;
 
 use lettre::{
     Message, SmtpTransport, Transport,
+    address::Envelope,
     message::{Mailbox, MultiPart, header},
     transport::smtp::{authentication::Credentials, client::Tls, client::TlsParameters},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
+    alert::Alert,
     deliver::Sending,
-    digest::{Alert, Digest},
+    digest::{Digest, LIST_COMMAND},
 };
 use crate::{
     error::{Error, Result},
-    model::{cut, printable},
-    web::{Failure, causes, secret::Reference},
+    model::{cut, one_line, printable},
+    web::{
+        Failure, causes,
+        secret::{Reference, Secret},
+    },
 };
 
 /// Characters of a subject: RFC 5322 wants lines below 78, mail programs show fewer.
@@ -72,8 +77,9 @@ impl Settings {
         }
     }
 
-    pub fn send(&self, digest: &Digest, sending: &Sending) -> Result<Option<String>, Failure> {
-        let message = self.message(digest).map_err(|e| Failure::refused(e.summary()))?;
+    /// Sends to each address that is not among `done`, and adds it there.
+    pub fn send(&self, digest: &Digest, sending: &Sending, done: &mut Vec<String>) -> Result<Option<String>, Failure> {
+        let message = self.message(digest).map_err(|e| Failure::refused(e.summary()))?.formatted();
         let secret = self.password.as_ref().map(|password| sending.secret(Some(password))).transpose()?;
         let mut builder = SmtpTransport::builder_dangerous(&self.host).port(self.port).timeout(Some(sending.timeout));
         let parameters = || {
@@ -89,15 +95,33 @@ impl Settings {
             builder = builder.credentials(Credentials::new(self.username.clone(), secret.expose().to_owned()));
         }
         let transport = builder.build();
+        let address = |text: &str| text.parse::<Mailbox>().map(|mailbox| mailbox.email);
+        let parts = self.to.iter().map(|to| (to.clone(), to));
+        sending.each(parts, done, |to| {
+            let envelope = address(&self.from).ok().zip(address(to).ok());
+            let envelope = envelope.and_then(|(from, to)| Envelope::new(Some(from), vec![to]).ok());
+            let envelope = envelope.ok_or_else(|| Failure::settings(format!("`{to}` is no e-mail address")))?;
+            self.send_to(&transport, &envelope, &message, secret.as_ref(), sending)
+        })
+    }
+
+    fn send_to(
+        &self,
+        transport: &SmtpTransport,
+        envelope: &Envelope,
+        message: &[u8],
+        secret: Option<&Secret>,
+        sending: &Sending,
+    ) -> Result<(), Failure> {
         let mut wait = Duration::from_millis(500);
         let mut attempt = 1;
         loop {
-            let error = match transport.send(&message) {
-                Ok(_) => return Ok(None),
+            let error = match transport.send_raw(envelope, message) {
+                Ok(_) => return Ok(()),
                 Err(error) => error,
             };
             let text = causes(&error);
-            let text = printable(&secret.as_ref().map_or(text.clone(), |secret| secret.redact(&text)));
+            let text = printable(&secret.map_or(text.clone(), |secret| secret.redact(&text)));
             let text = cut(&text, 300);
             // 552 and 554 are about the message: https://www.rfc-editor.org/rfc/rfc5321#section-4.2.3
             let of_message = error.status().is_some_and(|code| ["552", "554"].contains(&code.to_string().as_str()));
@@ -125,11 +149,12 @@ impl Settings {
         let mut builder = Message::builder()
             .message_id(Some(format!("<{}@{domain}>", digest.id)))
             .header(header::MIME_VERSION_1_0)
-            .subject(cut(&printable(&digest.title).replace('\n', " "), SUBJECT))
+            .raw_header(header::HeaderValue::new(
+                header::HeaderName::new_from_ascii_str("Auto-Submitted"),
+                "auto-generated".into(),
+            ))
+            .subject(cut(&one_line(&digest.title), SUBJECT))
             .from(from);
-        if let Some(first) = &digest.update_of {
-            builder = builder.in_reply_to(format!("<{first}@{domain}>"));
-        }
         for to in &self.to {
             builder = builder.to(mailbox(to)?);
         }
@@ -148,16 +173,20 @@ fn html(digest: &Digest) -> String {
     }
     digest.alerts.iter().for_each(|alert| text += &incident(digest, alert));
     if let Some(rest) = digest.rest() {
-        text += &format!("<p>{}: <code>{}</code></p>", escaped(&rest), digest.list_command());
+        text += &format!("<p>{}: <code>{LIST_COMMAND}</code></p>", escaped(&rest));
+    }
+    for line in digest.footer() {
+        text += &format!("<p style=\"color:#777;font-size:0.85em\">{}</p>", escaped(&line));
     }
     text + "</body></html>"
 }
 
 fn incident(digest: &Digest, alert: &Alert) -> String {
-    let color = match (alert.is_closed(), alert.severity.as_str()) {
-        (true, _) => "#2e7d32",
-        (_, "critical") => "#c62828",
-        (_, "warning") => "#e07b00",
+    let color = match alert.severity.as_str() {
+        _ if alert.is_over() => "#2e7d32",
+        _ if alert.is_closed() || alert.is_saving() => "#555555",
+        "critical" => "#c62828",
+        "warning" => "#e07b00",
         _ => "#555555",
     };
     let mut text = format!(

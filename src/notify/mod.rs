@@ -1,6 +1,7 @@
 //! Telling people: which incidents, to whom, over which channel, and once. What there is to tell is for
 //! [`crate::insights::alerts`] to say; messages wait in the store's outbox, which commands read and write.
 
+pub mod alert;
 pub mod deliver;
 pub mod digest;
 mod email;
@@ -22,7 +23,7 @@ use crate::{
     error::{Error, Result, nearest},
     insights::alerts::{Direction, Severity},
     model::Filter,
-    web,
+    web::{self, secret::Reference},
 };
 
 /// The `notify` section of the configuration.
@@ -43,6 +44,8 @@ pub struct Settings {
     pub timeout_seconds: u64,
     /// Buttons beside the program's own.
     pub links: Vec<Link>,
+    /// Days without newer bills after which the channels are told so; 0 for never.
+    pub stale_days: u32,
     /// A file of plans; empty for none.
     pub planned: PathBuf,
     /// A language model to explain with; empty for none.
@@ -57,7 +60,7 @@ pub struct Channel {
     #[serde(default = "warning")]
     pub min_severity: Severity,
     /// Dollars a day.
-    #[serde(default)]
+    #[serde(default = "floor")]
     pub min_impact: f64,
     #[serde(default = "up")]
     pub directions: Vec<Direction>,
@@ -127,9 +130,17 @@ fn warning() -> Severity {
     Severity::Warning
 }
 
+/// Less a day is for those who ask for it.
+fn floor() -> f64 {
+    5.0
+}
+
 fn up() -> Vec<Direction> {
     vec![Direction::Up]
 }
+
+/// Incidents that one message can tell in full.
+const MOST_TOP: usize = 50;
 
 /// The channel of those who configured none: what is new appears where the command was run.
 pub const TERMINAL: &str = "stdout";
@@ -143,7 +154,7 @@ impl Settings {
         vec![Channel {
             name: TERMINAL.into(),
             min_severity: Severity::Warning,
-            min_impact: 0.0,
+            min_impact: floor(),
             directions: up(),
             filters: Vec::new(),
             tell_closed: false,
@@ -169,6 +180,26 @@ impl Settings {
         channels.into_iter().find(|channel| channel.name == name).ok_or_else(|| no_channel(name, &names))
     }
 
+    /// Channels that nothing is sent to, and secrets that cannot be read: what nobody would find out before it is needed.
+    pub fn notes(&self) -> Vec<String> {
+        let reached = |channel: &Channel| {
+            let all = self.default_channels.is_empty();
+            let named = self.owners.iter().flat_map(|owner| &owner.channels).chain(&self.default_channels);
+            all || named.into_iter().any(|name| *name == channel.name)
+        };
+        let unreached = self.channels.iter().filter(|channel| !reached(channel));
+        let note = |channel: &Channel| {
+            format!("the channel `{}` gets nothing: no owner and no default names it", channel.name)
+        };
+        let mut notes: Vec<String> = unreached.map(note).collect();
+        for channel in &self.channels {
+            if let Err(error) = channel.check_secrets() {
+                notes.push(format!("the channel `{}` cannot be used: {}", channel.name, error.summary()));
+            }
+        }
+        notes
+    }
+
     /// # Errors
     /// When a value is out of range, a channel is of no kind or of several, or a name leads nowhere.
     pub fn check(&self) -> Result<()> {
@@ -176,7 +207,7 @@ impl Settings {
         if !(self.growth_factor.is_finite() && self.growth_factor > 1.0) {
             return refuse("growth_factor", "above 1");
         }
-        if !(1..=50).contains(&self.top) {
+        if !(1..=MOST_TOP).contains(&self.top) {
             return refuse("top", "from 1 to 50");
         }
         if !(1..=10).contains(&self.attempts) {
@@ -197,7 +228,9 @@ impl Settings {
         }
         let named = self.owners.iter().flat_map(|owner| &owner.channels).chain(&self.default_channels);
         if let Some(unknown) = named.into_iter().find(|name| !names.contains(name)) {
-            return Err(no_channel(unknown, &names));
+            return Err(
+                no_channel(unknown, &names).context("`notify.owners` or `notify.default_channels` is not valid")
+            );
         }
         if let Some(owner) = self.owners.iter().find(|owner| owner.filters.is_empty()) {
             return Err(Error::input(format!("the owner `{}` has no `filters`", owner.name))
@@ -266,6 +299,23 @@ impl Channel {
             Target::Pagerduty(settings) => web::check_address("url", &settings.url),
             _ => Ok(()),
         }
+    }
+
+    /// # Errors
+    /// When a secret of the channel cannot be read.
+    pub fn check_secrets(&self) -> Result<()> {
+        let secrets: Vec<&Reference> = match self.target()? {
+            Target::Slack(settings) => settings.webhook.iter().chain(&settings.token).collect(),
+            Target::Teams(settings) => vec![&settings.webhook],
+            Target::Webhook(settings) => {
+                [&settings.url].into_iter().chain(&settings.secret).chain(settings.headers.values()).collect()
+            }
+            Target::Email(settings) => settings.password.iter().collect(),
+            Target::Pagerduty(settings) => vec![&settings.routing_key],
+            Target::Twilio(settings) => vec![&settings.auth_token],
+            Target::Sns(_) | Target::File(_) | Target::Stdout => Vec::new(),
+        };
+        secrets.into_iter().try_for_each(|secret| secret.read().map(drop))
     }
 
     /// Whether to tell that an incident is over. PagerDuty's own stay open otherwise.

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
+    alert::Alert,
     deliver::Sending,
-    digest::{About, Alert, Digest},
+    digest::{About, Digest},
 };
 use crate::{
     model::{cut, printable},
@@ -33,16 +34,12 @@ impl Settings {
     /// Sends an event for each incident that is not among `done`, and adds it there.
     pub fn send(&self, digest: &Digest, sending: &Sending, done: &mut Vec<String>) -> Result<Option<String>, Failure> {
         let key = sending.secret(Some(&self.routing_key))?;
-        for (part, mut event) in events_of(digest) {
-            if done.contains(&part) {
-                continue;
-            }
+        let parts = events_of(digest).into_iter().map(|(part, mut event)| {
             event["routing_key"] = key.expose().into();
             without_nulls(&mut event);
-            sending.json(&self.url, &[&key], &event, &[])?;
-            done.push(part);
-        }
-        Ok(None)
+            (part, event)
+        });
+        sending.each(parts, done, |event| sending.json(&self.url, &[&key], &event, &[]).map(drop))
     }
 }
 
@@ -65,14 +62,7 @@ fn events_of(digest: &Digest) -> Vec<(String, Value)> {
             _ => vec![("own".into(), event)],
         };
     }
-    let mut events: Vec<(String, Value)> = digest.alerts.iter().map(event).collect();
-    if let Some(rest) = digest.rest() {
-        let more = json!({"event_action": "trigger", "dedup_key": digest.id, "payload": {
-            "summary": format!("Cost incidents beside those opened: {rest}"), "source": "aws-cost-anomalies", "severity": "warning",
-            "custom_details": {"command": digest.list_command()}}});
-        events.push(("more".into(), more));
-    }
-    events
+    digest.alerts.iter().flat_map(events_of_alert).collect()
 }
 
 /// What is not known is left out.
@@ -83,19 +73,25 @@ fn without_nulls(value: &mut Value) {
     }
 }
 
-fn event(alert: &Alert) -> (String, Value) {
+/// What is over already is opened and resolved.
+fn events_of_alert(alert: &Alert) -> Vec<(String, Value)> {
     let part = format!("{} {}", alert.id, alert.news.name());
-    if alert.is_closed() {
-        return (part, json!({"event_action": "resolve", "dedup_key": alert.id}));
+    let resolved = (format!("{} resolved", alert.id), json!({"event_action": "resolve", "dedup_key": alert.id}));
+    match (alert.is_closed(), alert.has_ended) {
+        (true, _) => vec![resolved],
+        (false, true) => vec![(part, trigger(alert)), resolved],
+        (false, false) => vec![(part, trigger(alert))],
     }
+}
+
+fn trigger(alert: &Alert) -> Value {
     let links = alert.links.iter().map(|link| json!({"href": link.url, "text": link.name}));
     let details = json!({"event": alert.event(), "sentence": alert.sentence, "cause": alert.cause, "owner": alert.owner,
-        "since": alert.since, "expected": alert.expected, "actual": alert.actual, "impact_a_day": alert.impact,
-        "impact_total": alert.impact_total, "currency": alert.currency, "plan": alert.plan, "words": alert.words,
+        "since": alert.since, "expected": alert.expected, "actual": alert.actual, "a_day": alert.a_day,
+        "impact_total": alert.impact_total, "currency": alert.currency, "mostly": alert.mostly, "at_once": alert.urgent, "look_with": alert.next, "plan": alert.plan, "words": alert.words,
         "command": alert.command()});
-    let event = json!({"event_action": "trigger", "dedup_key": alert.id, "client": "aws-cost-anomalies", "payload": {
+    json!({"event_action": "trigger", "dedup_key": alert.id, "client": "aws-cost-anomalies", "payload": {
         "summary": cut(&printable(&format!("{} ({})", alert.headline(), alert.event())), SUMMARY), "source": printable(&alert.subject),
         "severity": alert.severity, "class": alert.kind, "component": alert.group.get("service"),
-        "group": alert.owner, "custom_details": details}, "links": links.collect::<Vec<_>>()});
-    (part, event)
+        "group": alert.owner, "custom_details": details}, "links": links.collect::<Vec<_>>()})
 }

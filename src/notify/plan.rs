@@ -7,21 +7,25 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Channel, Settings,
-    digest::{Alert, Digest},
-    planned::Plan,
+    alert::Alert,
+    digest::Digest,
+    planned::{Plan, Spent},
 };
 use crate::{
     error::Result,
     insights::{
-        alerts::{Case, Covered, News, Notice, Quiet},
+        alerts::{CLOSED, Case, Cases, News, Notice, Quiet, Taste},
         explain::Explanation,
-        incidents::Shown,
+        incidents::{Shown, State},
     },
-    model::{Dimension, Filter},
+    model::{Dimension, Filter, money},
 };
 
 /// A value stands for an incident when it carries at least this share of the change, in percent.
 const MOST_OF_IT: f64 = 50.0;
+
+/// Incidents that are explained in a run, those with most at stake: each asks the database several questions.
+const MOST_EXPLAINED: usize = 50;
 
 /// How far an explanation goes.
 pub type Explain<'a> = dyn Fn(&Shown, &[Dimension]) -> Result<Explanation> + 'a;
@@ -34,8 +38,9 @@ pub struct Inputs<'a> {
     pub plans: &'a [Plan],
     pub today: NaiveDate,
     pub settled_through: Option<NaiveDate>,
+    /// Explain what is not told, too, to say whose it is.
+    pub explain_all: bool,
     pub explain: &'a Explain<'a>,
-    pub words: &'a Words<'a>,
 }
 
 /// Messages to send, and what was decided of each incident and channel.
@@ -44,6 +49,12 @@ pub struct Planned {
     pub messages: Vec<Message>,
     pub decisions: Vec<Decision>,
     pub notes: Vec<String>,
+    /// Open incidents that nobody was or is told of.
+    pub kept_back: usize,
+    /// Incidents that are open.
+    pub open: usize,
+    /// By incident.
+    pub explanations: BTreeMap<String, Explanation>,
 }
 
 /// A message to a channel with what it tells.
@@ -131,64 +142,56 @@ impl Places {
     }
 }
 
+/// A case with what is known of where it is.
+struct Seen<'a> {
+    case: &'a Case,
+    explained: Option<Explanation>,
+    places: Places,
+}
+
 /// Decides of every case for every channel, and makes one message for each channel.
-pub fn plan(cases: &[Case], inputs: &Inputs) -> Planned {
+pub fn plan(cases: &Cases, inputs: &Inputs) -> Planned {
     let settings = inputs.settings;
     let channels = settings.channels_or_terminal();
     let mut planned = Planned::default();
+    let seen = see(cases, &channels, inputs, &mut planned.notes);
+    let spent: Vec<Spent> = inputs.plans.iter().map(|plan| spent(plan, cases, &seen)).collect();
     let mut told: BTreeMap<&str, Vec<(Alert, &Case)>> = BTreeMap::new();
-    let asked = asked_dimensions(settings, &channels, inputs.plans);
-    for case in cases {
+    for Seen { case, explained, places } in &seen {
         let shown = &case.shown;
-        let decide = |channel: &Channel, covered: Option<&Covered>| {
-            case.decide(&channel.name, inputs.today, settings.growth_factor, channel.tells_closed(), covered)
-        };
-        // Explaining takes a while: only what may be told, and what is over needs no cause.
-        let needs_cause = |news: News| !matches!(news, News::Closed { .. });
-        let may_tell = channels.iter().any(|channel| decide(channel, None).is_ok_and(needs_cause));
-        let explained = may_tell.then(|| (inputs.explain)(shown, &asked)).and_then(|explained| match explained {
-            Ok(explained) => Some(explained),
-            Err(error) => {
-                planned.notes.push(format!(
-                    "incident {} is told without its cause: {}",
-                    shown.incident.id,
-                    error.summary()
-                ));
-                None
-            }
-        });
-        let places = Places::new(shown, explained.as_ref());
-        let covered = inputs.plans.iter().filter_map(|plan| Some((plan, plan.covers(shown, &places)?)));
+        let covered = inputs.plans.iter().zip(&spent);
+        let covered = covered.filter_map(|(plan, spent)| Some((plan, plan.covers(shown, places, spent)?)));
         let covered = covered.min_by_key(|(_, covered)| covered.exceeded.is_some());
         let owner = settings.owners.iter().find_map(|owner| Some((owner, places.fits(&owner.filters)?)));
         let owner_name = owner.as_ref().map(|(owner, _)| owner.name.clone());
         let (wanted, why) = match &owner {
             Some((owner, why)) => (&owner.channels, format!("{why}: {}", owner.name)),
-            None if settings.owners.is_empty() => (&settings.default_channels, "no owners are configured".into()),
+            None if settings.owners.is_empty() => (&settings.default_channels, "there are no owners".into()),
             None => (&settings.default_channels, "no owner fits".into()),
         };
         let all = owner.is_none() && wanted.is_empty();
-        let mut words = None;
-        let mut taken = false;
         let was_told = |channel: &Channel| case.notices.iter().any(|notice| notice.channel == channel.name);
+        let mut taken = false;
         for channel in channels.iter().filter(|one| all || wanted.contains(&one.name) || was_told(one)) {
             taken = true;
-            let covered = covered.as_ref().map(|(_, covered)| covered);
-            let decided = decide(channel, covered)
-                .map_err(quiet_words)
-                .and_then(|news| channel.wants(case, &places, &news).map(|()| news));
+            let decided = case
+                .decide(&channel.taste(settings), inputs.today, covered.as_ref().map(|(_, covered)| covered))
+                .map_err(|quiet| quiet_words(quiet, &shown.incident.currency))
+                .and_then(|news| channel.wants(case, places, &news).map(|()| news));
             planned.decisions.push(decision(shown, owner_name.clone(), Some(channel), &decided, &why));
             let Ok(news) = decided else { continue };
             let mut alert = Alert::new(shown, news, explained.as_ref(), &settings.links);
-            alert.owner = owner_name.clone().or_else(|| {
-                let plan = inputs.plans.iter().find(|plan| Some(&plan.name) == covered.map(|covered| &covered.plan));
-                plan.and_then(|plan| plan.owner.clone())
-            });
-            alert.plan = covered.and_then(|covered| covered.exceeded.clone());
-            let words = words.get_or_insert_with(|| explained.as_ref().and_then(|explained| (inputs.words)(explained)));
-            alert.words = words.clone().filter(|_| !alert.is_closed());
+            let planner = covered.as_ref().and_then(|(plan, _)| plan.owner.clone());
+            alert.owner = owner_name.clone().or(planner);
+            alert.plan = covered.as_ref().and_then(|(_, covered)| covered.exceeded.clone());
+            let first = case.notices.iter().find(|notice| notice.channel == channel.name);
+            alert.told_as = first.map(|notice| notice.subject.clone()).filter(|subject| *subject != alert.subject);
             told.entry(&channel.name).or_default().push((alert, case));
         }
+        let is_told = planned.decisions.iter().any(|one| one.id == shown.incident.id && one.news.is_some());
+        let is_open = shown.incident.state == State::Open;
+        planned.open += usize::from(is_open);
+        planned.kept_back += usize::from(is_open && !is_told && case.notices.is_empty());
         if !taken {
             let nobody = Err("no channel takes it".to_owned());
             planned.decisions.push(decision(shown, owner_name, None, &nobody, &why));
@@ -198,7 +201,70 @@ pub fn plan(cases: &[Case], inputs: &Inputs) -> Planned {
         let Some(alerts) = told.remove(channel.name.as_str()) else { continue };
         planned.messages.extend(messages(channel, alerts, inputs));
     }
+    let explained = seen.into_iter().filter_map(|one| Some((one.case.shown.incident.id.clone(), one.explained?)));
+    planned.explanations = explained.collect();
     planned
+}
+
+impl Planned {
+    /// Lets a language model say something about each incident that is told in full.
+    pub fn add_words(&mut self, words: &Words) {
+        let mut known: BTreeMap<String, Option<String>> = BTreeMap::new();
+        for alert in self.messages.iter_mut().flat_map(|message| &mut message.digest.alerts) {
+            // Words about an explanation that is not told would be about something else.
+            let explained = self.explanations.get(&alert.id).filter(|found| found.sentence == alert.sentence);
+            let Some(explained) = explained else { continue };
+            alert.words = known.entry(alert.id.clone()).or_insert_with(|| words(explained)).clone();
+        }
+    }
+}
+
+/// Explains what may be told, and says where each incident is.
+fn see<'a>(cases: &'a Cases, channels: &[Channel], inputs: &Inputs, notes: &mut Vec<String>) -> Vec<Seen<'a>> {
+    let asked = asked_dimensions(inputs.settings, channels, inputs.plans);
+    let mut by_stake: Vec<&Case> = cases.cases.iter().collect();
+    by_stake.sort_by(|a, b| b.shown.incident.at_stake.total_cmp(&a.shown.incident.at_stake));
+    let (mut explanations, mut unexplained) = (0, 0);
+    let mut seen = Vec::new();
+    for case in by_stake {
+        let shown = &case.shown;
+        // Explaining takes a while: only what may be told, and what has ended needs no cause.
+        let needs_cause = |news: News| !matches!(news, News::Closed { .. });
+        let tells =
+            |channel: &Channel| case.decide(&channel.taste(inputs.settings), inputs.today, None).is_ok_and(needs_cause);
+        let may_tell = channels.iter().any(tells) || inputs.explain_all && shown.incident.state == State::Open;
+        unexplained += usize::from(may_tell && explanations == MOST_EXPLAINED);
+        let explains = may_tell && explanations < MOST_EXPLAINED;
+        explanations += usize::from(explains);
+        let explained = explains.then(|| (inputs.explain)(shown, &asked)).and_then(|explained| {
+            let failed = |error: crate::error::Error| {
+                notes.push(format!("incident {} is told without its cause: {}", shown.incident.id, error.summary()));
+            };
+            explained.map_err(failed).ok()
+        });
+        seen.push(Seen { case, places: Places::new(shown, explained.as_ref()), explained });
+    }
+    if unexplained > 0 {
+        notes.push(format!(
+            "{unexplained} incidents are told without their cause: {MOST_EXPLAINED} with more at stake are explained"
+        ));
+    }
+    seen
+}
+
+/// What all incidents of a plan came to.
+fn spent(plan: &Plan, cases: &Cases, seen: &[Seen]) -> Spent {
+    let others = cases.others.iter().filter(|one| !matches!(one.incident.state, State::Withdrawn));
+    let others = others.map(|shown| (shown, Places::new(shown, None)));
+    let all = seen.iter().map(|one| (&one.case.shown, one.places.clone())).chain(others);
+    let mut spent = Spent::default();
+    for (shown, _) in all.filter(|(shown, places)| plan.is_of(shown, places)) {
+        spent.total += shown.incident.impact_total;
+        if shown.incident.state == State::Open {
+            spent.a_day += shown.incident.last_impact;
+        }
+    }
+    spent
 }
 
 /// The messages of one channel in one run: one, and one for each thread that is gone on with.
@@ -213,11 +279,13 @@ fn messages(channel: &Channel, alerts: Vec<(Alert, &Case)>, inputs: &Inputs) -> 
         let notice = |(alert, case): &(Alert, &Case)| Notice {
             anomaly_id: alert.id.clone(),
             channel: channel.name.clone(),
-            notice: alert.news.name().to_owned(),
+            // Of what is over already there is no end to tell.
+            notice: if case.shown.incident.state == State::Open { alert.news.name() } else { CLOSED }.to_owned(),
+            subject: alert.subject.clone(),
             told_on: inputs.today,
             seen_on: case.shown.incident.seen_on,
             last_date: alert.last_date,
-            impact: alert.impact,
+            impact: case.size(),
             impact_total: alert.impact_total,
             message_id: String::new(),
         };
@@ -225,7 +293,9 @@ fn messages(channel: &Channel, alerts: Vec<(Alert, &Case)>, inputs: &Inputs) -> 
         let id = message_id(channel, &notices, inputs.today);
         notices.iter_mut().for_each(|notice| notice.message_id.clone_from(&id));
         let alerts = alerts.into_iter().map(|(alert, _)| alert).collect();
-        let mut digest = Digest::of_incidents(inputs.today, inputs.settled_through, alerts, inputs.settings.top);
+        // PagerDuty's incidents are opened and resolved one by one.
+        let top = if channel.pagerduty.is_some() { usize::MAX } else { inputs.settings.top };
+        let mut digest = Digest::of_incidents(inputs.today, inputs.settled_through, alerts, top);
         digest.id = id;
         digest.update_of = thread;
         Message { channel: channel.name.clone(), digest, notices }
@@ -257,6 +327,10 @@ fn asked_dimensions(settings: &Settings, channels: &[Channel], plans: &[Plan]) -
 }
 
 impl Channel {
+    fn taste(&self, settings: &Settings) -> Taste<'_> {
+        Taste { channel: &self.name, step: settings.growth_factor, tells_closed: self.tells_closed() }
+    }
+
     /// Whether the channel wants an incident.
     ///
     /// # Errors
@@ -271,7 +345,7 @@ impl Channel {
         if !at_least(&incident.severity, least.name()) {
             return Err(format!("{} is below its `min_severity` {}", incident.severity, least.name()));
         }
-        if incident.impact.abs() < self.min_impact {
+        if case.size() < self.min_impact {
             return Err(format!("below its `min_impact` {:.2}", self.min_impact));
         }
         if !self.directions.iter().any(|direction| direction.name() == incident.direction) {
@@ -290,9 +364,9 @@ fn at_least(severity: &str, least: &str) -> bool {
     rank(severity) >= rank(least)
 }
 
-fn quiet_words(quiet: Quiet) -> String {
+fn quiet_words(quiet: Quiet, currency: &str) -> String {
     match quiet {
-        Quiet::Told { on, then } => format!("told on {on} at {then:.2} a day"),
+        Quiet::Told { on, then } => format!("told on {on} at {} a day", money(then, currency)),
         Quiet::Restated => "only restated days have changed".into(),
         Quiet::Over => "it is over".into(),
         Quiet::Acked { by } if by.is_empty() => "acked".into(),

@@ -1,6 +1,6 @@
 //! Plans: costs that somebody said would come, so that they alert nobody as long as they keep to it.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use serde::Deserialize;
 
 use super::plan::Places;
@@ -14,7 +14,15 @@ use crate::{
 };
 
 /// Days before and after a window that still belong to it: bills lag.
-const SLACK_DAYS: i64 = 1;
+const SLACK: TimeDelta = TimeDelta::days(1);
+
+/// What the incidents of a plan came to, beyond what was expected.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    pub total: f64,
+    /// On the newest days.
+    pub a_day: f64,
+}
 
 /// A plan of `planned.yaml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -57,22 +65,27 @@ impl Plan {
         Ok(())
     }
 
-    /// Whether the incident is what was planned, and keeps to it. What goes down was never a plan to spend.
-    pub fn covers(&self, shown: &Shown, places: &Places) -> Option<Covered> {
+    /// Whether an incident is what was planned. What goes down was never a plan to spend.
+    pub fn is_of(&self, shown: &Shown, places: &Places) -> bool {
         let incident = &shown.incident;
-        let slack = chrono::Duration::days(SLACK_DAYS);
-        let in_window = incident.start_date >= self.from - slack && incident.start_date <= self.to;
-        if !in_window || incident.direction != Direction::Up.name() || places.fits(&self.filters).is_none() {
+        let in_window = incident.start_date >= self.from - SLACK && incident.start_date <= self.to;
+        in_window && incident.direction == Direction::Up.name() && places.fits(&self.filters).is_some()
+    }
+
+    /// The same, and whether all that was planned keeps to it.
+    pub fn covers(&self, shown: &Shown, places: &Places, spent: &Spent) -> Option<Covered> {
+        if !self.is_of(shown, places) {
             return None;
         }
+        let incident = &shown.incident;
         let dollars = |amount: f64| money(amount, &incident.currency);
         let over = |planned: Option<f64>, actual: f64| planned.filter(|planned| actual > *planned);
-        let exceeded = if incident.last_date > self.to + slack {
+        let exceeded = if incident.last_date > self.to + SLACK {
             Some(format!("goes on after the plan `{}` ended on {}", self.name, self.to))
-        } else if let Some(planned) = over(self.expected_dollars_per_day, incident.impact) {
+        } else if let Some(planned) = over(self.expected_dollars_per_day, spent.a_day.max(incident.impact)) {
             Some(format!("exceeds the plan `{}` of {} a day", self.name, dollars(planned)))
         } else {
-            over(self.expected_dollars, incident.impact_total)
+            over(self.expected_dollars, spent.total)
                 .map(|planned| format!("exceeds the plan `{}` of {}", self.name, dollars(planned)))
         };
         Some(Covered { plan: self.name.clone(), exceeded })

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
+    alert::Alert,
     deliver::Sending,
-    digest::{Alert, Digest},
+    digest::{Digest, LIST_COMMAND},
 };
 use crate::{
     error::{Error, Result},
@@ -17,6 +18,7 @@ use crate::{
 const HEADER: usize = 150;
 const SECTION: usize = 3000;
 const FIELD: usize = 2000;
+const FIELDS: usize = 10;
 const BLOCKS: usize = 50;
 const BUTTONS: usize = 5;
 const ADDRESS: usize = 3000;
@@ -69,8 +71,20 @@ impl Settings {
         }
         let bearer = format!("Bearer {}", token.expose());
         let address = format!("{}/chat.postMessage", self.api_url.trim_end_matches('/'));
-        let answer = sending.json(&address, &[&token], &body, &[("authorization", &bearer)])?;
-        let answer: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let post = |body: &Value| -> Result<Value, Failure> {
+            let answer = sending.json(&address, &[&token], body, &[("authorization", &bearer)])?;
+            Ok(serde_json::from_str(&answer.body).unwrap_or_default())
+        };
+        let mut answer = post(&body)?;
+        // A thread that is gone, or locked, is no reason to keep it from anybody.
+        if answer["ok"] != true && body["thread_ts"].is_string() && is_of_thread(&answer["error"]) {
+            body["thread_ts"] = Value::Null;
+            body["reply_broadcast"] = Value::Null;
+            if let Value::Object(fields) = &mut body {
+                fields.retain(|_, value| !value.is_null());
+            }
+            answer = post(&body)?;
+        }
         if answer["ok"] == true {
             return Ok(answer["ts"].as_str().map(str::to_owned));
         }
@@ -86,6 +100,18 @@ impl Settings {
             () => Failure::settings(error),
         })
     }
+}
+
+/// Whether Slack refuses because of the thread: <https://docs.slack.dev/reference/methods/chat.postMessage#errors>.
+fn is_of_thread(error: &Value) -> bool {
+    let codes = [
+        "thread_not_found",
+        "cannot_reply_to_message",
+        "restricted_action_thread_locked",
+        "restricted_action_thread_only_channel",
+        "message_not_found",
+    ];
+    codes.iter().any(|code| error == code)
 }
 
 /// The blocks of a digest, with a text for notifications.
@@ -108,32 +134,33 @@ fn message(digest: &Digest) -> Value {
     if left_out > 0 {
         end.push(format!("{left_out} more do not fit here"));
     }
-    if let Some(through) = digest.settled_through {
-        end.push(format!("settled through {through}"));
-    }
     if digest.more + left_out > 0 {
-        end.push(format!("`{}` lists all", digest.list_command()));
+        end.push(format!("`{LIST_COMMAND}` lists all"));
     }
+    end.extend(digest.footer().iter().map(|line| escaped(line)));
     if !end.is_empty() {
-        blocks.push(context(&end.join(" · ")));
+        blocks.push(context(&end.join("\n")));
     }
     json!({"text": cut(&escaped(&digest.short(SECTION)), SECTION), "blocks": blocks})
 }
 
 fn incident(digest: &Digest, alert: &Alert) -> Vec<Value> {
-    let icon = match (alert.is_closed(), alert.severity.as_str()) {
-        (true, _) => ":white_check_mark:",
-        (_, "critical") => ":red_circle:",
-        (_, "warning") => ":large_orange_circle:",
+    let icon = match alert.severity.as_str() {
+        _ if alert.is_over() => ":white_check_mark:",
+        _ if alert.is_closed() => ":pushpin:",
+        _ if alert.is_saving() => ":chart_with_downwards_trend:",
+        "critical" => ":red_circle:",
+        "warning" => ":large_orange_circle:",
         _ => ":large_blue_circle:",
     };
     let head = format!("{icon} *{}*\n{}", escaped(&digest.heading(alert)), escaped(&alert.sentence));
     let mut blocks = vec![json!({"type": "divider"}), section(&head)];
     let facts = alert.facts();
-    let fields = facts
-        .iter()
-        .map(|(name, value)| json!({"type": "mrkdwn", "text": cut(&format!("*{name}*\n{}", escaped(value)), FIELD)}));
-    blocks.push(json!({"type": "section", "fields": fields.collect::<Vec<_>>()}));
+    let fields = facts.iter().map(|(name, value)| mrkdwn(&format!("*{name}*\n{}", escaped(value)), FIELD));
+    let fields: Vec<Value> = fields.take(FIELDS).collect();
+    if !fields.is_empty() {
+        blocks.push(json!({"type": "section", "fields": fields}));
+    }
     if let Some(words) = &alert.words {
         blocks.push(section(&escaped(words)));
     }
@@ -155,11 +182,16 @@ fn incident(digest: &Digest, alert: &Alert) -> Vec<Value> {
 }
 
 fn section(text: &str) -> Value {
-    json!({"type": "section", "text": {"type": "mrkdwn", "text": cut_escaped(text, SECTION)}})
+    json!({"type": "section", "text": mrkdwn(text, SECTION)})
 }
 
 fn context(text: &str) -> Value {
-    json!({"type": "context", "elements": [{"type": "mrkdwn", "text": cut_escaped(text, FIELD)}]})
+    json!({"type": "context", "elements": [mrkdwn(text, FIELD)]})
+}
+
+/// Text in which Slack makes no links and mentions of its own.
+fn mrkdwn(text: &str, most: usize) -> Value {
+    json!({"type": "mrkdwn", "text": cut_escaped(text, most), "verbatim": true})
 }
 
 /// Cut so that no entity is cut through.

@@ -3,7 +3,8 @@
 use aws_config::{Region, SdkConfig};
 use aws_sdk_sns::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    config::{retry::RetryConfig, timeout::TimeoutConfig},
+    error::{ProvideErrorMetadata, SdkError},
     types::MessageAttributeValue,
 };
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{deliver::Sending, digest::Digest};
 use crate::{
     error::{Error, Result},
-    model::{cut, printable},
-    web::Failure,
+    model::{cut, one_line, printable},
+    web::{Failure, causes},
 };
 
 /// Characters of a subject, which must be ASCII.
@@ -41,13 +42,23 @@ impl Settings {
             .enable_all()
             .build()
             .map_err(|e| Failure::later(format!("cannot start the network: {e}")))?;
-        runtime.block_on(self.publish(digest, config))
+        runtime.block_on(self.publish(digest, config, sending))
     }
 
-    async fn publish(&self, digest: &Digest, config: &SdkConfig) -> Result<Option<String>, Failure> {
+    async fn publish(
+        &self,
+        digest: &Digest,
+        config: &SdkConfig,
+        sending: &Sending<'_>,
+    ) -> Result<Option<String>, Failure> {
         let region = self.topic_arn.split(':').nth(3).unwrap_or_default().to_owned();
-        let client = Client::from_conf(aws_sdk_sns::config::Builder::from(config).region(Region::new(region)).build());
-        let subject: String = printable(&digest.title).replace('→', "->").chars().filter(char::is_ascii).collect();
+        let timeout = TimeoutConfig::builder().operation_attempt_timeout(sending.timeout).build();
+        let client = aws_sdk_sns::config::Builder::from(config)
+            .region(Region::new(region))
+            .timeout_config(timeout)
+            .retry_config(RetryConfig::standard().with_max_attempts(sending.attempts));
+        let client = Client::from_conf(client.build());
+        let subject: String = one_line(&digest.title).replace('→', "->").chars().filter(char::is_ascii).collect();
         let text = |value: &str| {
             MessageAttributeValue::builder()
                 .data_type("String")
@@ -78,10 +89,7 @@ fn failure<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static, 
     error: &SdkError<E, R>,
 ) -> Failure {
     let SdkError::ServiceError(service) = error else {
-        return Failure::later(format!(
-            "SNS is not reached: {}",
-            cut(&printable(&DisplayErrorContext(error).to_string()), 200)
-        ));
+        return Failure::later(format!("SNS is not reached: {}", cut(&printable(&causes(error)), 200)));
     };
     let code = service.err().code().unwrap_or("an error without a code");
     let said = cut(&printable(service.err().message().unwrap_or_default()), 200);

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
+    alert::Alert,
     deliver::Sending,
-    digest::{Alert, Digest},
+    digest::{Digest, LIST_COMMAND},
 };
 use crate::{
     model::{cut, printable},
@@ -59,7 +60,7 @@ fn card(digest: &Digest, shown: usize) -> Value {
     for alert in &digest.alerts[..shown] {
         body.push(incident(digest, alert));
         actions.extend(alert.links.iter().map(|link| {
-            json!({"type": "Action.OpenUrl", "title": text(&format!("{}: {}", link.name, cut(&alert.subject, 40))), "url": link.url})
+            json!({"type": "Action.OpenUrl", "title": printable(&format!("{}: {}", link.name, cut(&alert.subject, 40))), "url": link.url})
         }));
     }
     actions.truncate(BUTTONS);
@@ -69,7 +70,10 @@ fn card(digest: &Digest, shown: usize) -> Value {
         end.push(format!("{left_out} more do not fit here"));
     }
     if !end.is_empty() {
-        body.push(block(&format!("{}: {}", end.join(", "), digest.list_command())));
+        body.push(block(&format!("{}: {LIST_COMMAND}", end.join(", "))));
+    }
+    for line in digest.footer() {
+        body.push(json!({"type": "TextBlock", "text": text(&line), "size": "small", "isSubtle": true, "wrap": true}));
     }
     let mut content = json!({"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard",
         "version": "1.4", "body": body});
@@ -81,10 +85,11 @@ fn card(digest: &Digest, shown: usize) -> Value {
 }
 
 fn incident(digest: &Digest, alert: &Alert) -> Value {
-    let color = match (alert.is_closed(), alert.severity.as_str()) {
-        (true, _) => "good",
-        (_, "critical") => "attention",
-        (_, "warning") => "warning",
+    let color = match alert.severity.as_str() {
+        _ if alert.is_over() => "good",
+        _ if alert.is_closed() || alert.is_saving() => "accent",
+        "critical" => "attention",
+        "warning" => "warning",
         _ => "default",
     };
     let facts = alert.facts().into_iter().map(|(name, value)| json!({"title": name, "value": text(&value)}));
@@ -92,8 +97,11 @@ fn incident(digest: &Digest, alert: &Alert) -> Value {
         json!({"type": "TextBlock", "text": text(&digest.heading(alert)), "weight": "bolder",
             "color": color, "wrap": true}),
         block(&alert.sentence),
-        json!({"type": "FactSet", "facts": facts.collect::<Vec<_>>()}),
     ];
+    let facts: Vec<Value> = facts.collect();
+    if !facts.is_empty() {
+        items.push(json!({"type": "FactSet", "facts": facts}));
+    }
     items.extend(alert.words.as_deref().map(block));
     if !alert.is_closed() {
         items.push(json!({"type": "TextBlock", "text": alert.command(), "fontType": "monospace", "size": "small", "wrap": true}));
@@ -110,6 +118,6 @@ fn text(own: &str) -> String {
     let plain = cut(&printable(own), TEXT);
     plain
         .chars()
-        .flat_map(|character| ['\\'].into_iter().filter(move |_| "[]*_`#".contains(character)).chain([character]))
+        .flat_map(|character| ['\\'].into_iter().filter(move |_| "\\[]*_`#".contains(character)).chain([character]))
         .collect()
 }

@@ -51,13 +51,13 @@ impl Settings {
             format!("{}/2010-04-01/Accounts/{}/Messages.json", self.api_url.trim_end_matches('/'), self.account_sid);
         let sender = if self.from.starts_with("MG") { "MessagingServiceSid" } else { "From" };
         let text = digest.short(TEXT);
-        for to in self.to.iter().filter(|to| !done.contains(to)).cloned().collect::<Vec<_>>() {
+        let parts = self.to.iter().map(|to| (to.clone(), to));
+        sending.each(parts, done, |to| {
             let form = [("To", to.as_str()), (sender, &self.from), ("Body", &text)];
-            sending.http.post(&address, &[&token], |request| {
+            let send = sending.http.post(&address, &[&token], |request| {
                 request.basic_auth(&self.account_sid, Some(token.expose())).form(&form)
-            })?;
-            done.push(to);
-        }
-        Ok(None)
+            });
+            send.map(drop)
+        })
     }
 }

@@ -57,8 +57,9 @@ pub fn render_one(shown: &Shown, format: Format, style: Style) -> Result<String>
         return to_csv_of(std::slice::from_ref(shown));
     }
     let who = who(shown);
-    let mut text =
-        format!("{} {}: {}, {}, {}\n", incident.id, who, what(shown), incident.severity, incident.state.name());
+    let mark = shown.mark.as_ref().filter(|_| incident.state == State::Open).map(|mark| mark.mark.name());
+    let state = mark.unwrap_or(incident.state.name());
+    let mut text = format!("{} {}: {}, {}, {state}\n", incident.id, who, what(shown), incident.severity);
     text += &format!(
         "from {} to {}, {} of {} days flagged, most on {}: {} instead of {}\n",
         incident.start_date,
@@ -177,6 +178,10 @@ fn to_csv_of(incidents: &[Shown]) -> Result<String> {
         "threshold",
         "scope",
         "reasons",
+        "mark",
+        "until",
+        "marked_by",
+        "mark_reason",
     ];
     let rows = incidents.iter().map(|shown| {
         let incident = &shown.incident;
@@ -206,6 +211,10 @@ fn to_csv_of(incidents: &[Shown]) -> Result<String> {
             incident.threshold.to_string(),
             incident.scope.clone(),
             incident.reasons.join("; "),
+            shown.mark.as_ref().map_or("", |mark| mark.mark.name()).to_owned(),
+            shown.mark.as_ref().and_then(|mark| mark.until).map_or(String::new(), |until| until.to_string()),
+            shown.mark.as_ref().map_or(String::new(), |mark| mark.marked_by.clone()),
+            shown.mark.as_ref().map_or(String::new(), |mark| mark.reason.clone()),
         ]
     });
     csv(&header.map(str::to_owned), rows)

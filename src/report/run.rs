@@ -1,5 +1,7 @@
 //! What a run did, as text.
 
+use std::collections::BTreeMap;
+
 use chrono::{NaiveDate, NaiveDateTime};
 use serde::Serialize;
 use serde_json::Value;
@@ -13,12 +15,17 @@ pub struct Summary {
     pub as_of: NaiveDate,
     pub ingested: Option<Ingested>,
     pub judged: Option<Judged>,
-    /// Incidents that are open now.
+    /// Days that the newest bills are old.
+    pub data_age_days: Option<i64>,
+    /// Incidents that are open now, and how many of them nobody was told of.
     pub open: usize,
+    pub kept_back: usize,
     /// What was new, by channel.
     pub told: Vec<Told>,
-    /// Messages that arrived, those that waited from before among them.
+    /// Messages that arrived.
     pub sent: usize,
+    /// Channels that took messages which had waited, with how many.
+    pub caught_up: BTreeMap<String, usize>,
     pub waiting: Vec<Waiting>,
     /// The messages of channels that are this command's own output.
     #[serde(rename = "messages")]
@@ -28,6 +35,8 @@ pub struct Summary {
 /// A message on stdout.
 #[derive(Debug, Serialize)]
 pub struct Printed {
+    #[serde(skip)]
+    pub message_id: String,
     #[serde(skip)]
     pub text: String,
     #[serde(flatten)]
@@ -77,9 +86,12 @@ impl Summary {
             as_of,
             ingested: None,
             judged: None,
+            data_age_days: None,
             open: 0,
+            kept_back: 0,
             told: Vec::new(),
             sent: 0,
+            caught_up: BTreeMap::new(),
             waiting: Vec::new(),
             printed: Vec::new(),
         }
@@ -123,8 +135,18 @@ pub fn text(summary: &Summary, style: Style) -> String {
     for told in summary.told.iter().filter(|told| told.sent) {
         text += &format!("told {}: {} ({})\n", told.channel, plural(told.incidents, "incident"), told.title);
     }
+    for (channel, messages) in &summary.caught_up {
+        text += &format!("delivered to {channel}: {} that had waited\n", plural(*messages, "message"));
+    }
     if summary.told.is_empty() {
         text += "told nobody: nothing is new\n";
+    }
+    if summary.kept_back > 0 {
+        text +=
+            &format!("told to nobody: {} (`notify --dry-run` says why)\n", plural(summary.kept_back, "open incident"));
+    }
+    if let Some(days) = summary.data_age_days.filter(|days| *days > 2) {
+        text += &format!("the newest bills are {days} days old\n");
     }
     for waiting in &summary.waiting {
         let until = waiting

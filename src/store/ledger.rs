@@ -71,6 +71,8 @@ pub struct Incident {
     pub actual: f64,
     pub expected: f64,
     pub impact: f64,
+    /// Actual minus expected on the last flagged day; as `impact` where an older version judged it.
+    pub last_impact: f64,
     /// Actual minus expected from the first to the last flagged day.
     pub impact_total: f64,
     pub at_stake: f64,
@@ -103,7 +105,7 @@ pub struct Event {
 
 const COLUMNS: &str = "id, scope, group_by, group_values, method, program, threshold, metric, currency, state, kind, direction, severity, \
      start_date, peak_date, last_date, opened_on, seen_on, closed_on, actual, expected, impact, impact_total, at_stake, score, \
-     flagged_days, reasons, filters, charge_categories, data_source, merged_into";
+     flagged_days, reasons, filters, charge_categories, data_source, merged_into, last_impact";
 
 impl Store {
     /// The incidents of a scope, or all, the last one first.
@@ -145,6 +147,7 @@ impl Store {
                 charge_categories: texts(row.get(28)?),
                 data_source: row.get(29)?,
                 merged_into: row.get(30)?,
+                last_impact: row.get::<_, Option<f64>>(31)?.unwrap_or(row.get(21)?),
             })
         })
     }
@@ -242,6 +245,7 @@ fn row(incident: &Incident) -> String {
         list(&incident.charge_categories),
         nullable(incident.data_source.as_deref()),
         nullable(incident.merged_into.as_deref()),
+        number(incident.last_impact),
     ];
     format!("({})", values.join(", "))
 }

@@ -80,14 +80,15 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], and when it is still in use.
     pub fn open_when_free(settings: &Settings) -> Result<Self> {
-        let mut attempts = 0;
-        loop {
-            match Self::open(settings) {
-                Err(error) if error.summary().contains(IN_USE) && attempts < 100 => attempts += 1,
-                done => return done,
-            }
-            std::thread::sleep(std::time::Duration::from_millis(300));
-        }
+        when_free(100, || Self::open(settings))
+    }
+
+    /// Opens the database for reading once nobody writes it, for some seconds at most.
+    ///
+    /// # Errors
+    /// As [`Store::open_read_only`], and when it is still in use.
+    pub fn open_read_only_when_free(settings: &Settings) -> Result<Self> {
+        when_free(15, || Self::open_read_only(settings))
     }
 
     /// Opens the database for reading only, cut off from files and network.
@@ -148,6 +149,18 @@ impl Store {
     fn error(&self, doing: &str, error: &duckdb::Error) -> Error {
         translate(doing, error, &self.path)
     }
+}
+
+/// Tries again while somebody else has the database open.
+fn when_free(attempts: u32, open: impl Fn() -> Result<Store>) -> Result<Store> {
+    for _ in 1..attempts {
+        match open() {
+            Err(error) if error.summary().contains(IN_USE) => {}
+            done => return done,
+        }
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+    open()
 }
 
 /// How far the running statement is.

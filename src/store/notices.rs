@@ -60,6 +60,8 @@ pub struct Notice {
     pub channel: String,
     /// `opened`, `grown`, `returned`, `woken`, `closed`.
     pub notice: String,
+    /// What the incident was called then.
+    pub subject: String,
     /// The day that was today then.
     pub told_on: NaiveDate,
     /// The newest judged day then.
@@ -81,6 +83,8 @@ pub struct Queued {
     /// JSON, without any secret.
     pub message: String,
     pub attempts: u32,
+    /// Runs in which the channel did not want it.
+    pub refusals: u32,
     /// A time before which the channel does not want it.
     pub not_before: Option<NaiveDateTime>,
     /// Parts, such as recipients, that have it already.
@@ -94,9 +98,18 @@ pub enum Delivery {
     /// Sent, with what the channel calls it.
     Sent { reference: Option<String> },
     /// To be tried again.
-    Waiting { error: String, not_before: Option<NaiveDateTime>, parts_done: Vec<String> },
+    Waiting { error: String, not_before: Option<NaiveDateTime>, parts_done: Vec<String>, refusals: u32 },
     /// Given up.
     Dropped { error: String },
+}
+
+/// What became of the messages to a channel.
+#[derive(Clone, Debug)]
+pub struct Deliveries {
+    pub channel: String,
+    pub sent: u64,
+    pub last_sent_at: Option<NaiveDateTime>,
+    pub dropped: u64,
 }
 
 /// A run of `run` or `watch`.
@@ -163,19 +176,20 @@ impl Store {
 
     /// What was told, the oldest first.
     pub fn notices(&self) -> Result<Vec<Notice>> {
-        let sql = "SELECT anomaly_id, channel, notice, told_on, seen_on, last_date, impact, impact_total, message_id FROM notices \
+        let sql = "SELECT anomaly_id, channel, notice, subject, told_on, seen_on, last_date, impact, impact_total, message_id FROM notices \
                    ORDER BY told_at, rowid";
         self.rows(sql, READ, |row| {
             Ok(Notice {
                 anomaly_id: row.get(0)?,
                 channel: row.get(1)?,
                 notice: row.get(2)?,
-                told_on: row.get(3)?,
-                seen_on: row.get(4)?,
-                last_date: row.get(5)?,
-                impact: row.get(6)?,
-                impact_total: row.get(7)?,
-                message_id: row.get(8)?,
+                subject: row.get(3)?,
+                told_on: row.get(4)?,
+                seen_on: row.get(5)?,
+                last_date: row.get(6)?,
+                impact: row.get(7)?,
+                impact_total: row.get(8)?,
+                message_id: row.get(9)?,
             })
         })
     }
@@ -194,11 +208,12 @@ impl Store {
             let id = quoted(&message.message_id);
             for notice in notices {
                 sql += &format!(
-                    "INSERT INTO notices SELECT {}, {}, TIMESTAMP '{now}', {}, DATE '{}', DATE '{}', DATE '{}', {:?}, {:?}, {id} \
+                    "INSERT INTO notices SELECT {}, {}, TIMESTAMP '{now}', {}, {}, DATE '{}', DATE '{}', DATE '{}', {:?}, {:?}, {id} \
                      WHERE NOT EXISTS (FROM outbox WHERE message_id = {id});",
                     quoted(&notice.anomaly_id),
                     quoted(&notice.channel),
                     quoted(&notice.notice),
+                    quoted(&notice.subject),
                     notice.told_on,
                     notice.seen_on,
                     notice.last_date,
@@ -207,7 +222,7 @@ impl Store {
                 );
             }
             sql += &format!(
-                "INSERT OR IGNORE INTO outbox VALUES ({id}, {}, TIMESTAMP '{}', {}, 'waiting', 0, NULL, [], NULL, NULL, NULL);",
+                "INSERT OR IGNORE INTO outbox VALUES ({id}, {}, TIMESTAMP '{}', {}, 'waiting', 0, 0, NULL, [], NULL, NULL, NULL);",
                 quoted(&message.channel),
                 message.created_at,
                 quoted(&message.message),
@@ -218,7 +233,7 @@ impl Store {
 
     /// The messages that wait, the oldest first.
     pub fn waiting(&self) -> Result<Vec<Queued>> {
-        let sql = "SELECT message_id, channel, created_at, message, attempts, not_before, parts_done, error FROM outbox \
+        let sql = "SELECT message_id, channel, created_at, message, attempts, refusals, not_before, parts_done, error FROM outbox \
                    WHERE state = 'waiting' ORDER BY created_at, rowid";
         self.rows(sql, READ, |row| {
             Ok(Queued {
@@ -227,9 +242,10 @@ impl Store {
                 created_at: row.get(2)?,
                 message: row.get(3)?,
                 attempts: row.get(4)?,
-                not_before: row.get(5)?,
-                parts_done: texts(row.get(6)?),
-                error: row.get(7)?,
+                refusals: row.get(5)?,
+                not_before: row.get(6)?,
+                parts_done: texts(row.get(7)?),
+                error: row.get(8)?,
             })
         })
     }
@@ -240,11 +256,13 @@ impl Store {
         self.rows(sql, READ, |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    /// For each channel: messages sent, the last time, and messages given up.
-    pub fn deliveries(&self) -> Result<Vec<(String, u64, Option<NaiveDateTime>, u64)>> {
+    /// What became of the messages to each channel.
+    pub fn deliveries(&self) -> Result<Vec<Deliveries>> {
         let sql = "SELECT channel, count(*) FILTER (state = 'sent'), max(sent_at), count(*) FILTER (state = 'dropped') \
                    FROM outbox GROUP BY channel ORDER BY channel";
-        self.rows(sql, READ, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        self.rows(sql, READ, |row| {
+            Ok(Deliveries { channel: row.get(0)?, sent: row.get(1)?, last_sent_at: row.get(2)?, dropped: row.get(3)? })
+        })
     }
 
     /// Notes what came of attempts at messages.
@@ -258,8 +276,8 @@ impl Store {
                     "state = 'sent', sent_at = TIMESTAMP '{now}', error = NULL, reference = {}",
                     nullable(reference.as_deref())
                 ),
-                Delivery::Waiting { error, not_before, parts_done } => format!(
-                    "error = {}, not_before = {}, parts_done = {}",
+                Delivery::Waiting { error, not_before, parts_done, refusals } => format!(
+                    "error = {}, not_before = {}, parts_done = {}, refusals = {refusals}",
                     quoted(error),
                     not_before.map_or_else(|| "NULL".to_owned(), |time| format!("TIMESTAMP '{time}'")),
                     list(parts_done)

@@ -5,9 +5,9 @@ pub mod secret;
 
 use std::{thread, time::Duration};
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use reqwest::{
-    Method, StatusCode,
+    Method, StatusCode, Url,
     blocking::{Client, RequestBuilder},
     header::{HeaderMap, RETRY_AFTER},
     redirect::Policy,
@@ -23,6 +23,8 @@ use crate::{
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// A service that asks for a longer wait is tried again at the next run.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// No service is left alone for longer.
+const LONGEST_REST: TimeDelta = TimeDelta::hours(6);
 /// Characters of an answer that an error shows.
 const SHOWN: usize = 200;
 
@@ -154,7 +156,9 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
         (_, true) => Kind::Refused,
         _ => Kind::Settings,
     };
-    Failure { error, not_before: retry_after(headers, Utc::now()), kind }
+    // A service that refuses has no say in when to try again.
+    let not_before = retry_after(headers, Utc::now()).filter(|_| kind == Kind::Later);
+    Failure { error, not_before, kind }
 }
 
 /// The time that a `Retry-After` header asks for, in seconds or as a date:
@@ -165,7 +169,7 @@ pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<NaiveDateT
         Ok(seconds) => now + chrono::Duration::seconds(i64::from(seconds)),
         Err(_) => DateTime::parse_from_rfc2822(text).ok()?.to_utc(),
     };
-    Some(time.naive_utc())
+    Some(time.min(now + LONGEST_REST).naive_utc())
 }
 
 /// An error with all that lies below it.
@@ -185,12 +189,10 @@ pub fn causes(error: &dyn std::error::Error) -> String {
 /// # Errors
 /// When an address would show the message, and the secret in itself, to everybody on the way.
 pub fn check_address(key: &str, address: &str) -> Result<()> {
-    let host = |rest: &str| rest.split(['/', ':', '?']).next().unwrap_or_default().to_owned();
-    let is_here = |rest: &str| ["127.0.0.1", "localhost", "[::1]"].contains(&host(rest).as_str());
-    match address.split_once("://") {
-        Some(("https", rest)) if !rest.is_empty() => Ok(()),
-        Some(("http", rest)) if is_here(rest) => Ok(()),
-        _ => Err(Error::input(format!("`{key}` must begin with https://"))
+    let is_here = |url: &Url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    match Url::parse(address) {
+        Ok(url) if url.scheme() == "https" || url.scheme() == "http" && is_here(&url) => Ok(()),
+        _ => Err(Error::input(format!("`{key}` must be an address that begins with https://"))
             .hint("http:// is for this machine alone (127.0.0.1, localhost)")),
     }
 }
@@ -219,18 +221,24 @@ mod tests {
         };
         assert_eq!(asked("90").as_deref(), Some("2026-03-01 10:01:30"));
         assert_eq!(asked("Sun, 01 Mar 2026 10:00:07 GMT").as_deref(), Some("2026-03-01 10:00:07"));
+        assert_eq!(asked("4294967295").as_deref(), Some("2026-03-01 16:00:00"), "not for a century");
         assert_eq!(asked("soon"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
 
     #[test]
     fn addresses_are_not_readable_on_the_way() {
-        for fine in ["https://hooks.slack.com/services/x", "http://127.0.0.1:80/x", "http://localhost/x"] {
+        for fine in ["https://hooks.slack.com/services/x", "http://127.0.0.1:80/x", "http://[::1]/x"] {
             assert!(check_address("url", fine).is_ok(), "{fine}");
         }
-        for wrong in
-            ["http://hooks.slack.com/x", "http://localhost.evil.com/", "ftp://x", "hooks.slack.com", "https://"]
-        {
+        for wrong in [
+            "http://hooks.slack.com/x",
+            "http://localhost.evil.com/",
+            "http://127.0.0.1:80@192.0.2.1/x",
+            "ftp://x",
+            "hooks.slack.com",
+            "https://",
+        ] {
             assert!(check_address("url", wrong).is_err(), "{wrong}");
         }
     }

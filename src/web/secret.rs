@@ -16,6 +16,10 @@ pub enum Reference {
     File(PathBuf),
 }
 
+const STARS: &str = "********";
+/// Shorter parts of an address are words such as `hooks`.
+const LEAST_PART: usize = 6;
+
 /// A secret itself. It is never shown, logged or stored.
 #[derive(Clone)]
 pub struct Secret(String);
@@ -100,7 +104,10 @@ impl<'de> Deserialize<'de> for Reference {
                     return Err(wrong());
                 }
                 match key.as_str() {
-                    "env" => Ok(Reference::Env(value)),
+                    "env" if is_name(&value) => Ok(Reference::Env(value)),
+                    "env" => {
+                        Err(de::Error::custom("`env` takes the name of an environment variable, such as SLACK_TOKEN"))
+                    }
                     "file" => Ok(Reference::File(value.into())),
                     _ => Err(wrong()),
                 }
@@ -111,20 +118,52 @@ impl<'de> Deserialize<'de> for Reference {
     }
 }
 
+/// Whether a text is the name of a variable, and not what belongs into one.
+fn is_name(text: &str) -> bool {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    !text.starts_with(|first: char| first.is_ascii_digit()) && !text.is_empty() && text.chars().all(is_part)
+}
+
 impl Secret {
     /// The secret, to be handed to whom it is for.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// A text without this secret.
+    /// A text without this secret, and without the parts of it that a server may repeat when it is an address.
     pub fn redact(&self, text: &str) -> String {
-        text.replace(&self.0, "********")
+        let whole = text.replace(&self.0, STARS);
+        let path = self.0.split_once("://").map_or("", |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+        let parts = path.split(['/', '?', '&', '=', '#']).filter(|part| part.len() >= LEAST_PART);
+        parts.fold(whole, |text, part| text.replace(part, STARS))
     }
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("********")
+        f.write_str(STARS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_of_an_address_is_left() {
+        let secret = Secret("https://hooks.example.com/services/T00000000/B00000000/XXSECRETXX?sig=abcdef123".into());
+        let said =
+            secret.redact("The requested URL /services/T00000000/B00000000/XXSECRETXX was not found (abcdef123)");
+        assert!(
+            ["T00000000", "B00000000", "XXSECRETXX", "abcdef123"].iter().all(|part| !said.contains(part)),
+            "{said}"
+        );
+        assert_eq!(Secret("xoxb-1".into()).redact("token xoxb-1 is wrong"), "token ******** is wrong");
+    }
+
+    #[test]
+    fn variables_have_names() {
+        assert!(is_name("SLACK_TOKEN") && is_name("_x1"));
+        assert!(!is_name("https://hooks.slack.com/x") && !is_name("xoxb-1") && !is_name("") && !is_name("1X"));
     }
 }

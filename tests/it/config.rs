@@ -56,6 +56,7 @@ fn show_names_the_origin_of_each_value() {
     notify.attempts                     4                                            default
     notify.timeout_seconds              15                                           default
     notify.links                        []                                           default
+    notify.stale_days                   4                                            default
     notify.planned                                                                   default
     notify.explain_with                                                              default
     --- stderr

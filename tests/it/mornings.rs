@@ -67,7 +67,7 @@ fn a_month_of_mornings_tells_each_incident_once() {
     sandbox.ok(&["sample-data", "--out", "all", "--days", "100", "--as-of", "2026-03-31", "--quiet"]);
     sandbox.write(
         "config.yaml",
-        "notify:\n  channels:\n    - { name: finops, file: { path: finops.jsonl, format: json }, min_severity: info, directions: [up, down], tell_closed: true }\n    - { name: on-call, file: { path: on-call.jsonl, format: json }, min_severity: critical }\n",
+        "notify:\n  channels:\n    - { name: finops, file: { path: finops.jsonl, format: json }, min_severity: info, min_impact: 0, directions: [up, down], tell_closed: true }\n    - { name: on-call, file: { path: on-call.jsonl, format: json }, min_severity: critical }\n",
     );
     let first: NaiveDate = "2026-03-02".parse().expect("a date");
     for earlier in ["2025-12", "2026-01", "2026-02"] {
@@ -101,19 +101,19 @@ fn a_month_of_mornings_tells_each_incident_once() {
             flagged.iter().filter(|one| one["severity"] == "critical" && one["direction"] == "up").count();
     }
     insta::assert_snapshot!(lines.join("\n"), @"
-    2026-03-11 finops: opened warning AmazonDynamoDB / 222222222222 (acme-production) -17.24 a day since 2026-03-09
-    2026-03-13 finops: opened warning us-east-1 -73.29 a day since 2026-03-11
+    2026-03-11 finops: opened warning AmazonDynamoDB / 222222222222 (acme-production) -16.85 a day since 2026-03-09
+    2026-03-13 finops: opened warning us-east-1 -79.10 a day since 2026-03-11
     2026-03-14 finops: closed warning AmazonDynamoDB / 222222222222 (acme-production) -17.18 a day since 2026-03-09
-    2026-03-16 finops: opened warning AmazonCloudWatch / 222222222222 (acme-production) +5.01 a day since 2026-03-06
-    2026-03-16 finops: opened critical AmazonRDS / 222222222222 (acme-production) +34.25 a day since 2026-03-14
-    2026-03-16 on-call: opened critical AmazonRDS / 222222222222 (acme-production) +34.25 a day since 2026-03-14
+    2026-03-16 finops: opened warning AmazonCloudWatch / 222222222222 (acme-production) +3.79 a day since 2026-03-06
+    2026-03-16 finops: opened critical AmazonRDS / 222222222222 (acme-production) +34.32 a day since 2026-03-14
+    2026-03-16 on-call: opened critical AmazonRDS / 222222222222 (acme-production) +34.32 a day since 2026-03-14
     2026-03-18 finops: opened info AWSGlue -1.59 a day since 2026-03-16
-    2026-03-20 finops: opened critical AWSLambda / 222222222222 (acme-production) +50.48 a day since 2026-03-18
-    2026-03-20 on-call: opened critical AWSLambda / 222222222222 (acme-production) +50.48 a day since 2026-03-18
+    2026-03-20 finops: opened critical AWSLambda / 222222222222 (acme-production) +50.04 a day since 2026-03-18
+    2026-03-20 on-call: opened critical AWSLambda / 222222222222 (acme-production) +50.04 a day since 2026-03-18
     2026-03-23 finops: opened critical AmazonSageMaker / 444444444444 (acme-data) +33.12 a day since 2026-03-21
     2026-03-23 finops: closed critical AWSLambda / 222222222222 (acme-production) +152.65 a day since 2026-03-18
     2026-03-23 on-call: opened critical AmazonSageMaker / 444444444444 (acme-data) +33.12 a day since 2026-03-21
-    2026-03-25 finops: grown warning AmazonCloudWatch / 222222222222 (acme-production) +11.75 a day since 2026-03-06
+    2026-03-24 finops: grown warning AmazonCloudWatch / 222222222222 (acme-production) +7.14 a day since 2026-03-06
     2026-03-29 finops: closed critical AmazonRDS / 222222222222 (acme-production) +38.57 a day since 2026-03-14
     2026-03-29 finops: closed critical total -66.42 a day since 2026-03-12
     2026-03-31 finops: closed warning AmazonCloudWatch / 222222222222 (acme-production) +16.69 a day since 2026-03-06
@@ -143,7 +143,7 @@ fn told(sandbox: &Sandbox, channel: &str, today: &str, seen: &mut usize) -> Vec<
             text("event"),
             text("severity"),
             text("subject"),
-            alert["impact"].as_f64().expect("dollars"),
+            alert["a_day"].as_f64().expect("dollars"),
             text("since")
         )
     };

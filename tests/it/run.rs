@@ -32,7 +32,8 @@ fn told(sandbox: &Sandbox, seen: &mut usize) -> Vec<String> {
         };
         alerts.iter().map(tell).collect::<Vec<_>>().join(", ")
     };
-    lines.iter().map(tell).collect()
+    // What is about the program itself is no alert.
+    lines.iter().map(tell).filter(|line| !line.is_empty()).collect()
 }
 
 fn id(sandbox: &Sandbox) -> String {
@@ -51,10 +52,7 @@ fn rds(dollars: &'static [f64]) -> impl Fn(usize, usize, u64) -> f64 {
 #[test]
 fn an_incident_is_told_when_it_opens_grows_ends_and_comes_back() {
     let sandbox = Sandbox::new();
-    sandbox.write(
-        "config.yaml",
-        LOG.replace("path: log.jsonl", "path: log.jsonl").replace("} }]", "}, tell_closed: true }]"),
-    );
+    sandbox.write("config.yaml", LOG.replace("} }]", "}, tell_closed: true }]"));
     let dollars: &[f64] = &[80.0, 85.0, 90.0, 200.0, 190.0, 0.0, 0.0, 0.0, 0.0, 0.0, 120.0, 0.0];
     let mut seen = 0;
     let mut course = Vec::new();
@@ -112,7 +110,7 @@ fn restated_days_and_clocks_that_jump_tell_nothing() {
     }
     assert_eq!(told(&sandbox, &mut seen), Vec::<String>::new());
     let dry = sandbox.ok(&["notify", "--dry-run", "--as-of", "2026-03-07", "--format", "csv", "--quiet"]);
-    assert!(dry.stdout.contains("told on 2026-03-05 at 80.80 a day"), "{dry}");
+    assert!(dry.stdout.contains("told on 2026-03-05 at $80.80 a day"), "{dry}");
 }
 
 #[test]
@@ -124,6 +122,68 @@ fn a_morning_that_was_missed_is_judged_later() {
     // One day only, on a morning without a run.
     morning(&sandbox, 65, rds(&[0.0, 90.0, 0.0, 0.0]));
     assert_eq!(told(&sandbox, &mut seen), ["opened AmazonRDS / 111111111111 (team-0)"]);
+    // The same for another account, over for a week when it is judged.
+    let spike = |account: usize, service: usize, index: u64| match (account, service, index) {
+        (1, 2, 66) => 400.0,
+        _ => rds(&[0.0, 90.0])(account, service, index),
+    };
+    morning(&sandbox, 75, spike);
+    assert_eq!(told(&sandbox, &mut seen), ["opened AmazonS3 / 222222222222 (team-1)"]);
+    let log = std::fs::read_to_string(sandbox.path("log.jsonl")).expect("a log");
+    let last: Value = serde_json::from_str(log.lines().last().expect("a line")).expect("JSON");
+    insta::assert_snapshot!(last["title"].as_str().expect("a title"), @"Cost incident: AmazonS3 / 222222222222 (team-1): +$398.77 on 2026-03-08");
+    morning(&sandbox, 76, spike);
+    assert_eq!(told(&sandbox, &mut seen), Vec::<String>::new(), "it is over, as was said");
+}
+
+#[test]
+fn only_a_day_that_was_not_judged_before_is_growth() {
+    let sandbox = Sandbox::new();
+    sandbox.write("config.yaml", LOG);
+    let mut seen = 0;
+    morning(&sandbox, 62, rds(&[80.0]));
+    assert_eq!(told(&sandbox, &mut seen).len(), 1);
+    // A day that was judged quiet is restated to a lot, and so is the day that was told.
+    morning(&sandbox, 63, rds(&[80.0, 0.0]));
+    morning(&sandbox, 63, rds(&[80.0, 500.0]));
+    morning(&sandbox, 63, rds(&[900.0, 500.0]));
+    assert_eq!(told(&sandbox, &mut seen), Vec::<String>::new());
+    let dry = sandbox.ok(&["notify", "--dry-run", "--as-of", &day(63).to_string(), "--format", "csv", "--quiet"]);
+    assert!(dry.stdout.contains("only restated days have changed"), "{dry}");
+    // A new day is larger than what was told, though not than what was restated.
+    morning(&sandbox, 64, rds(&[900.0, 500.0, 400.0]));
+    assert_eq!(told(&sandbox, &mut seen), ["grown AmazonRDS / 111111111111 (team-0)"]);
+}
+
+#[test]
+fn every_incident_of_pagerduty_is_opened_and_resolved() {
+    let services = FakeServices::start();
+    let sandbox = Sandbox::new();
+    let pager = format!(
+        "notify:\n  top: 1\n  channels: [{{ name: pager, pagerduty: {{ routing_key: {{ env: KEY }}, url: '{}/v2/enqueue' }} }}]\n",
+        services.url
+    );
+    sandbox.write("config.yaml", pager);
+    let moved = |account: usize, service: usize, index: u64| match (account, service, index) {
+        (0, 0, 60) | (1, 1, 60) | (2, 3, 60) => 150.0 + 10.0 * account as f64,
+        _ => 0.0,
+    };
+    for days in [62, 67] {
+        sandbox.write("a.csv", bill(days, moved));
+        let mut run = sandbox.command(&["run", "a.csv", "--as-of", &day(days).to_string(), "--quiet"]);
+        run.env("KEY", "0123456789abcdef0123456789abcdef");
+        assert_eq!(sandbox.finish(run).code, 0);
+    }
+    services.assert_clean();
+    let of = |action: &str| {
+        let received = services.received();
+        let keys = received.iter().filter(|one| one.body["event_action"] == action);
+        let mut keys: Vec<String> = keys.map(|one| one.body["dedup_key"].to_string()).collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(of("trigger").len(), 3);
+    assert_eq!(of("trigger"), of("resolve"));
 }
 
 #[test]
@@ -139,7 +199,7 @@ fn one_message_has_the_largest_and_counts_the_rest() {
     };
     sandbox.write("a.csv", bill(63, moved));
     insta::assert_snapshot!(sandbox.run(&["run", "a.csv", "--as-of", &day(63).to_string(), "--exit-code"]), @"
-    3 cost incidents: +$240.84 a day
+    3 cost incidents: +$240.74 a day
 
     AWSLambda / 333333333333 (team-2): +$100.50 a day since 2026-03-02 (critical, new)
       AWSLambda in team-2 has cost $200.37 a day since 2026-03-02, $100.50 a day more (+101 %) than before. It goes on:
@@ -148,18 +208,21 @@ fn one_message_has_the_largest_and_counts_the_rest() {
       so far: +$200.76 since 2026-03-02
       aws-cost-anomalies explain e40a7e3e89ed
 
-    AmazonRDS / 222222222222 (team-1): +$80.07 a day since 2026-03-02 (critical, new)
+    AmazonRDS / 222222222222 (team-1): +$80.00 a day since 2026-03-02 (critical, new)
       AmazonRDS in team-1 has cost $180.14 a day since 2026-03-02, $80.00 a day more (+80 %) than before. It goes on:
       $2,434.94 a month more at the $180.14 a day of its newest days.
       expected → actual: $99.95 → $180.02 on 2026-03-03
       so far: +$160.17 since 2026-03-02
       aws-cost-anomalies explain fed149d6a63f
 
-    and 1 more incident, +$60.27 a day together: aws-cost-anomalies incidents
+    and 1 more incident, +$60.25 a day together: aws-cost-anomalies incidents
+
+    bills judged through 2026-03-03
+    to keep it quiet: aws-cost-anomalies ack ID, snooze ID --until DATE, or expected ID --reason TEXT
 
     ingested: 3 billing periods, 1,890 rows
     judged: 2026-03-03, 36 series; incidents: 3 opened, 0 ended, 3 open
-    told stdout: 3 incidents (3 cost incidents: +$240.84 a day)
+    told stdout: 3 incidents (3 cost incidents: +$240.74 a day)
     --- stderr
     ingested `a.csv`: 1,890 rows
     note: the newest data is of 2026-03-04, 1 days before 2026-03-05: reading as of that day
@@ -227,7 +290,8 @@ fn names_that_lead_nowhere_are_refused() {
     sandbox.write("config.yaml", format!("{LOG}  owners: [{{ name: a, filters: [service=x], channels: [lag] }}]\n"));
     insta::assert_snapshot!(sandbox.run(&["notify", "--dry-run"]), @"
     --- stderr
-    error: there is no channel `lag`
+    error: `notify.owners` or `notify.default_channels` is not valid
+      caused by: there is no channel `lag`
     hint: did you mean `log`?
     --- exit code 1
     ");
@@ -235,7 +299,7 @@ fn names_that_lead_nowhere_are_refused() {
     insta::assert_snapshot!(sandbox.run(&["notify", "--dry-run"]), @"
     --- stderr
     error: the configuration `config.yaml` is not valid
-      caused by: notify: there is no dimension `servce` (did you mean `service`? There are: service, account, region, usage-type, operation, resource, charge-category, line-item-type, purchase-option, provider, payer, billing-entity, currency, tag:KEY, cost-category:KEY)
+      caused by: notify.owners[0] (a): there is no dimension `servce` (did you mean `service`? There are: service, account, region, usage-type, operation, resource, charge-category, line-item-type, purchase-option, provider, payer, billing-entity, currency, tag:KEY, cost-category:KEY)
     hint: `aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key
     hint: docs/ALERTS.md shows every kind of channel
     --- exit code 1
@@ -280,8 +344,8 @@ fn what_is_acked_is_quiet_until_it_grows() {
     --- exit code 0
     ");
     insta::assert_snapshot!(sandbox.run(&["incidents", "--status", "acked", "--format", "csv"]), @r#"
-    id,state,kind,direction,severity,group_by,group,start_date,peak_date,last_date,opened_on,seen_on,closed_on,actual,expected,impact,impact_total,at_stake,score,currency,method,threshold,scope,reasons
-    49e265a9fe66,open,point,up,critical,service+account,AmazonRDS+111111111111,2026-03-02,2026-03-02,2026-03-02,2026-03-02,2026-03-02,,180.720161,99.92174520034683,80.79841579965316,80.79841579965316,161.5968315993063,19.841738819382066,USD,robust,2.5,net_amortized of every level +Usage +Purchase +Adjustment by robust,"180.72 instead of 99.92 give or take 10.18 (the level of 28 days); score 19.8, threshold 2.5"
+    id,state,kind,direction,severity,group_by,group,start_date,peak_date,last_date,opened_on,seen_on,closed_on,actual,expected,impact,impact_total,at_stake,score,currency,method,threshold,scope,reasons,mark,until,marked_by,mark_reason
+    49e265a9fe66,open,point,up,critical,service+account,AmazonRDS+111111111111,2026-03-02,2026-03-02,2026-03-02,2026-03-02,2026-03-02,,180.720161,99.92174520034683,80.79841579965316,80.79841579965316,161.5968315993063,19.841738819382066,USD,robust,2.5,net_amortized of every level +Usage +Purchase +Adjustment by robust,"180.72 instead of 99.92 give or take 10.18 (the level of 28 days); score 19.8, threshold 2.5",acked,,ada,a migration
     --- exit code 0
     "#);
     morning(&sandbox, 64, rds(&[80.0, 80.0, 130.0, 130.0]));
@@ -357,7 +421,11 @@ fn what_is_planned_alerts_nobody_while_it_keeps_to_the_plan() {
             "- {{ name: load test, from: 2026-03-02, to: {to}, filters: [service=AmazonRDS], owner: ada, {dollars} }}\n"
         )
     };
-    let course = rds(&[80.0, 80.0, 80.0, 80.0]);
+    let course_of_two = std::cell::Cell::new(false);
+    let course = |account: usize, service: usize, index: u64| match (account, service) {
+        (0, 3) if course_of_two.get() => from_60(index, 90.0),
+        _ => rds(&[80.0, 80.0, 80.0, 80.0])(account, service, index),
+    };
     let tell = |plan: String| {
         let sandbox = Sandbox::new();
         sandbox.write("config.yaml", format!("{LOG}  planned: planned.yaml\n"));
@@ -378,6 +446,15 @@ fn what_is_planned_alerts_nobody_while_it_keeps_to_the_plan() {
     assert_eq!((told, owner), ("exceeds the plan `load test` of $50.00 a day".into(), "ada".into()));
     let (told, ..) = tell(plan("expected_dollars: 200", "2026-03-05"));
     assert_eq!(told, "exceeds the plan `load test` of $200.00");
+    // Two incidents of one plan have one budget.
+    let both =
+        "- { name: both, from: 2026-03-02, to: 2026-03-05, filters: [account=111111111111], expected_dollars: 400 }\n";
+    let (told, ..) = tell(both.into());
+    assert_eq!(told, Value::Null, "half of it would be within");
+    course_of_two.set(true);
+    let (told, ..) = tell(both.into());
+    assert_eq!(told, "exceeds the plan `both` of $400.00");
+    course_of_two.set(false);
     let (told, ..) = tell(plan("expected_dollars: 1000", "2026-03-03"));
     assert_eq!(told, "goes on after the plan `load test` ended on 2026-03-03");
     let sandbox = Sandbox::new();
@@ -404,7 +481,7 @@ fn what_is_planned_alerts_nobody_while_it_keeps_to_the_plan() {
     --- stderr
     error: the plans `planned.yaml` are not valid
       caused by: .[0]: missing field `filters` at line 1 column 3
-    hint: docs/ALERTS.md shows such a file
+    hint: dates are YYYY-MM-DD, filters a list such as [service=AmazonEC2]; docs/ALERTS.md shows such a file
     --- exit code 1
     ");
 }

@@ -13,7 +13,7 @@ use crate::{
     levels::{bill, from_60},
 };
 
-const LOG: &str = "notify:\n  channels: [{ name: log, file: { path: log.jsonl, format: json } }]\n";
+const LOG: &str = "notify:\n  stale_days: 0\n  channels: [{ name: log, file: { path: log.jsonl, format: json } }]\n";
 
 fn start(sandbox: &Sandbox, arguments: &[&str]) -> Child {
     let mut command = sandbox.command(&[&["watch", "--jitter", "0s", "--health-file", "health"], arguments].concat());
@@ -59,8 +59,10 @@ fn it_runs_says_how_it_is_and_stops_when_told() {
     assert!(run.stdout.contains("told log: 1 incident"), "{run}");
     let log = std::fs::read_to_string(sandbox.path("log.jsonl")).expect("a log");
     assert!(log.contains("AmazonRDS"), "{log}");
-    let late = health(&sandbox)["next_run_at"].as_str().expect("a time").replace("20", "19");
-    sandbox.write("health", format!("{{\"healthy\":true,\"failures_in_a_row\":0,\"error\":null,\"finished_at\":\"{late}\",\"next_run_at\":\"2020-01-01T00:00:00Z\"}}").replace(&late, "2020-01-01T00:00:00Z"));
+    let long_ago = "2020-01-01T00:00:00Z";
+    let health = serde_json::json!({"healthy": true, "failures_in_a_row": 0, "error": null, "finished_at": long_ago,
+        "next_run_at": long_ago});
+    sandbox.write("health", health.to_string());
     insta::assert_snapshot!(sandbox.run(&["watch", "--check", "--health-file", "health"]), @"
     --- stderr
     error: the run of 2020-01-01 00:00 UTC is overdue
@@ -91,8 +93,12 @@ fn its_own_failures_are_told_once_and_so_is_their_end() {
     let run = stop(child, "-INT");
     assert_eq!(run.code, 0, "{run}");
     let log = std::fs::read_to_string(sandbox.path("log.jsonl")).expect("a log");
-    insta::assert_snapshot!(serde_json::from_str::<Value>(log.lines().next().expect("a line")).expect("JSON")["text"].as_str().expect("text"), @"
-    2 runs in a row have failed. Cost alerts may be missing until this is mended.
+    let text = serde_json::from_str::<Value>(log.lines().next().expect("a line")).expect("JSON")["text"].clone();
+    let text = text.as_str().expect("text");
+    let (before, after) =
+        text.split_once(", since ").zip(text.split_once(" UTC, ")).map(|(a, b)| (a.0, b.1)).expect("a time");
+    insta::assert_snapshot!(format!("{before}, since [TIME] UTC, {after}"), @"
+    2 runs in a row have failed, since [TIME] UTC, for `./data/costs.duckdb`. Cost alerts may be missing until this is mended.
     there is no file or folder `a.csv`
     hint: name a bill, a folder of bills or a quoted pattern such as 'bills/*.parquet'
     ");

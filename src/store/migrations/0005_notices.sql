@@ -1,5 +1,7 @@
 -- The incident that tells a withdrawn one now.
 ALTER TABLE anomalies ADD COLUMN merged_into VARCHAR;
+-- What its last flagged day cost beyond what was expected.
+ALTER TABLE anomalies ADD COLUMN last_impact DOUBLE;
 
 -- What people said of incidents; the newest mark of each counts.
 CREATE TABLE incident_marks (
@@ -19,6 +21,7 @@ CREATE TABLE notices (
     channel      VARCHAR NOT NULL,
     told_at      TIMESTAMP NOT NULL,
     notice       VARCHAR NOT NULL,
+    subject      VARCHAR NOT NULL,
     told_on      DATE NOT NULL,
     seen_on      DATE NOT NULL,
     last_date    DATE NOT NULL,
@@ -35,6 +38,7 @@ CREATE TABLE outbox (
     message      VARCHAR NOT NULL,
     state        VARCHAR NOT NULL,
     attempts     INTEGER NOT NULL,
+    refusals     INTEGER NOT NULL,
     not_before   TIMESTAMP,
     parts_done   VARCHAR[] NOT NULL,
     reference    VARCHAR,

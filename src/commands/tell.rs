@@ -1,0 +1,306 @@
+//! What is new, told: from the ledger to messages in the outbox, and from there to channels.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+};
+
+use chrono::{Days, NaiveDate};
+
+use super::{
+    Context, print,
+    run::{now, request},
+    words::{ExplainWith, Writer},
+};
+use crate::{
+    analysis::detect::Sensitivity,
+    error::{Error, Result},
+    insights::{
+        alerts::{self, Cases, Delivery, Notice, Queued},
+        explain::{self, Explanation},
+        incidents::{Asked, Shown, scope},
+        levels,
+    },
+    model::{Dimension, Filter},
+    notify::{
+        Channel,
+        deliver::{Attempt, Sending, deliver, needs_aws, send_digest},
+        digest::{About, Digest},
+        plan::{Inputs, Message, Planned, plan, short_hash},
+        planned::Plan,
+    },
+    report::run::{self, Printed, Summary, Waiting},
+    sources::aws::Aws,
+    store::Store,
+    web::Kind,
+};
+
+/// Tells what is new: messages are written into the outbox with what they tell, then everything that waits is sent.
+/// Gives the errors of channels.
+pub fn tell(told: &Told, with: Option<ExplainWith>, context: &Context, summary: &mut Summary) -> Result<Vec<Error>> {
+    let settings = &context.loaded.config.notify;
+    let mut planned = planned(told, false, context)?;
+    // The database is closed: a model takes its time.
+    let writer = Writer::new(with, context)?;
+    planned.add_words(&|found: &Explanation| writer.words(found, context));
+    context.notes(&planned.notes);
+    summary.open = planned.open;
+    summary.kept_back = planned.kept_back;
+    let mut queued: Vec<(Queued, Vec<Notice>)> = planned.messages.iter().map(queued).collect::<Result<_>>()?;
+    for message in freshness(told.today, context, summary)? {
+        queued.push(self::queued(&message)?);
+    }
+    let (waiting, references) = {
+        let mut store = Store::open_when_free(context.database())?;
+        store.queue(now(), &queued)?;
+        (store.waiting()?, store.references()?.into_iter().collect::<BTreeMap<String, String>>())
+    };
+    // What is for stdout is printed by the caller, and noted as sent after that.
+    let is_printed =
+        |message: &Queued| settings.channel(&message.channel).is_ok_and(|channel| channel.stdout.is_some());
+    let (printed, waiting): (Vec<Queued>, Vec<Queued>) = waiting.into_iter().partition(is_printed);
+    for message in printed {
+        let digest: Digest = serde_json::from_str(&message.message)
+            .map_err(|e| Error::input(format!("the message {} cannot be read", message.message_id)).cause(e))?;
+        let as_json = serde_json::to_value(&digest).unwrap_or_default();
+        summary.printed.push(Printed { message_id: message.message_id, text: digest.plain(), message: as_json });
+    }
+    let aws = if needs_aws(settings, &waiting) { Some(context.aws()?) } else { None };
+    let config = aws.as_ref().map(Aws::sdk_config);
+    let sending = Sending::new(settings, config, &references)?;
+    let results: Mutex<Vec<Attempt>> = Mutex::default();
+    let failed: Mutex<Option<Error>> = Mutex::default();
+    deliver(settings, &waiting, &sending, now(), &|attempt| {
+        // Noted at once: what was sent is not sent again, whatever happens next.
+        let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = [(attempt.message_id.clone(), attempt.delivery.clone())];
+        let saved = Store::open_when_free(context.database()).and_then(|mut store| store.save_deliveries(now(), &done));
+        if let Err(error) = saved {
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+        results.push(attempt);
+    });
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut errors: Vec<Error> = failed.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect();
+    let tried: BTreeSet<String> = results.iter().map(|one| one.channel.clone()).collect();
+    errors.extend(note_results(results, &planned, &waiting, summary));
+    // A channel that nothing is sent to today may be broken all the same.
+    for channel in settings.channels.iter().filter(|channel| !tried.contains(&channel.name)) {
+        if let Err(error) = channel.check_secrets() {
+            errors.push(error.context(format!("the channel `{}` cannot be used", channel.name)));
+        }
+    }
+    Ok(errors)
+}
+
+/// Puts what came of messages into the summary, and gives the errors.
+fn note_results(mut results: Vec<Attempt>, planned: &Planned, waiting: &[Queued], summary: &mut Summary) -> Vec<Error> {
+    results.sort_by(|a, b| (&a.channel, &a.message_id).cmp(&(&b.channel, &b.message_id)));
+    for message in &planned.messages {
+        summary.told.push(run::Told {
+            channel: message.channel.clone(),
+            incidents: message.notices.len(),
+            title: message.digest.title.clone(),
+            sent: results.iter().any(|one| one.message_id == message.digest.id && one.failed.is_none())
+                || summary.printed.iter().any(|one| one.message_id == message.digest.id),
+        });
+    }
+    let is_done = |id: &str| {
+        let done = results.iter().find(|one| one.message_id == id);
+        done.is_some_and(|one| !matches!(one.delivery, Delivery::Waiting { .. }))
+    };
+    let waits = |channel: &str| {
+        waiting.iter().filter(|message| message.channel == channel && !is_done(&message.message_id)).count()
+    };
+    let left: BTreeMap<String, usize> =
+        waiting.iter().map(|message| (message.channel.clone(), waits(&message.channel))).collect();
+    let mut errors = Vec::new();
+    // Those that want to be left alone were not tried.
+    for message in waiting.iter().filter(|message| results.iter().all(|one| one.channel != message.channel)) {
+        let waiting = Waiting {
+            channel: message.channel.clone(),
+            messages: left[&message.channel],
+            error: message.error.clone().unwrap_or_default(),
+            not_before: message.not_before,
+        };
+        if summary.waiting.iter().all(|one| one.channel != waiting.channel) {
+            let error = Error::remote(format!("the channel `{}` wants to be left alone for a while", waiting.channel));
+            errors.push(error.cause(&waiting.error));
+            summary.waiting.push(waiting);
+        }
+    }
+    for attempt in results {
+        match attempt.delivery {
+            Delivery::Sent { .. } => {
+                summary.sent += 1;
+                // What was written before this run began.
+                let waited = waiting.iter().any(|one| one.message_id == attempt.message_id && one.attempts > 0);
+                if waited {
+                    *summary.caught_up.entry(attempt.channel).or_default() += 1;
+                }
+            }
+            Delivery::Waiting { error, not_before, .. } => {
+                let title = format!("the channel `{}` does not take the message", attempt.channel);
+                let failed =
+                    if attempt.failed == Some(Kind::Settings) { Error::input(title) } else { Error::remote(title) };
+                errors.push(failed.cause(&error).hint("it waits for the next run; `notify status` shows what waits"));
+                let messages = left.get(&attempt.channel).copied().unwrap_or(1);
+                if summary.waiting.iter().all(|one| one.channel != attempt.channel) {
+                    summary.waiting.push(Waiting { channel: attempt.channel, messages, error, not_before });
+                }
+            }
+            Delivery::Dropped { error } => {
+                errors.push(
+                    Error::remote(format!("a message to the channel `{}` is given up", attempt.channel)).cause(&error),
+                );
+            }
+        }
+    }
+    errors
+}
+
+/// What there is to be told about.
+pub struct Told<'a> {
+    /// What is asked apart, as filters.
+    pub questions: &'a [Vec<Filter>],
+    pub plans: &'a [Plan],
+    pub today: NaiveDate,
+    pub sensitivity: Option<Sensitivity>,
+}
+
+/// Notes that messages were printed.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn note_printed(summary: &Summary, context: &Context) -> Result<()> {
+    if summary.printed.is_empty() {
+        return Ok(());
+    }
+    let sent = summary.printed.iter().map(|one| (one.message_id.clone(), Delivery::Sent { reference: None }));
+    Store::open_when_free(context.database())?.save_deliveries(now(), &sent.collect::<Vec<_>>())
+}
+
+/// What the ledger of notices calls bills that do not come any more.
+const BILLS: &str = "bills";
+
+/// A message to each channel that does not know yet that the bills have stopped coming, or that they come again.
+fn freshness(today: NaiveDate, context: &Context, summary: &mut Summary) -> Result<Vec<Message>> {
+    let settings = &context.loaded.config.notify;
+    let store = context.store()?;
+    let Ok(frame) = levels::frame(&store, &request(context, today, None, &[]).question) else { return Ok(Vec::new()) };
+    summary.data_age_days = Some(frame.data_age_days);
+    if settings.stale_days == 0 {
+        return Ok(Vec::new());
+    }
+    let newest = today - Days::new(u64::try_from(frame.data_age_days).unwrap_or(0));
+    let is_stale = frame.data_age_days > i64::from(settings.stale_days);
+    let known = store.notices()?;
+    let mut messages = Vec::new();
+    for channel in settings.channels_or_terminal() {
+        let last = known.iter().rfind(|notice| notice.anomaly_id == BILLS && notice.channel == channel.name);
+        let was_stale = last.is_some_and(|notice| notice.notice == "stale");
+        if is_stale == was_stale {
+            continue;
+        }
+        let (about, title, text) = match is_stale {
+            true => (
+                About::Failure,
+                format!("No new bills since {newest}"),
+                format!(
+                    "The newest costs are {} days old: what moved since is not seen. `doctor` says what is missing.",
+                    frame.data_age_days
+                ),
+            ),
+            false => (
+                About::Recovery,
+                "Bills come again".to_owned(),
+                format!("The newest costs are of {newest}. What was missed is judged."),
+            ),
+        };
+        let mut digest = Digest::of_program(about, today, &title, text);
+        digest.id = short_hash(&format!("{} {BILLS} {is_stale} {newest} {today}", channel.name));
+        let notice = Notice {
+            anomaly_id: BILLS.to_owned(),
+            channel: channel.name.clone(),
+            notice: if is_stale { "stale" } else { "fresh" }.to_owned(),
+            subject: BILLS.to_owned(),
+            told_on: today,
+            seen_on: newest,
+            last_date: newest,
+            impact: 0.0,
+            impact_total: 0.0,
+            message_id: digest.id.clone(),
+        };
+        messages.push(Message { channel: channel.name, digest, notices: vec![notice] });
+    }
+    Ok(messages)
+}
+
+/// What there is to tell, and to whom.
+pub fn planned(told: &Told, explain_all: bool, context: &Context) -> Result<Planned> {
+    let config = &context.loaded.config;
+    let store = context.store()?;
+    let mut all = Cases { cases: Vec::new(), others: Vec::new() };
+    for filters in told.questions {
+        let request = request(context, told.today, told.sensitivity, filters);
+        let cases = alerts::cases(&store, &scope(&request, Asked::EveryLevel), request.parameters.threshold)?;
+        all.cases.extend(cases.cases);
+        all.others.extend(cases.others);
+    }
+    let question = request(context, told.today, told.sensitivity, &[]).question;
+    let settled_through = levels::frame(&store, &question).ok().map(|frame| frame.settled_through);
+    let explain = |shown: &Shown, also: &[Dimension]| explain::incident(&store, shown, question, &config.anomaly, also);
+    let inputs = Inputs {
+        settings: &config.notify,
+        plans: told.plans,
+        today: told.today,
+        settled_through,
+        explain_all,
+        explain: &explain,
+    };
+    Ok(plan(&all, &inputs))
+}
+
+fn queued(message: &Message) -> Result<(Queued, Vec<Notice>)> {
+    let text = serde_json::to_string(&message.digest).map_err(|e| Error::bug("a message has no JSON").cause(e))?;
+    let queued = Queued {
+        message_id: message.digest.id.clone(),
+        channel: message.channel.clone(),
+        created_at: now(),
+        message: text,
+        attempts: 0,
+        refusals: 0,
+        not_before: None,
+        parts_done: Vec::new(),
+        error: None,
+    };
+    Ok((queued, message.notices.clone()))
+}
+
+/// A message to every channel, at once and past the outbox: about the program itself.
+pub fn tell_all(digest: &Digest, context: &Context) -> Vec<Error> {
+    let settings = &context.loaded.config.notify;
+    let mut errors = Vec::new();
+    for channel in settings.channels_or_terminal() {
+        let told = match channel.stdout.is_some() {
+            true => print(&(digest.plain() + "\n")),
+            false => send_now(&channel, digest, context),
+        };
+        errors.extend(told.err());
+    }
+    errors
+}
+
+/// Sends a message past the outbox.
+///
+/// # Errors
+/// When it does not arrive.
+pub fn send_now(channel: &Channel, digest: &Digest, context: &Context) -> Result<()> {
+    let aws = if channel.sns.is_some() { Some(context.aws()?) } else { None };
+    let references = BTreeMap::new();
+    let sending = Sending::new(&context.loaded.config.notify, aws.as_ref().map(Aws::sdk_config), &references)?;
+    send_digest(channel, digest, &sending, &mut Vec::new()).map(drop).map_err(|failure| {
+        let error = failure.to_error(format!("the channel `{}` does not take the message", channel.name));
+        error.hint("docs/ALERTS.md says what each channel needs")
+    })
+}
