@@ -289,6 +289,10 @@ fn spelled(word: &str) -> Option<f64> {
         ("third", 1.0 / 3.0),
         ("thirds", 1.0 / 3.0),
     ];
+    // Whatever it is many times of.
+    if word.ends_with("fold") || word == "magnitude" {
+        return WORDS.iter().find(|(name, _)| *name == word).map(|(_, number)| *number).or(Some(f64::NAN));
+    }
     word.split('-').find_map(|part| WORDS.iter().find(|(name, _)| *name == part).map(|(_, number)| *number))
 }
 

@@ -102,7 +102,7 @@ fn test(name: &str, context: &Context) -> Result<ExitCode> {
     let text = format!(
         "This is how alerts of aws-cost-anomalies arrive over the channel {name}. There is nothing to do: no cost moved."
     );
-    let mut digest = Digest::of_program(About::Test, context.today, "Cost alerts: a test", text);
+    let mut digest = Digest::of_program(About::Test, "test", context.today, "Cost alerts: a test", text);
     digest.id = short_hash(&format!("{name} {}", Utc::now()));
     tell::send_now(&channel, &digest, context)?;
     print(&match channel.target()? {

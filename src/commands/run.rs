@@ -101,7 +101,7 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<ExitCode> {
     errors.iter().for_each(|error| context.complain(error));
     Ok(match errors.first() {
         Some(error) => error.exit_code(),
-        None if args.exit_code && !done.summary.told.is_empty() => ExitCode::Findings,
+        None if args.exit_code && done.summary.has_news() => ExitCode::Findings,
         None => ExitCode::Done,
     })
 }
@@ -176,13 +176,18 @@ pub fn once(asked: &Morning, context: &Context) -> Result<Done> {
         records.push((scope, judged));
     }
     let first = errors.first().map(Error::summary);
-    let untold = match questions.is_empty() {
-        true => Vec::new(),
-        false => {
-            let morning = Told { questions: &questions, plans: &plans, today, sensitivity: asked.how.sensitivity };
-            tell(&morning, asked.how.explain_with, context, &mut summary).unwrap_or_else(|error| vec![error])
+    let mut untold = Vec::new();
+    if !questions.is_empty() {
+        let morning = Told { questions: &questions, plans: &plans, today, sensitivity: asked.how.sensitivity };
+        match tell(&morning, asked.how.explain_with, context, &mut summary) {
+            Ok(errors) => untold = errors,
+            Err(error) => {
+                // What was judged is as new to the next run as it was to this one.
+                records.iter_mut().for_each(|(_, judged)| *judged = None);
+                untold.push(error);
+            }
         }
-    };
+    }
     // The next run judges from here on, so this comes last.
     for (scope, judged) in records {
         let record = RunRecord { started_at, finished_at: now(), as_of: today, scope, judged, error: first.clone() };
@@ -245,10 +250,13 @@ pub fn request<'a>(
 fn judge(request: &Request, scope: &str, context: &Context, summary: &mut Summary) -> Result<Period> {
     let answer = {
         let store = context.store()?;
-        let settled = levels::frame(&store, &request.question)?.settled_through;
+        let frame = levels::frame(&store, &request.question)?;
+        // A day settles by bills that come after it: what came before is not judged as if it were whole.
+        let came = store.last_ingested()?.map(|day| day - Days::new(u64::from(request.question.settle_days)));
+        let settled = frame.settled_through.min(came.unwrap_or(frame.settled_through));
         let missed = store.judged_through(scope)?.map(|last| last + Days::new(1)).filter(|next| *next < settled);
         let from = missed.map(|next| next.max(settled - Days::new(MOST_MISSED_DAYS)));
-        levels::anomalies(&store, &Request { from, ..request.clone() })?
+        levels::anomalies(&store, &Request { from, to: Some(settled), ..request.clone() })?
     };
     context.notes(&answer.notes);
     Store::open_when_free(context.database())?.save_incidents(&answer.ledger.changes)?;

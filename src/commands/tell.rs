@@ -46,10 +46,8 @@ pub fn tell(told: &Told, with: Option<ExplainWith>, context: &Context, summary: 
     context.notes(&planned.notes);
     summary.open = planned.open;
     summary.kept_back = planned.kept_back;
-    let mut queued: Vec<(Queued, Vec<Notice>)> = planned.messages.iter().map(queued).collect::<Result<_>>()?;
-    for message in freshness(told.today, context, summary)? {
-        queued.push(self::queued(&message)?);
-    }
+    planned.messages.extend(freshness(told.today, context, summary)?);
+    let queued: Vec<(Queued, Vec<Notice>)> = planned.messages.iter().map(queued).collect::<Result<_>>()?;
     let (waiting, references) = {
         let mut store = Store::open_when_free(context.database())?;
         store.queue(now(), &queued)?;
@@ -60,6 +58,9 @@ pub fn tell(told: &Told, with: Option<ExplainWith>, context: &Context, summary: 
         |message: &Queued| settings.channel(&message.channel).is_ok_and(|channel| channel.stdout.is_some());
     let (printed, waiting): (Vec<Queued>, Vec<Queued>) = waiting.into_iter().partition(is_printed);
     for message in printed {
+        if queued.iter().all(|(own, _)| own.message_id != message.message_id) {
+            *summary.caught_up.entry(message.channel.clone()).or_default() += 1;
+        }
         let digest: Digest = serde_json::from_str(&message.message)
             .map_err(|e| Error::input(format!("the message {} cannot be read", message.message_id)).cause(e))?;
         let as_json = serde_json::to_value(&digest).unwrap_or_default();
@@ -99,7 +100,7 @@ fn note_results(mut results: Vec<Attempt>, planned: &Planned, waiting: &[Queued]
     for message in &planned.messages {
         summary.told.push(run::Told {
             channel: message.channel.clone(),
-            incidents: message.notices.len(),
+            incidents: message.digest.alerts.len() + message.digest.more,
             title: message.digest.title.clone(),
             sent: results.iter().any(|one| one.message_id == message.digest.id && one.failed.is_none())
                 || summary.printed.iter().any(|one| one.message_id == message.digest.id),
@@ -217,7 +218,7 @@ fn freshness(today: NaiveDate, context: &Context, summary: &mut Summary) -> Resu
                 format!("The newest costs are of {newest}. What was missed is judged."),
             ),
         };
-        let mut digest = Digest::of_program(about, today, &title, text);
+        let mut digest = Digest::of_program(about, BILLS, today, &title, text);
         digest.id = short_hash(&format!("{} {BILLS} {is_stale} {newest} {today}", channel.name));
         let notice = Notice {
             anomaly_id: BILLS.to_owned(),

@@ -132,9 +132,13 @@ pub fn run(args: &WatchArgs, context: &Context) -> Result<ExitCode> {
     schedule.next(Utc::now())?;
     let _lock = Lock::take(&context.database().path)?;
     let stop = signals()?;
-    let mut work = Failing::new("aws-cost-anomalies does not work", "Cost alerts may be missing until this is mended.");
-    let mut telling =
-        Failing::new("Cost alerts do not reach a channel", "What there is to tell waits until this is mended.");
+    let mut work =
+        Failing::new("runs", "aws-cost-anomalies does not work", "Cost alerts may be missing until this is mended.");
+    let mut telling = Failing::new(
+        "channels",
+        "Cost alerts do not reach a channel",
+        "What there is to tell waits until this is mended.",
+    );
     loop {
         let today = Utc::now().date_naive();
         let context = Context { today, ..context.clone() };
@@ -170,6 +174,7 @@ pub fn run(args: &WatchArgs, context: &Context) -> Result<ExitCode> {
 
 /// Something that fails run after run: the channels are told once, and once more when it works again.
 struct Failing {
+    topic: &'static str,
     title: &'static str,
     consequence: &'static str,
     failures: u32,
@@ -178,8 +183,8 @@ struct Failing {
 }
 
 impl Failing {
-    fn new(title: &'static str, consequence: &'static str) -> Self {
-        Self { title, consequence, failures: 0, since: DateTime::UNIX_EPOCH, reported: false }
+    fn new(topic: &'static str, title: &'static str, consequence: &'static str) -> Self {
+        Self { topic, title, consequence, failures: 0, since: DateTime::UNIX_EPOCH, reported: false }
     }
 
     fn observe(&mut self, error: Option<&Error>, report_after: u32, context: &Context) {
@@ -188,7 +193,8 @@ impl Failing {
             if self.reported {
                 let text =
                     format!("It works again, after it failed since {} UTC.", self.since.format("%Y-%m-%d %H:%M"));
-                self.reported = !send_to_all(About::Recovery, &format!("Mended: {}", self.title), text, context);
+                self.reported =
+                    !send_to_all(About::Recovery, self.topic, &format!("Mended: {}", self.title), text, context);
             }
             return;
         };
@@ -204,7 +210,7 @@ impl Failing {
                 context.database().path.display(),
                 self.consequence
             );
-            self.reported = send_to_all(About::Failure, self.title, text, context);
+            self.reported = send_to_all(About::Failure, self.topic, self.title, text, context);
         }
     }
 }
@@ -295,8 +301,8 @@ fn jitter(most: TimeDelta) -> TimeDelta {
 }
 
 /// Tells every channel something; whether any of them knows now.
-fn send_to_all(about: About, title: &str, text: String, context: &Context) -> bool {
-    let mut digest = Digest::of_program(about, context.today, title, text);
+fn send_to_all(about: About, topic: &str, title: &str, text: String, context: &Context) -> bool {
+    let mut digest = Digest::of_program(about, topic, context.today, title, text);
     digest.id = short_hash(&format!("{title} {}", Utc::now()));
     let errors = tell_all(&digest, context);
     errors.iter().for_each(|error| context.complain(error));

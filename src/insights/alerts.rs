@@ -1,6 +1,6 @@
 //! What there is to tell of incidents, and why nothing is: each matters once, however often it is looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,17 @@ pub struct Case {
     pub expected: Option<Marked>,
     /// Dollars a day that were told, by channel, of incidents that are part of this one now.
     pub merged: BTreeMap<String, f64>,
+    /// The incident that tells this one now.
+    pub whole: Option<Whole>,
+}
+
+/// An incident that goes on with another one.
+#[derive(Debug)]
+pub struct Whole {
+    pub id: String,
+    pub is_open: bool,
+    /// Channels that were told of it.
+    pub told: Vec<String>,
 }
 
 /// What there is to tell.
@@ -47,9 +58,10 @@ pub struct Case {
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum News {
     Opened,
-    /// From so many dollars a day.
+    /// From so many dollars a day to so many.
     Grown {
         from: f64,
+        to: f64,
     },
     /// The last day of the time before.
     Returned {
@@ -105,6 +117,10 @@ pub enum Quiet {
     Restated,
     /// It was over before it was told.
     Over,
+    /// Another incident goes on with it.
+    Part {
+        of: String,
+    },
     Acked {
         by: String,
     },
@@ -150,8 +166,14 @@ impl Case {
         let last = told.last().copied();
         let is_open = incident.state == State::Open;
         if let Some(last) = last.filter(|_| !is_open) {
+            let ended = matches!(incident.state, State::Closed | State::Accepted);
+            let size = self.told_size(&told, taste.channel);
+            // What grew while nobody looked may be over by now.
+            if ended && last.notice != CLOSED && self.has_grown(size, taste.step, last.seen_on) {
+                return Ok(News::Grown { from: size, to: self.size() });
+            }
             return match taste.tells_closed && last.notice != CLOSED {
-                true => Ok(News::Closed { how: closing(incident) }),
+                true => self.closing(taste.channel),
                 false => Err(Quiet::Over),
             };
         }
@@ -166,8 +188,7 @@ impl Case {
         if let Some(until) = self.snoozed_until().filter(|until| today < *until) {
             return Err(Quiet::Snoozed { until });
         }
-        let merged = self.merged.get(taste.channel).copied().unwrap_or(0.0);
-        let Some(last) = last else { return self.decide_first(taste, merged) };
+        let Some(last) = last else { return self.decide_first(taste) };
         let acked = self.shown.mark.as_ref().filter(|mark| mark.mark == Mark::Acked);
         let known = self.expected.as_ref().or(acked);
         let after = self.came_back_after.or((last.notice == CLOSED).then_some(last.last_date));
@@ -180,11 +201,11 @@ impl Case {
         if woke {
             return Ok(News::Woken);
         }
-        let size = told.iter().map(|notice| notice.impact.abs()).fold(0.0, f64::max) + merged;
+        let size = self.told_size(&told, taste.channel);
         let size = known.map_or(size, |mark| size.max(mark.impact.abs()));
         let told_through = known.map_or(last.seen_on, |mark| last.seen_on.max(mark.last_date));
-        if self.last_day_is(size, taste.step, told_through) {
-            return Ok(News::Grown { from: size });
+        if self.has_grown(size, taste.step, told_through) {
+            return Ok(News::Grown { from: size, to: self.size() });
         }
         Err(match known {
             _ if size > 0.0 && incident.impact.abs() >= taste.step * size => Quiet::Restated,
@@ -194,16 +215,18 @@ impl Case {
     }
 
     /// The same for a channel that was told nothing of it yet.
-    fn decide_first(&self, taste: &Taste, merged: f64) -> Result<News, Quiet> {
+    fn decide_first(&self, taste: &Taste) -> Result<News, Quiet> {
         let incident = &self.shown.incident;
+        let merged = self.merged.get(taste.channel).copied().unwrap_or(0.0);
         let acked = self.shown.mark.as_ref().filter(|mark| mark.mark == Mark::Acked);
         if let Some(mark) = self.expected.as_ref().or(acked) {
             let larger = self.size() >= taste.step * mark.impact.abs();
-            return if larger { Ok(News::Grown { from: mark.impact.abs() }) } else { Err(known_as(mark)) };
+            let from = mark.impact.abs();
+            return if larger { Ok(News::Grown { from, to: self.size() }) } else { Err(known_as(mark)) };
         }
         if merged > 0.0 {
             return match self.size() >= taste.step * merged {
-                true => Ok(News::Grown { from: merged }),
+                true => Ok(News::Grown { from: merged, to: self.size() }),
                 false if taste.tells_closed => Ok(News::Joined),
                 false => Err(Quiet::Told { on: incident.opened_on, then: merged }),
             };
@@ -217,11 +240,31 @@ impl Case {
         incident.impact.abs().max(incident.last_impact.abs())
     }
 
-    /// Whether the last flagged day is new, and so many times a size.
-    fn last_day_is(&self, size: f64, step: f64, told_through: NaiveDate) -> bool {
+    /// The most that a channel was told, of this incident or of those that are part of it.
+    fn told_size(&self, told: &[&Notice], channel: &str) -> f64 {
+        let merged = self.merged.get(channel).copied().unwrap_or(0.0);
+        told.iter().map(|notice| notice.impact.abs()).fold(merged, f64::max)
+    }
+
+    /// Whether the last flagged day, or the one that stands out most, is new and so many times a size.
+    fn has_grown(&self, size: f64, step: f64, told_through: NaiveDate) -> bool {
         let incident = &self.shown.incident;
         let judged = self.judged_before.map_or(told_through, |judged| judged.max(told_through));
-        incident.last_date > judged && incident.last_impact.abs() >= step * size
+        let days = [(incident.last_date, incident.last_impact), (incident.peak_date, incident.impact)];
+        days.into_iter().any(|(day, impact)| day > judged && impact.abs() >= step * size)
+    }
+
+    /// How to tell a channel that the incident is over: as part of another one only where that one is known.
+    fn closing(&self, channel: &str) -> Result<News, Quiet> {
+        let how = closing(&self.shown.incident);
+        let Some(whole) = self.whole.as_ref().filter(|_| how == Closing::Merged) else {
+            return Ok(News::Closed { how });
+        };
+        match (whole.is_open, whole.told.iter().any(|told| told == channel)) {
+            (true, true) => Ok(News::Closed { how }),
+            (true, false) => Err(Quiet::Part { of: whole.id.clone() }),
+            (false, _) => Ok(News::Closed { how: Closing::Over }),
+        }
     }
 
     fn snoozed_until(&self) -> Option<NaiveDate> {
@@ -283,7 +326,8 @@ pub fn cases(store: &Store, scope: &str, threshold: f64) -> Result<Cases> {
         };
         let said = expected.iter().filter(|(other, _)| is_alike(other, incident)).map(|(_, mark)| (*mark).clone());
         found.push(is_wanted.then(|| Case {
-            merged: merged(&all, &notices, incident),
+            merged: merged(&all, &notices, &incident.id),
+            whole: whole(&all, &notices, incident),
             notices: told,
             is_new,
             judged_before,
@@ -297,18 +341,35 @@ pub fn cases(store: &Store, scope: &str, threshold: f64) -> Result<Cases> {
     Ok(Cases { cases: found.into_iter().flatten().collect(), others })
 }
 
-/// What was told of incidents that are part of this one now, by channel, in dollars a day.
-fn merged(all: &[Incident], notices: &BTreeMap<String, Vec<Notice>>, whole: &Incident) -> BTreeMap<String, f64> {
-    let mut merged: BTreeMap<String, f64> = BTreeMap::new();
-    for part in all.iter().filter(|other| other.merged_into.as_ref() == Some(&whole.id)) {
-        let mut largest: BTreeMap<&str, f64> = BTreeMap::new();
-        for notice in notices.get(&part.id).into_iter().flatten() {
-            let size = largest.entry(&notice.channel).or_default();
-            *size = size.max(notice.impact.abs());
+/// What was told of incidents that are part of one now, and of parts of these, by channel, in dollars a day.
+fn merged(all: &[Incident], notices: &BTreeMap<String, Vec<Notice>>, whole: &str) -> BTreeMap<String, f64> {
+    let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+    let mut seen = BTreeSet::from([whole]);
+    let mut wholes = vec![whole];
+    while let Some(whole) = wholes.pop() {
+        for part in all.iter().filter(|other| other.merged_into.as_deref() == Some(whole)) {
+            if !seen.insert(&part.id) {
+                continue;
+            }
+            let mut largest: BTreeMap<&str, f64> = BTreeMap::new();
+            for notice in notices.get(&part.id).into_iter().flatten() {
+                let size = largest.entry(&notice.channel).or_default();
+                *size = size.max(notice.impact.abs());
+            }
+            // What a part was told at holds what its own parts were told at.
+            if largest.is_empty() {
+                wholes.push(&part.id);
+            }
+            largest.into_iter().for_each(|(channel, size)| *sums.entry(channel.to_owned()).or_default() += size);
         }
-        largest.into_iter().for_each(|(channel, size)| *merged.entry(channel.to_owned()).or_default() += size);
     }
-    merged
+    sums
+}
+
+fn whole(all: &[Incident], notices: &BTreeMap<String, Vec<Notice>>, part: &Incident) -> Option<Whole> {
+    let whole = all.iter().find(|other| Some(&other.id) == part.merged_into.as_ref())?;
+    let told = notices.get(&whole.id).into_iter().flatten().map(|notice| notice.channel.clone()).collect();
+    Some(Whole { id: whole.id.clone(), is_open: whole.state == State::Open, told })
 }
 
 /// The last day before an incident was over that is open again because of a day that was not judged then.

@@ -71,6 +71,20 @@ impl Found {
         within.is_some_and(shares) && self.has_direction(incident) && self.overlap(incident) > 0
     }
 
+    /// Whether it is a common move that has taken a finding of one of its groups up, which has no later day of its own.
+    pub fn goes_on_with(&self, one: &Found) -> bool {
+        let value = |dimension: &Dimension| {
+            one.group_by.0.iter().position(|own| own == dimension).and_then(|place| one.values.get(place))
+        };
+        let within: Option<Vec<&String>> = self.group_by.0.iter().map(value).collect();
+        let shares = |values: Vec<&String>| self.shared_by.iter().any(|group| group.iter().eq(values.iter().copied()));
+        let gap = (self.finding.start - one.finding.last_seen).num_days();
+        within.is_some_and(shares)
+            && self.finding.direction == one.finding.direction
+            && self.finding.last_seen > one.finding.last_seen
+            && gap <= GAP_DAYS
+    }
+
     /// Whether it is of the group, the direction and the days of an incident.
     pub fn is_same(&self, incident: &Incident) -> bool {
         self.is_of_group(incident) && self.has_direction(incident) && self.overlap(incident) > 0

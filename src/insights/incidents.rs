@@ -70,18 +70,25 @@ impl Ledger {
             match_other_levels(known, findings, &mut matched);
         }
         let mut given: BTreeSet<String> = known.iter().map(|incident| incident.id.clone()).collect();
-        let mut ids = Vec::with_capacity(findings.len());
+        let id_of = |(one, place): (&Found, &Option<usize>)| match place {
+            Some(place) => known[*place].id.clone(),
+            None => stable_id(&scope, asked, one, &mut given),
+        };
+        let ids: Vec<String> = findings.iter().zip(&matched).map(id_of).collect();
         let mut changes = Vec::new();
-        for (one, place) in findings.iter().zip(&matched) {
+        for ((one, place), id) in findings.iter().zip(&matched).zip(&ids) {
             let (found, values) = (&one.finding, &one.values);
             let former = place.map(|place| &known[place]);
-            let id = former.map_or_else(|| stable_id(&scope, asked, one, &mut given), |former| former.id.clone());
-            ids.push(id.clone());
+            let whole = findings.iter().zip(&ids).find(|(whole, _)| whole.goes_on_with(one));
+            if let (Some(former), Some((_, whole))) = (former, whole) {
+                changes.extend(merged(former, whole, judged.end));
+                continue;
+            }
             if former.is_none() && found.last_seen < judged.start {
                 continue;
             }
             let incident = Incident {
-                id,
+                id: id.clone(),
                 scope: scope.clone(),
                 group_by: one.group_by.to_string(),
                 group_values: values.clone(),

@@ -223,7 +223,14 @@ fn told(
     finding.severity = severities.fold(finding.severity, Severity::max);
     if !finding.accepted {
         let last = parts.iter().map(|part| found[*part].finding.last_seen);
-        finding.last_seen = last.fold(finding.last_seen, NaiveDate::max);
+        let last_seen = last.fold(finding.last_seen, NaiveDate::max);
+        if last_seen > finding.last_seen {
+            // Parts of several levels are the same dollars: the largest, not the sum.
+            let newest = parts.iter().map(|part| &found[*part].finding).filter(|part| part.last_seen == last_seen);
+            let largest = newest.map(|part| part.last_impact).max_by(|a, b| a.abs().total_cmp(&b.abs()));
+            finding.last_impact = largest.unwrap_or(finding.last_impact);
+        }
+        finding.last_seen = last_seen;
         finding.end = (finding.last_seen != end).then_some(finding.last_seen);
     }
     let reason = made_of(&told, &parts, candidates, found);

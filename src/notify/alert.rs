@@ -20,6 +20,8 @@ use crate::{
 /// An explanation is of an incident when the dollars a day that it finds are not less than this share of the incident's, nor
 /// more than its inverse.
 const AGREES: f64 = 0.5;
+/// Days by which an explanation of the same may begin earlier or later.
+const SAME_START: i64 = 3;
 /// The kind of incidents whose dollars are the same elsewhere.
 const MOVED: &str = "moved";
 /// Contributors that are named of what is wide.
@@ -92,7 +94,8 @@ fn agrees(shown: &Shown, found: &Explanation) -> bool {
     let course = &found.course;
     let same_days = course.start <= incident.last_date && course.last >= incident.start_date;
     let same_state = course.state != CourseState::Over || incident.state != State::Open;
-    same_days && same_state && (AGREES..=1.0 / AGREES).contains(&ratio)
+    let same_start = (course.start - incident.start_date).num_days().abs() <= SAME_START;
+    same_days && same_start && same_state && (AGREES..=1.0 / AGREES).contains(&ratio)
 }
 
 impl Alert {
@@ -189,9 +192,9 @@ impl Alert {
             News::Opened if self.has_ended => "new, and over already".into(),
             News::Opened => "new".into(),
             News::Joined => "several as one".into(),
-            News::Grown { from } => {
-                let from = change(from.abs().copysign(self.impact), &self.currency);
-                format!("grown from {from} to {} a day", change(self.impact, &self.currency))
+            News::Grown { from, to } => {
+                let signed = |size: f64| change(size.abs().copysign(self.impact), &self.currency);
+                format!("grown from {} to {} a day", signed(*from), signed(*to))
             }
             News::Returned { after } => format!("flagged again, the last time was {after}"),
             News::Woken => "goes on after its snooze".into(),
@@ -224,6 +227,26 @@ impl Alert {
         format!("{} → {}", self.money(self.expected), self.money(self.actual))
     }
 
+    /// Without anything that comes from a bill.
+    pub fn reduced(self) -> Self {
+        Self {
+            subject: format!("incident {}", self.id),
+            sentence: "This channel refused the message with its details; `explain` has them.".into(),
+            group: Map::new(),
+            account_name: None,
+            cause: None,
+            owner: None,
+            mostly: None,
+            plan: None,
+            words: None,
+            urgent: None,
+            next: None,
+            told_as: None,
+            links: Vec::new(),
+            ..self
+        }
+    }
+
     /// One line: subject, dollars and since when.
     pub fn headline(&self) -> String {
         let subject = cut(&self.subject, SUBJECT);
@@ -232,6 +255,7 @@ impl Alert {
             false => format!("from {} to {}", self.since, self.last_date),
         };
         match self.has_ended {
+            _ if matches!(self.news, News::Closed { how: Closing::Withdrawn | Closing::Merged }) => subject,
             true => format!("{subject}: {} {days}", change(self.impact_total, &self.currency)),
             false => format!("{subject}: {} a day since {}", change(self.a_day, &self.currency), self.since),
         }

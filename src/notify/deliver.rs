@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     insights::alerts::{Delivery, Queued},
     web::{
-        Answer, Failure, Http, Kind,
+        Answer, Failure, Http, Kind, LONGEST_REST,
         secret::{Reference, Secret},
     },
 };
@@ -69,10 +69,11 @@ impl<'a> Sending<'a> {
         })
     }
 
-    /// Sends each part that is not among `done`, and adds it there. One that fails does not stop the others.
+    /// Sends each part that is not among `done`, and adds it there. One that is refused does not stop the others; a service
+    /// that is not reached, or wants to be left alone, does.
     ///
     /// # Errors
-    /// The first failure.
+    /// The failure that asks for the next attempt, if there is one, else the first.
     pub fn each<T>(
         &self,
         parts: impl Iterator<Item = (String, T)>,
@@ -86,6 +87,7 @@ impl<'a> Sending<'a> {
             }
             match send(what) {
                 Ok(()) => done.push(part),
+                Err(failure) if failure.kind == Kind::Later => return Err(failure),
                 Err(failure) => failed = failed.or(Some(failure)),
             }
         }
@@ -134,7 +136,9 @@ pub fn deliver(
             };
             scope.spawn(move || {
                 for message in messages {
-                    if message.not_before.is_some_and(|time| now < time) {
+                    // A clock that was set back does not make anybody wait for longer than a service may ask for.
+                    let rests = |time: NaiveDateTime| now < time && time - now <= LONGEST_REST;
+                    if message.not_before.is_some_and(rests) {
                         break;
                     }
                     let attempt = send(channel, message, sending, now);

@@ -37,6 +37,8 @@ pub struct Digest {
     /// Further incidents, and their dollars a day together.
     pub more: usize,
     pub more_a_day: f64,
+    /// What it is about beside incidents: `runs`, `channels`, `bills`.
+    pub topic: Option<String>,
     /// What there is to say beside incidents.
     pub text: Option<String>,
     /// The id of the message that this is an update of.
@@ -69,14 +71,21 @@ impl Digest {
             alerts,
             more: rest.len(),
             more_a_day,
+            topic: None,
             text: None,
             update_of: None,
         }
     }
 
     /// A message about the program itself.
-    pub fn of_program(about: About, as_of: NaiveDate, title: &str, text: String) -> Self {
-        Self { title: title.to_owned(), about, text: Some(text), ..Self::of_incidents(as_of, None, Vec::new(), 1) }
+    pub fn of_program(about: About, topic: &str, as_of: NaiveDate, title: &str, text: String) -> Self {
+        Self {
+            title: title.to_owned(),
+            about,
+            topic: Some(topic.to_owned()),
+            text: Some(text),
+            ..Self::of_incidents(as_of, None, Vec::new(), 1)
+        }
     }
 
     /// The same, when it could not be sent at its time.
@@ -88,17 +97,11 @@ impl Digest {
 
     /// Without anything that comes from a bill.
     pub fn reduced(self) -> Self {
-        let count = self.alerts.len() + self.more;
-        if count == 0 {
+        if self.alerts.is_empty() {
             return self;
         }
-        let ids: Vec<&str> = self.alerts.iter().map(|alert| alert.id.as_str()).collect();
-        let text = format!(
-            "This channel refused the message with their details: {}. {LIST_COMMAND} has them.",
-            ids.join(", ")
-        );
-        let title = format!("{count} cost incident{}", if count == 1 { "" } else { "s" });
-        Self { title, text: Some(text), alerts: Vec::new(), more: 0, more_a_day: 0.0, ..self }
+        let alerts: Vec<Alert> = self.alerts.into_iter().map(Alert::reduced).collect();
+        Self { title: title(&alerts, self.more, self.more_a_day), alerts, ..self }
     }
 
     /// The one incident that it is about, if it is.

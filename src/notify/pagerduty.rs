@@ -16,7 +16,7 @@ use crate::{
 
 const SUMMARY: usize = 1024;
 /// What failures of the program itself are told apart by.
-const OWN: &str = "aws-cost-anomalies-runs";
+const OWN: &str = "aws-cost-anomalies";
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -34,19 +34,23 @@ impl Settings {
     /// Sends an event for each incident that is not among `done`, and adds it there.
     pub fn send(&self, digest: &Digest, sending: &Sending, done: &mut Vec<String>) -> Result<Option<String>, Failure> {
         let key = sending.secret(Some(&self.routing_key))?;
-        let parts = events_of(digest).into_iter().map(|(part, mut event)| {
-            event["routing_key"] = key.expose().into();
-            without_nulls(&mut event);
-            (part, event)
-        });
-        sending.each(parts, done, |event| sending.json(&self.url, &[&key], &event, &[]).map(drop))
+        sending.each(events_of(digest).into_iter(), done, |events| {
+            for mut event in events {
+                event["routing_key"] = key.expose().into();
+                without_nulls(&mut event);
+                sending.json(&self.url, &[&key], &event, &[])?;
+            }
+            Ok(())
+        })
     }
 }
 
-fn events_of(digest: &Digest) -> Vec<(String, Value)> {
+/// The events of each incident, which are sent together or not at all.
+fn events_of(digest: &Digest) -> Vec<(String, Vec<Value>)> {
     if digest.about != About::Incidents {
         let action = if digest.about == About::Failure { "trigger" } else { "resolve" };
-        let mut event = json!({"event_action": action, "dedup_key": OWN});
+        let own = format!("{OWN}-{}", digest.topic.as_deref().unwrap_or_default());
+        let mut event = json!({"event_action": action, "dedup_key": own});
         if digest.about == About::Failure {
             event["payload"] = json!({"summary": cut(&printable(&digest.title), SUMMARY), "source": "aws-cost-anomalies",
                 "severity": "error", "custom_details": {"text": digest.text}});
@@ -57,12 +61,12 @@ fn events_of(digest: &Digest) -> Vec<(String, Value)> {
                 let opened = json!({"event_action": "trigger", "dedup_key": digest.id, "payload": {"summary": digest.title,
                     "source": "aws-cost-anomalies", "severity": "info", "custom_details": {"text": digest.text}}});
                 let closed = json!({"event_action": "resolve", "dedup_key": digest.id});
-                vec![("open".into(), opened), ("close".into(), closed)]
+                vec![("test".into(), vec![opened, closed])]
             }
-            _ => vec![("own".into(), event)],
+            _ => vec![("own".into(), vec![event])],
         };
     }
-    digest.alerts.iter().flat_map(events_of_alert).collect()
+    digest.alerts.iter().map(events_of_alert).collect()
 }
 
 /// What is not known is left out.
@@ -74,14 +78,14 @@ fn without_nulls(value: &mut Value) {
 }
 
 /// What is over already is opened and resolved.
-fn events_of_alert(alert: &Alert) -> Vec<(String, Value)> {
-    let part = format!("{} {}", alert.id, alert.news.name());
-    let resolved = (format!("{} resolved", alert.id), json!({"event_action": "resolve", "dedup_key": alert.id}));
-    match (alert.is_closed(), alert.has_ended) {
-        (true, _) => vec![resolved],
-        (false, true) => vec![(part, trigger(alert)), resolved],
-        (false, false) => vec![(part, trigger(alert))],
-    }
+fn events_of_alert(alert: &Alert) -> (String, Vec<Value>) {
+    let resolved = || json!({"event_action": "resolve", "dedup_key": alert.id});
+    let events = match (alert.is_closed(), alert.has_ended) {
+        (true, _) => vec![resolved()],
+        (false, true) => vec![trigger(alert), resolved()],
+        (false, false) => vec![trigger(alert)],
+    };
+    (format!("{} {}", alert.id, alert.news.name()), events)
 }
 
 fn trigger(alert: &Alert) -> Value {

@@ -155,7 +155,7 @@ pub fn plan(cases: &Cases, inputs: &Inputs) -> Planned {
     let channels = settings.channels_or_terminal();
     let mut planned = Planned::default();
     let seen = see(cases, &channels, inputs, &mut planned.notes);
-    let spent: Vec<Spent> = inputs.plans.iter().map(|plan| spent(plan, cases, &seen)).collect();
+    let spent: Vec<Spent> = inputs.plans.iter().map(|plan| spent(plan, cases, &seen, inputs)).collect();
     let mut told: BTreeMap<&str, Vec<(Alert, &Case)>> = BTreeMap::new();
     for Seen { case, explained, places } in &seen {
         let shown = &case.shown;
@@ -170,7 +170,9 @@ pub fn plan(cases: &Cases, inputs: &Inputs) -> Planned {
             None => (&settings.default_channels, "no owner fits".into()),
         };
         let all = owner.is_none() && wanted.is_empty();
-        let was_told = |channel: &Channel| case.notices.iter().any(|notice| notice.channel == channel.name);
+        let was_told = |channel: &Channel| {
+            case.merged.contains_key(&channel.name) || case.notices.iter().any(|notice| notice.channel == channel.name)
+        };
         let mut taken = false;
         for channel in channels.iter().filter(|one| all || wanted.contains(&one.name) || was_told(one)) {
             taken = true;
@@ -232,7 +234,9 @@ fn see<'a>(cases: &'a Cases, channels: &[Channel], inputs: &Inputs, notes: &mut 
         let needs_cause = |news: News| !matches!(news, News::Closed { .. });
         let tells =
             |channel: &Channel| case.decide(&channel.taste(inputs.settings), inputs.today, None).is_ok_and(needs_cause);
-        let may_tell = channels.iter().any(tells) || inputs.explain_all && shown.incident.state == State::Open;
+        let may_tell = channels.iter().any(tells)
+            || inputs.explain_all && shown.incident.state == State::Open
+            || inputs.plans.iter().any(|plan| plan.in_window(shown));
         unexplained += usize::from(may_tell && explanations == MOST_EXPLAINED);
         let explains = may_tell && explanations < MOST_EXPLAINED;
         explanations += usize::from(explains);
@@ -253,16 +257,16 @@ fn see<'a>(cases: &'a Cases, channels: &[Channel], inputs: &Inputs, notes: &mut 
 }
 
 /// What all incidents of a plan came to.
-fn spent(plan: &Plan, cases: &Cases, seen: &[Seen]) -> Spent {
-    let others = cases.others.iter().filter(|one| !matches!(one.incident.state, State::Withdrawn));
-    let others = others.map(|shown| (shown, Places::new(shown, None)));
+fn spent(plan: &Plan, cases: &Cases, seen: &[Seen], inputs: &Inputs) -> Spent {
+    let others = cases.others.iter().filter(|one| one.incident.state != State::Withdrawn && plan.in_window(one));
+    let dimensions: Vec<Dimension> = plan.filters.iter().map(|filter| filter.dimension.clone()).collect();
+    let others = others.map(|shown| (shown, Places::new(shown, (inputs.explain)(shown, &dimensions).ok().as_ref())));
     let all = seen.iter().map(|one| (&one.case.shown, one.places.clone())).chain(others);
     let mut spent = Spent::default();
     for (shown, _) in all.filter(|(shown, places)| plan.is_of(shown, places)) {
-        spent.total += shown.incident.impact_total;
-        if shown.incident.state == State::Open {
-            spent.a_day += shown.incident.last_impact;
-        }
+        let incident = &shown.incident;
+        let is_open = incident.state == State::Open;
+        spent.add(&incident.currency, incident.impact_total, if is_open { incident.last_impact } else { 0.0 });
     }
     spent
 }
@@ -351,7 +355,11 @@ impl Channel {
         if !self.directions.iter().any(|direction| direction.name() == incident.direction) {
             return Err(format!("its `directions` leave out what goes {}", incident.direction));
         }
+        // Whoever was told of it is told how it goes on.
+        let was_told =
+            case.merged.contains_key(&self.name) || case.notices.iter().any(|notice| notice.channel == self.name);
         match places.fits(&self.filters) {
+            _ if was_told => Ok(()),
             Some(_) => Ok(()),
             None => Err("its `filters` leave it out".into()),
         }
@@ -369,6 +377,7 @@ fn quiet_words(quiet: Quiet, currency: &str) -> String {
         Quiet::Told { on, then } => format!("told on {on} at {} a day", money(then, currency)),
         Quiet::Restated => "only restated days have changed".into(),
         Quiet::Over => "it is over".into(),
+        Quiet::Part { of } => format!("incident {of} goes on with it"),
         Quiet::Acked { by } if by.is_empty() => "acked".into(),
         Quiet::Acked { by } => format!("acked by {by}"),
         Quiet::Snoozed { until } => format!("snoozed until {until}"),

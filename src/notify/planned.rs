@@ -1,5 +1,7 @@
 //! Plans: costs that somebody said would come, so that they alert nobody as long as they keep to it.
 
+use std::collections::BTreeMap;
+
 use chrono::{NaiveDate, TimeDelta};
 use serde::Deserialize;
 
@@ -17,11 +19,18 @@ use crate::{
 const SLACK: TimeDelta = TimeDelta::days(1);
 
 /// What the incidents of a plan came to, beyond what was expected.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Spent {
-    pub total: f64,
-    /// On the newest days.
-    pub a_day: f64,
+    /// By currency: in all, and on the newest day of those that are open.
+    sums: BTreeMap<String, (f64, f64)>,
+}
+
+impl Spent {
+    pub fn add(&mut self, currency: &str, total: f64, a_day: f64) {
+        let sums = self.sums.entry(currency.to_owned()).or_default();
+        sums.0 += total;
+        sums.1 += a_day;
+    }
 }
 
 /// A plan of `planned.yaml`.
@@ -67,9 +76,14 @@ impl Plan {
 
     /// Whether an incident is what was planned. What goes down was never a plan to spend.
     pub fn is_of(&self, shown: &Shown, places: &Places) -> bool {
+        self.in_window(shown) && places.fits(&self.filters).is_some()
+    }
+
+    /// Whether an incident is of the days and the direction of the plan.
+    pub fn in_window(&self, shown: &Shown) -> bool {
         let incident = &shown.incident;
-        let in_window = incident.start_date >= self.from - SLACK && incident.start_date <= self.to;
-        in_window && incident.direction == Direction::Up.name() && places.fits(&self.filters).is_some()
+        let begins = incident.start_date >= self.from - SLACK && incident.start_date <= self.to;
+        begins && incident.direction == Direction::Up.name()
     }
 
     /// The same, and whether all that was planned keeps to it.
@@ -79,13 +93,14 @@ impl Plan {
         }
         let incident = &shown.incident;
         let dollars = |amount: f64| money(amount, &incident.currency);
+        let (total, a_day) = spent.sums.get(&incident.currency).copied().unwrap_or_default();
         let over = |planned: Option<f64>, actual: f64| planned.filter(|planned| actual > *planned);
         let exceeded = if incident.last_date > self.to + SLACK {
             Some(format!("goes on after the plan `{}` ended on {}", self.name, self.to))
-        } else if let Some(planned) = over(self.expected_dollars_per_day, spent.a_day.max(incident.impact)) {
+        } else if let Some(planned) = over(self.expected_dollars_per_day, a_day.max(incident.impact)) {
             Some(format!("exceeds the plan `{}` of {} a day", self.name, dollars(planned)))
         } else {
-            over(self.expected_dollars, spent.total)
+            over(self.expected_dollars, total)
                 .map(|planned| format!("exceeds the plan `{}` of {}", self.name, dollars(planned)))
         };
         Some(Covered { plan: self.name.clone(), exceeded })

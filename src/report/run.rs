@@ -98,6 +98,13 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// Whether anybody was told anything.
+    pub fn has_news(&self) -> bool {
+        !self.told.is_empty() || !self.caught_up.is_empty()
+    }
+}
+
 pub fn json(summary: &Summary) -> Result<String> {
     answer("run", summary)
 }
@@ -133,12 +140,15 @@ pub fn text(summary: &Summary, style: Style) -> String {
         );
     }
     for told in summary.told.iter().filter(|told| told.sent) {
-        text += &format!("told {}: {} ({})\n", told.channel, plural(told.incidents, "incident"), told.title);
+        text += &match told.incidents {
+            0 => format!("told {}: {}\n", told.channel, told.title),
+            incidents => format!("told {}: {} ({})\n", told.channel, plural(incidents, "incident"), told.title),
+        };
     }
     for (channel, messages) in &summary.caught_up {
         text += &format!("delivered to {channel}: {} that had waited\n", plural(*messages, "message"));
     }
-    if summary.told.is_empty() {
+    if !summary.has_news() {
         text += "told nobody: nothing is new\n";
     }
     if summary.kept_back > 0 {

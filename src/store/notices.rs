@@ -308,6 +308,12 @@ impl Store {
         self.run(&sql, "cannot note the run")
     }
 
+    /// The day (UTC) on which bills came last.
+    pub fn last_ingested(&self) -> Result<Option<NaiveDate>> {
+        let sql = "SELECT CAST(max(ingested_at) AS DATE) FROM ingestion_log";
+        Ok(self.rows(sql, "cannot read the ingestion log", |row| row.get(0))?.pop().flatten())
+    }
+
     /// The newest day that a run judged in a scope.
     pub fn judged_through(&self, scope: &str) -> Result<Option<NaiveDate>> {
         let sql = format!("SELECT max(judged_end) FROM runs WHERE scope = {}", quoted(scope));

@@ -24,7 +24,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// A service that asks for a longer wait is tried again at the next run.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// No service is left alone for longer.
-const LONGEST_REST: TimeDelta = TimeDelta::hours(6);
+pub const LONGEST_REST: TimeDelta = TimeDelta::hours(6);
 /// Characters of an answer that an error shows.
 const SHOWN: usize = 200;
 

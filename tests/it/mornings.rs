@@ -93,8 +93,11 @@ fn a_month_of_mornings_tells_each_incident_once() {
         for channel in ["finops", "on-call"] {
             lines.extend(told(&sandbox, channel, &as_of, seen.entry(channel).or_default()));
         }
-        let flagged = sandbox.json(&["anomalies", "--as-of", &as_of, "--no-save", "--quiet"]);
-        let flagged = flagged["findings"].as_array().cloned().unwrap_or_default();
+        // What is flagged on the newest settled day.
+        let flagged = sandbox.rows(&format!(
+            "SELECT severity, direction FROM anomalies WHERE state <> 'withdrawn' AND last_date = DATE '{}'",
+            today - Days::new(2)
+        ));
         naive_mornings += usize::from(!flagged.is_empty());
         *naive.entry("finops").or_default() += flagged.len();
         *naive.entry("on-call").or_default() +=
@@ -113,7 +116,7 @@ fn a_month_of_mornings_tells_each_incident_once() {
     2026-03-23 finops: opened critical AmazonSageMaker / 444444444444 (acme-data) +33.12 a day since 2026-03-21
     2026-03-23 finops: closed critical AWSLambda / 222222222222 (acme-production) +152.65 a day since 2026-03-18
     2026-03-23 on-call: opened critical AmazonSageMaker / 444444444444 (acme-data) +33.12 a day since 2026-03-21
-    2026-03-24 finops: grown warning AmazonCloudWatch / 222222222222 (acme-production) +7.14 a day since 2026-03-06
+    2026-03-24 finops: grown from 5.99 to 13.09 warning AmazonCloudWatch / 222222222222 (acme-production) +7.14 a day since 2026-03-06
     2026-03-29 finops: closed critical AmazonRDS / 222222222222 (acme-production) +38.57 a day since 2026-03-14
     2026-03-29 finops: closed critical total -66.42 a day since 2026-03-12
     2026-03-31 finops: closed warning AmazonCloudWatch / 222222222222 (acme-production) +16.69 a day since 2026-03-06
@@ -138,8 +141,10 @@ fn told(sandbox: &Sandbox, channel: &str, today: &str, seen: &mut usize) -> Vec<
     *seen += digests.len();
     let tell = |alert: &Value| {
         let text = |key: &str| alert[key].as_str().unwrap_or("-").to_owned();
+        let from = alert["from"].as_f64().map_or(String::new(), |from| format!(" from {from:.2}"));
+        let to = alert["to"].as_f64().map_or(String::new(), |to| format!(" to {to:.2}"));
         format!(
-            "{today} {channel}: {} {} {} {:+.2} a day since {}",
+            "{today} {channel}: {}{from}{to} {} {} {:+.2} a day since {}",
             text("event"),
             text("severity"),
             text("subject"),

@@ -430,7 +430,7 @@ fn what_is_planned_alerts_nobody_while_it_keeps_to_the_plan() {
         let sandbox = Sandbox::new();
         sandbox.write("config.yaml", format!("{LOG}  planned: planned.yaml\n"));
         sandbox.write("planned.yaml", plan);
-        sandbox.write("a.csv", bill(65, &course));
+        sandbox.write("a.csv", bill(65, course));
         sandbox.ok(&["run", "a.csv", "--as-of", &day(65).to_string(), "--quiet"]);
         let why =
             sandbox.json(&["notify", "--dry-run", "--as-of", &day(65).to_string()])["decisions"][0]["why"].to_string();
@@ -597,4 +597,47 @@ fn a_language_model_adds_words_that_are_in_the_figures() {
     assert_eq!(run.code, 0, "{run}");
     let log = std::fs::read_to_string(sandbox.path("log.jsonl")).expect("a log");
     assert!(log.contains(words), "{log}");
+}
+
+#[test]
+fn what_was_told_as_several_is_one_and_not_over() {
+    let sandbox = Sandbox::new();
+    sandbox.write("config.yaml", LOG.replace("} }]", "}, tell_closed: true }]"));
+    // Four of twelve services rise one after the other, then all of them together, until the tenth day.
+    let bill = |days: u64| {
+        let mut text = String::from("date,cost,service\n");
+        for index in 0..days {
+            for service in 0..12_u64 {
+                let noise = ((index * 7919 + service * 104_729) % 997) as f64 / 997.0;
+                let begins = 60 + service.min(4);
+                let rise = if (begins..70).contains(&index) { 900.0 } else { 0.0 };
+                text += &format!("{},{:.4},Svc{service:02}\n", day(index), 100.0 + noise + rise);
+            }
+        }
+        text
+    };
+    let mut seen = 0;
+    let mut course = Vec::new();
+    for days in 61..76 {
+        sandbox.write("a.csv", bill(days));
+        sandbox.ok(&["run", "a.csv", "--as-of", &day(days).to_string(), "--quiet"]);
+        course.push(format!("{}: {}", day(days), told(&sandbox, &mut seen).join(" | ")));
+    }
+    insta::assert_snapshot!(course.join("\n"), @"
+    2026-03-03: 
+    2026-03-04: opened Svc00
+    2026-03-05: opened Svc01
+    2026-03-06: opened Svc02
+    2026-03-07: opened Svc03
+    2026-03-08: grown many services
+    2026-03-09: closed Svc00, closed Svc01, closed Svc02, closed Svc03
+    2026-03-10: 
+    2026-03-11: 
+    2026-03-12: 
+    2026-03-13: 
+    2026-03-14: 
+    2026-03-15: 
+    2026-03-16: closed many services
+    2026-03-17:
+    ");
 }
