@@ -176,12 +176,19 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
     let asked = Asked { selection: &selection, include: request.include, sets: &sets };
     let attribution = Attribution::read(store, asked)?;
     let names = store.account_names()?;
-    let mut contributors = Vec::new();
+    let (mut contributors, mut missing) = (Vec::new(), Vec::new());
     let also = request.also.iter().filter(|one| !is_fixed(question.filters, one)).cloned();
     let mut looked_at = dimensions(question.filters);
     looked_at.extend(also.filter(|one| !looked_at.contains(one)).collect::<Vec<_>>());
     for dimension in looked_at {
-        let members = attribution.members_of(store, asked, &dimension, request.top, &names)?;
+        let members = match attribution.members_of(store, asked, &dimension, request.top, &names) {
+            // A tag that an owner is known by and this data does not have is no reason to explain nothing.
+            Err(error) if request.also.contains(&dimension) => {
+                missing.push(error.summary());
+                continue;
+            }
+            members => members?,
+        };
         // One value that is all of it says nothing that the subject does not.
         let says = members.members.iter().any(|member| member.value != NONE && !member.value.is_empty());
         if says {
@@ -208,6 +215,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         false => Vec::new(),
     };
     let mut notes = data.notes;
+    notes.extend(missing);
     if let Some(shown) =
         request.incident.filter(|shown| shown.incident.group_values.is_empty() && !shown.incident.group_by.is_empty())
     {

@@ -27,6 +27,9 @@ const MOST_OF_IT: f64 = 50.0;
 /// Incidents that are explained in a run, those with most at stake: each asks the database several questions.
 const MOST_EXPLAINED: usize = 50;
 
+/// How a note begins that says that a dimension is not in the data.
+const NOT_THERE: &str = "there is no ";
+
 /// How far an explanation goes.
 pub type Explain<'a> = dyn Fn(&Shown, &[Dimension]) -> Result<Explanation> + 'a;
 /// A language model's words about an explanation.
@@ -246,6 +249,13 @@ fn see<'a>(cases: &'a Cases, channels: &[Channel], inputs: &Inputs, notes: &mut 
             };
             explained.map_err(failed).ok()
         });
+        // An owner's tag that is not there is a typo, or not an active cost allocation tag.
+        for note in explained.iter().flat_map(|found| &found.notes).filter(|note| note.starts_with(NOT_THERE)) {
+            let note = format!("{note}: `notify.owners`, a channel or a plan asks for it");
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
         seen.push(Seen { case, places: Places::new(shown, explained.as_ref()), explained });
     }
     if unexplained > 0 {

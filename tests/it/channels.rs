@@ -675,13 +675,13 @@ fn secrets_are_named_and_never_written() {
         assert_ne!(run.code, 0);
         run.stderr
     };
-    insta::assert_snapshot!(said("  - { name: x, slack: { webhook: https://hooks.slack.com/services/T0/B0/XXX } }"), @"
+    insta::assert_snapshot!(said("  - { name: x, slack: { webhook: https://hooks.slack.com/services/T0/B0/SECRET } }"), @"
     error: the configuration `config.yaml` is not valid
       caused by: notify.channels[0] (x): a secret is given as `{ env: NAME }` or `{ file: PATH }`, never by itself
     hint: `aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key
     hint: docs/ALERTS.md shows every kind of channel
     ");
-    insta::assert_snapshot!(said("  - { name: x, slack: https://hooks.slack.com/services/T0/B0/XXX }"), @r#"
+    insta::assert_snapshot!(said("  - { name: x, slack: https://hooks.slack.com/services/T0/B0/SECRET }"), @r#"
     error: the configuration `config.yaml` is not valid
       caused by: notify.channels[0] (x): invalid type: string "…", expected struct Settings
     hint: `aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key
@@ -708,7 +708,7 @@ fn secrets_are_named_and_never_written() {
       caused by: `costs` is not the ARN of a topic
     hint: it looks like arn:aws:sns:us-east-1:123456789012:costs
     ");
-    sandbox.write("address", "http://hooks.slack.com/services/T0/B0/XXX");
+    sandbox.write("address", "http://hooks.slack.com/services/T0/B0/SECRET");
     insta::assert_snapshot!(said("  - { name: x, slack: { webhook: { file: address } } }"), @"
     error: the channel `x` does not take the message
       caused by: `webhook` must be an address that begins with https://

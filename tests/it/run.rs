@@ -641,3 +641,33 @@ fn what_was_told_as_several_is_one_and_not_over() {
     2026-03-17:
     ");
 }
+
+#[test]
+fn owners_are_known_by_tags_and_cost_categories() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["sample-data", "--out", "bills", "--days", "90", "--as-of", "2026-03-15", "--quiet"]);
+    let owner = |name: &str, filter: &str, channel: &str| {
+        format!("    - {{ name: {name}, filters: ['{filter}'], channels: [{channel}] }}\n")
+    };
+    let route = |owners: &str| {
+        let channels = "[{ name: a, file: { path: a.txt } }, { name: b, file: { path: b.txt } }]";
+        sandbox.write(
+            "config.yaml",
+            format!("notify:\n  channels: {channels}\n  default_channels: [b]\n  owners:\n{owners}"),
+        );
+        sandbox.run(&["notify", "--dry-run", "--as-of", "2026-03-15", "--format", "csv"])
+    };
+    sandbox.ok(&["ingest", "bills", "--quiet"]);
+    sandbox.ok(&["anomalies", "--as-of", "2026-03-15", "--quiet"]);
+    let of_sage_maker =
+        |run: &Run| run.stdout.lines().find(|line| line.contains("SageMaker")).expect("a row").to_owned();
+    let by_tag = route(&(owner("web", "tag:team=web", "b") + &owner("data", "tag:team=data", "a")));
+    assert!(of_sage_maker(&by_tag).ends_with(",data,a,opened,tag:team data: data"), "{by_tag}");
+    let by_category = route(&owner("cc", "cost-category:cost_center=cc-data", "a"));
+    assert!(of_sage_maker(&by_category).contains(",cc,a,opened,cost-category:cost_center cc-data"), "{by_category}");
+    // A key that the data does not have fits nothing, is said, and keeps nobody from a cause.
+    let unknown = route(&(owner("x", "tag:tema=data", "b") + &owner("data", "tag:team=data", "a")));
+    assert!(of_sage_maker(&unknown).contains(",data,a,opened,"), "{unknown}");
+    assert!(unknown.stderr.contains("note: there is no `tag:tema` in this data"), "{unknown}");
+    assert!(!unknown.stderr.contains("without its cause"), "{unknown}");
+}
