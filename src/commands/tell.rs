@@ -135,8 +135,8 @@ fn note_results(mut results: Vec<Attempt>, planned: &Planned, waiting: &[Queued]
             Delivery::Sent { .. } => {
                 summary.sent += 1;
                 // What was written before this run began.
-                let waited = waiting.iter().any(|one| one.message_id == attempt.message_id && one.attempts > 0);
-                if waited {
+                let is_own = planned.messages.iter().any(|message| message.digest.id == attempt.message_id);
+                if !is_own {
                     *summary.caught_up.entry(attempt.channel).or_default() += 1;
                 }
             }

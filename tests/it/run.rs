@@ -548,6 +548,37 @@ fn two_runs_at_once_are_one() {
 }
 
 #[test]
+fn a_run_that_is_killed_loses_nothing_and_tells_nothing_twice() {
+    let services = FakeServices::start();
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", bill(63, rds(&[80.0; 3])));
+    let channels =
+        "[{ name: slow, webhook: { url: { file: url } } }, { name: log, file: { path: log.jsonl, format: json } }]";
+    sandbox.write("config.yaml", format!("notify: {{ channels: {channels} }}\n"));
+    sandbox.write("url", format!("{}/hook/unsigned", services.url));
+    services.fault("hook", Fault::Hang(Duration::from_secs(20)));
+    let mut first = sandbox.command(&["run", "a.csv", "--as-of", "2026-03-05", "--quiet"]);
+    let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs");
+    let mut seen = 0;
+    let mut logged = Vec::new();
+    while services.received().is_empty() || logged.is_empty() {
+        thread::sleep(Duration::from_millis(50));
+        logged.extend(told(&sandbox, &mut seen));
+    }
+    // The other channel's message is noted as sent within moments.
+    thread::sleep(Duration::from_millis(500));
+    first.kill().expect("it is there");
+    first.wait().expect("it ends");
+    let next = sandbox.ok(&["run", "a.csv", "--as-of", "2026-03-05"]);
+    assert!(next.stdout.contains("delivered to slow: 1 message that had waited"), "{next}");
+    let received = services.received();
+    assert_eq!((received.len(), &received[0].body["id"]), (2, &received[1].body["id"]), "the same message");
+    assert_eq!((logged.len(), told(&sandbox, &mut seen).len()), (1, 0));
+    let again = sandbox.ok(&["run", "a.csv", "--as-of", "2026-03-05"]);
+    assert!(again.stdout.contains("told nobody: nothing is new"), "{again}");
+}
+
+#[test]
 fn a_language_model_adds_words_that_are_in_the_figures() {
     let services = FakeServices::start();
     let sandbox = Sandbox::new();
