@@ -34,7 +34,7 @@ pub fn render_one(shown: &Shown, format: Format, style: Style) -> Result<String>
     let mut history = Table::new(vec![
         Column::name("judged"),
         Column::name("event"),
-        Column::name("what"),
+        Column::name("what").rank(1),
         Column::name("severity").rank(1),
         Column::name("last flagged"),
         Column::number("impact"),
@@ -114,7 +114,7 @@ fn table(incidents: &[Shown]) -> Table {
         Column::number("days").rank(2),
         Column::name("of").rank(7),
         Column::name("who"),
-        Column::name("what"),
+        Column::name("what").rank(1),
         Column::number("a day").rank(3),
         Column::number("in all"),
         Column::number("score").rank(6),
