@@ -10,11 +10,7 @@ use crate::{
         digest::{About, Digest},
         plan::short_hash,
     },
-    report::{
-        self, Format,
-        notify::{Decided, Standing},
-        run::Summary,
-    },
+    report::{self, Format, notify::Standing, run::Summary},
 };
 
 /// Tell what is new of the incidents that the ledger has
@@ -72,19 +68,7 @@ fn tell(args: &NotifyArgs, context: &Context) -> Result<ExitCode> {
         let planned = tell::planned(&told, true, context)?;
         context.notes(&planned.notes);
         context.notes(&context.loaded.config.notify.notes());
-        let decided = planned.decisions.into_iter().map(|one| Decided {
-            id: one.id,
-            subject: one.subject,
-            severity: one.severity,
-            impact: one.impact,
-            currency: one.currency,
-            owner: one.owner,
-            channel: one.channel,
-            tells: one.news.map(|news| news.name().to_owned()),
-            why: one.why,
-        });
-        let decided: Vec<Decided> = decided.collect();
-        print(&report::notify::decisions(&decided, args.format, context.style)?)?;
+        print(&report::notify::decisions(&planned.decisions, args.format, context.style)?)?;
         return Ok(ExitCode::Done);
     }
     run::check_format(args.format)?;

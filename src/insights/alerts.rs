@@ -168,8 +168,11 @@ impl Case {
         if let Some(last) = last.filter(|_| !is_open) {
             let ended = matches!(incident.state, State::Closed | State::Accepted);
             let size = self.told_size(&told, taste.channel);
-            // What grew while nobody looked may be over by now.
-            if ended && last.notice != CLOSED && self.has_grown(size, taste.step, last.seen_on) {
+            let is_quiet = self.shown.mark.is_some()
+                || self.expected.is_some()
+                || covered.is_some_and(|covered| covered.exceeded.is_none());
+            // What grew while nobody looked may be over by now; what somebody keeps quiet stays so.
+            if ended && !is_quiet && last.notice != CLOSED && self.has_grown(size, taste.step, last.seen_on) {
                 return Ok(News::Grown { from: size, to: self.size() });
             }
             return match taste.tells_closed && last.notice != CLOSED {

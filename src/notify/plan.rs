@@ -19,6 +19,7 @@ use crate::{
         incidents::{Shown, State},
     },
     model::{Dimension, Filter, money},
+    report::{self, notify::Decided},
 };
 
 /// A value stands for an incident when it carries at least this share of the change, in percent.
@@ -50,7 +51,7 @@ pub struct Inputs<'a> {
 #[derive(Debug, Default)]
 pub struct Planned {
     pub messages: Vec<Message>,
-    pub decisions: Vec<Decision>,
+    pub decisions: Vec<Decided>,
     pub notes: Vec<String>,
     /// Open incidents that nobody was or is told of.
     pub kept_back: usize,
@@ -66,21 +67,6 @@ pub struct Message {
     pub channel: String,
     pub digest: Digest,
     pub notices: Vec<Notice>,
-}
-
-/// What was decided.
-#[derive(Debug)]
-pub struct Decision {
-    pub id: String,
-    pub subject: String,
-    pub severity: String,
-    pub impact: f64,
-    pub currency: String,
-    pub owner: Option<String>,
-    /// `None` when no channel takes it.
-    pub channel: Option<String>,
-    pub news: Option<News>,
-    pub why: String,
 }
 
 /// Where an incident is: the values of each dimension that carry most of it.
@@ -193,7 +179,7 @@ pub fn plan(cases: &Cases, inputs: &Inputs) -> Planned {
             alert.told_as = first.map(|notice| notice.subject.clone()).filter(|subject| *subject != alert.subject);
             told.entry(&channel.name).or_default().push((alert, case));
         }
-        let is_told = planned.decisions.iter().any(|one| one.id == shown.incident.id && one.news.is_some());
+        let is_told = planned.decisions.iter().any(|one| one.id == shown.incident.id && one.tells.is_some());
         let is_open = shown.incident.state == State::Open;
         planned.open += usize::from(is_open);
         planned.kept_back += usize::from(is_open && !is_told && case.notices.is_empty());
@@ -402,17 +388,17 @@ fn decision(
     channel: Option<&Channel>,
     decided: &Result<News, String>,
     why: &str,
-) -> Decision {
+) -> Decided {
     let incident = &shown.incident;
-    Decision {
+    Decided {
         id: incident.id.clone(),
-        subject: crate::report::incidents::who(shown),
+        subject: report::incidents::who(shown),
         severity: incident.severity.clone(),
         impact: incident.impact,
         currency: incident.currency.clone(),
         owner,
         channel: channel.map(|channel| channel.name.clone()),
-        news: decided.clone().ok(),
+        tells: decided.as_ref().ok().map(|news| news.name().to_owned()),
         why: match decided {
             Ok(_) => why.to_owned(),
             Err(quiet) => quiet.clone(),

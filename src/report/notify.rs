@@ -19,8 +19,9 @@ pub struct Decided {
     pub impact: f64,
     pub currency: String,
     pub owner: Option<String>,
+    /// `null` when no channel takes it.
     pub channel: Option<String>,
-    /// `opened`, `grown`, `returned`, `woken`, `closed`; `null` for nothing.
+    /// `opened`, `grown`, `returned`, `woken`, `joined`, `closed`; `null` for nothing.
     pub tells: Option<String>,
     pub why: String,
 }

@@ -388,6 +388,25 @@ fn what_is_snoozed_wakes_once_if_it_goes_on() {
     assert_eq!(sandbox.run(&["snooze", &id]).code, 2);
 }
 
+#[test]
+fn what_is_snoozed_stays_quiet_though_it_grew_and_ended_meanwhile() {
+    for is_snoozed in [true, false] {
+        let sandbox = Sandbox::new();
+        sandbox.write("config.yaml", LOG);
+        let mut seen = 0;
+        let course: &[f64] = &[80.0, 80.0, 400.0, 400.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        morning(&sandbox, 62, rds(course));
+        assert_eq!(told(&sandbox, &mut seen).len(), 1);
+        if is_snoozed {
+            sandbox.ok(&["snooze", &id(&sandbox), "--until", "2099-01-01"]);
+        }
+        // No run while it grew.
+        morning(&sandbox, 69, rds(course));
+        let expected: &[&str] = if is_snoozed { &[] } else { &["grown AmazonRDS / 111111111111 (team-0)"] };
+        assert_eq!(told(&sandbox, &mut seen), expected);
+    }
+}
+
 fn today() -> String {
     chrono::Utc::now().date_naive().to_string()
 }
