@@ -392,6 +392,16 @@ pub fn one_line(text: &str) -> String {
     text.replace(|character: char| character.is_control() || turns(character), " ")
 }
 
+/// A text as one word of a POSIX shell: usual names as they are, all else in single quotes.
+pub fn shell_word(text: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "_@%+=:,./-".contains(character);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", one_line(text).replace('\'', "'\\''"))
+    }
+}
+
 /// At most `most` characters, with an ellipsis where something is missing.
 pub fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {

@@ -90,7 +90,12 @@ pub struct IngestArgs {
     #[arg(long, value_name = "NAME", value_parser = data_source_name)]
     data_source: Option<String>,
 
-    /// Load again what is current already
+    /// Count the files beside what is stored of the same months: parts of a bill one by one. Lines that are there
+    /// already are not counted again
+    #[arg(long, conflicts_with = "full_refresh")]
+    add: bool,
+
+    /// Load again what is current already, and replace whatever is stored of the same accounts and files
     #[arg(long)]
     full_refresh: bool,
 
@@ -159,6 +164,7 @@ fn work(args: &IngestArgs, context: &Context) -> Result<Work> {
                 format_hint: args.format_hint,
                 data_source: args.data_source.clone(),
                 full_refresh: args.full_refresh,
+                add: args.add,
             };
             Ok(Work::Done(Box::new(ingest_watched(&mut store, &request, context)?)))
         }
@@ -222,6 +228,7 @@ fn from(args: &IngestArgs, context: &Context) -> Result<From> {
     refuse(args.dry_run && !s3 && !explorer, "--dry-run", "S3 and Cost Explorer; files on disk cost nothing")?;
     refuse(args.format_hint.is_some() && (s3 || explorer), "--format-hint", "files on disk")?;
     refuse(args.data_source.is_some() && (s3 || explorer), "--data-source", "files on disk")?;
+    refuse(args.add && (s3 || explorer), "--add", "files on disk")?;
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from > to
     {

@@ -2,6 +2,7 @@
 //! The only place where sources meet the store.
 
 pub mod cost_explorer;
+mod loose;
 pub mod s3;
 
 use std::{
@@ -18,11 +19,12 @@ use crate::{
     sources::{self, Bill, Format, Opened, columns::Missing, files, manifest},
     store::{
         Progress, Store,
-        load::{Load, Loaded, LoadedPeriod, Replaced, SourceFile},
+        load::{Load, Loaded, LoadedPeriod, Mode, Replaced, SourceFile},
+        overlap::CountedOnce,
     },
 };
 
-pub use crate::sources::discover::Discovered;
+pub use crate::{sources::discover::Discovered, store::overlap::Repeated};
 
 /// What to ingest.
 #[derive(Clone, Debug, Default)]
@@ -32,8 +34,20 @@ pub struct Request {
     pub format_hint: Option<Format>,
     /// The name under which plain CSVs are kept.
     pub data_source: Option<String>,
-    /// Loads even what is current.
+    /// Loads even what is current, and replaces whatever is stored of the same accounts and files.
     pub full_refresh: bool,
+    /// Counts the files beside what is stored of the same months, but for lines that are there already.
+    pub add: bool,
+}
+
+impl Request {
+    fn mode(&self) -> Mode {
+        match (self.full_refresh, self.add) {
+            (true, _) => Mode::Force,
+            (false, true) => Mode::Add,
+            (false, false) => Mode::Restate,
+        }
+    }
 }
 
 /// Told what is going on, for a progress bar. Every method may be ignored.
@@ -61,8 +75,14 @@ pub struct Outcome {
     pub superseded_files: usize,
     /// What former files had brought of periods that are in none of the files any more.
     pub vanished: Vec<Replaced>,
+    /// What former files of the same names had brought of other months, which stays.
+    pub kept: Vec<Replaced>,
+    /// What is in another file, or stored already, and not counted again.
+    pub counted_once: Vec<CountedOnce>,
     /// Files in the folders named that are no bills.
     pub passed_over: Vec<String>,
+    /// Bills with a header and nothing below it.
+    pub without_rows: Vec<String>,
     /// What was fetched over the network, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetched_bytes: Option<u64>,
@@ -83,6 +103,9 @@ impl Outcome {
         self.unchanged.extend(other.unchanged);
         self.superseded_files += other.superseded_files;
         self.vanished.extend(other.vanished);
+        self.kept.extend(other.kept);
+        self.counted_once.extend(other.counted_once);
+        self.without_rows.extend(other.without_rows);
         self.passed_over.extend(other.passed_over);
         self.notes.extend(other.notes);
         self.failures.extend(other.failures);
@@ -225,7 +248,7 @@ pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Re
             outcome.passed_over.push(file.path.display().to_string());
         }
     }
-    units.extend(group(store, loose, request, &mut outcome.failures, &mut done));
+    units.extend(loose::group(store, loose, request, &mut outcome, &mut done));
 
     watcher.planned(units.iter().map(|unit| unit.bills.len()).sum(), units.iter().map(bytes).sum());
     for unit in &mut units {
@@ -304,55 +327,6 @@ fn data_source(request: &Request, format: Format) -> String {
     }
 }
 
-/// Groups loose files that hold the same money: provider, payer and period. Only where there are several
-/// is a look inside needed.
-fn group(store: &Store, bills: Vec<Bill>, request: &Request, failures: &mut Vec<Error>, done: &mut Done) -> Vec<Unit> {
-    let several = bills.len() > 1;
-    let mut groups: Vec<(BTreeSet<_>, Vec<Bill>)> = Vec::new();
-    for bill in bills {
-        let source = data_source(request, bill.format);
-        let file = source_file(&bill);
-        // Of a file that breaks off, the first rows tell where it belongs; its load then says what is wrong.
-        let scopes =
-            if several { store.scopes(&file, false).or_else(|_| store.scopes(&file, true)) } else { Ok(Vec::new()) };
-        let scopes = match scopes {
-            Ok(scopes) => scopes,
-            Err(error) => {
-                failures.push(error.context(cannot_ingest(&bill.path)));
-                done.broken.extend(bill.path.parent().map(Path::to_owned));
-                done.failed.insert(bill.key);
-                continue;
-            }
-        };
-        if several && scopes.is_empty() {
-            done.failed.insert(bill.key.clone());
-        }
-        let mut scopes: BTreeSet<_> = scopes.into_iter().map(|scope| (source.clone(), scope)).collect();
-        let mut members = vec![bill];
-        let (same, others): (Vec<_>, Vec<_>) =
-            groups.into_iter().partition(|(other, _)| other.intersection(&scopes).next().is_some());
-        for (other_scopes, other_bills) in same.into_iter().rev() {
-            scopes.extend(other_scopes);
-            members.splice(0..0, other_bills);
-        }
-        groups = others;
-        groups.push((scopes, members));
-    }
-    let units = groups.into_iter().map(|(_, bills)| Unit {
-        label: match bills.as_slice() {
-            [one] => format!("`{}`", one.path.display()),
-            [first, rest @ ..] => format!("`{}` and {} more of the same period", first.path.display(), rest.len()),
-            [] => String::new(),
-        },
-        data_source: bills.first().map(|bill| data_source(request, bill.format)).unwrap_or_default(),
-        export: String::new(),
-        assembly_id: String::new(),
-        period: None,
-        bills,
-    });
-    units.collect()
-}
-
 fn source_file(bill: &Bill) -> SourceFile<'_> {
     SourceFile {
         key: &bill.key,
@@ -376,6 +350,7 @@ fn load(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outc
         export: &unit.export,
         assembly_id: &unit.assembly_id,
         files: unit.bills.iter().map(source_file).collect(),
+        mode: request.mode(),
     };
     let stored = store.stored(&load)?;
     // Files that were loaded with these and are still there belong to them; a delivery has just its own.
@@ -384,10 +359,11 @@ fn load(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outc
         outcome.unchanged.push(Unchanged { label: unit.label.clone(), files: unit.bills.len() });
         return Ok(());
     }
-    let loaded = store.replace(&load, |loaded| {
+    let judge = |former: &_| loose::judge(unit, request, done, &stored.siblings, former);
+    let loaded = store.replace(&load, &judge, |loaded| {
         unit.bills.iter().try_for_each(unchanged_since_opened)?;
         is_of_its_period(unit, loaded)?;
-        may_replace(unit, request, done, &stored.siblings, loaded)
+        loose::has_all_parts(unit, done, loaded)
     })?;
     let mut missing: BTreeMap<&str, &Missing> = BTreeMap::new();
     for bill in &unit.bills {
@@ -400,6 +376,8 @@ fn load(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outc
         Some(version) => format!("{} {version}", bill.format.data_source()),
         None => bill.format.data_source().to_owned(),
     });
+    outcome.kept.extend(loaded.kept);
+    outcome.counted_once.extend(loaded.counted_once);
     let mut replaced = loaded.replaced;
     outcome.periods.extend(loaded.periods.into_iter().map(|period| IngestedPeriod {
         format: format.clone().unwrap_or_default(),
@@ -437,51 +415,6 @@ fn is_of_its_period(unit: &Unit, loaded: &Loaded) -> Result<()> {
         ))
         .hint("copy the whole report again, e.g. with `aws s3 sync`")),
     }
-}
-
-/// Refuses to replace what is not an earlier version of the same. `--full-refresh` replaces by force what
-/// only half of the accounts are in.
-fn may_replace(unit: &Unit, request: &Request, done: &Done, siblings: &[String], loaded: &Loaded) -> Result<()> {
-    if let Some(export) = &loaded.part_of {
-        return Err(Error::input(format!("it is a part of the export `{export}`, which was ingested by its manifest"))
-            .hint("ingest the folder of the export, with its manifest"));
-    }
-    let broken_sibling = unit.period.is_none()
-        && (unit.bills.len() > 1 || !loaded.replaced.is_empty())
-        && unit.bills.iter().any(|bill| bill.path.parent().is_some_and(|folder| done.broken.contains(folder)));
-    if broken_sibling {
-        return Err(Error::input("a file beside it could not be read and may be a part of the same period")
-            .hint("mend or remove that file, or name the good ones one by one; the period is kept as it was"));
-    }
-    let Some(Replaced { key, .. }) = loaded.replaced.first() else { return Ok(()) };
-    if let Some(Replaced { key, .. }) = loaded.replaced.iter().find(|former| done.failed.contains(&former.key)) {
-        return Err(Error::input(format!("`{key}` is a part of the same period and could not be read"))
-            .hint("mend or remove it; the period is kept as it was"));
-    }
-    let left_behind = |former: &&Replaced| {
-        siblings.contains(&former.key) && !done.named.contains(&former.key) && Path::new(&former.key).exists()
-    };
-    if let Some(Replaced { key, .. }) =
-        loaded.replaced.iter().find(left_behind).filter(|_| unit.period.is_none() && !request.full_refresh)
-    {
-        return Err(Error::input(format!("`{key}` was ingested together with it and has rows of the same period"))
-            .hint("ingest them in one command again; `--full-refresh` replaces all by what is named"));
-    }
-    if let Some(Replaced { key, .. }) = loaded.replaced.iter().find(|former| done.keys.contains(&former.key)) {
-        return Err(Error::input(format!("it holds the same period of the same accounts as `{key}` of this command"))
-            .cause("that would count the same money twice")
-            .hint("ingest one of the two"));
-    }
-    if let Some(key) = loaded.half_replaced.as_ref().filter(|_| !request.full_refresh) {
-        return Err(Error::input(format!("it has some of the accounts that `{key}` has in the same period, not all"))
-            .cause("replacing that would lose the others, keeping it would count some twice")
-            .hint("ingest the files of a period in one command; `--full-refresh` replaces all the same"));
-    }
-    if unit.bills.iter().any(|bill| bill.format == Format::Csv) && request.data_source.is_none() {
-        return Err(Error::input(format!("it would replace what came from `{key}`"))
-            .hint("name the vendor of each with `--data-source NAME`; a restated bill replaces that of its own name"));
-    }
-    Ok(())
 }
 
 /// A file that is being written while it is read gives half of two bills.

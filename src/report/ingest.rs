@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
+
 use super::{
     Format, Style, answer, csv,
     table::{Column, Table},
@@ -10,7 +12,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    ingest::{Discovered, Outcome, cost_explorer, s3},
+    ingest::{Discovered, Outcome, Repeated, cost_explorer, s3},
     insights::trends::HIDING_SHARE,
 };
 
@@ -42,6 +44,18 @@ fn text(outcome: &Outcome, render: impl Fn(&Table) -> String, prose: impl Fn(&st
             count(former.rows),
             former.key
         );
+    }
+    for former in &outcome.kept {
+        text += &prose(&format!(
+            "{}: {} rows of a former `{}` stay, though the file does not have that month any more; `--full-refresh` removes them\n",
+            former.billing_period.format("%Y-%m"),
+            count(former.rows),
+            former.key
+        ));
+    }
+    text += &prose(&counted_once(outcome));
+    for path in &outcome.without_rows {
+        text += &format!("no rows below the header: {path}\n");
     }
     for path in &outcome.passed_over {
         text += &format!("passed over, not a bill: {path}\n");
@@ -259,12 +273,16 @@ fn notes(outcome: &Outcome) -> String {
         if let Some(left_out) = &period.left_out {
             say(format!("{} rows left out: {}", count(left_out.rows), left_out.what));
         }
-        for replaced in &period.replaced {
-            say(format!(
-                "replaced what came from `{}` ({} rows); files that belong together are ingested in one command",
-                replaced.key,
-                count(replaced.rows)
-            ));
+        let rows: u64 = period.replaced.iter().map(|replaced| replaced.rows).sum();
+        match period.replaced.as_slice() {
+            [] => {}
+            [one] => say(format!("replaced what came from `{}` ({} rows), an earlier version", one.key, count(rows))),
+            [first, ..] => say(format!(
+                "replaced what came from {} files, such as `{}` ({} rows), an earlier version",
+                period.replaced.len(),
+                first.key,
+                count(rows)
+            )),
         }
     }
     let all = outcome.periods.iter().map(|period| period.loaded.billing_period).collect::<BTreeSet<_>>().len();
@@ -276,6 +294,31 @@ fn notes(outcome: &Outcome) -> String {
         )
         .chain(credits(outcome))
         .collect()
+}
+
+/// What is not counted, because it is counted already: a line for each pair of files, whatever the months.
+fn counted_once(outcome: &Outcome) -> String {
+    let mut pairs: BTreeMap<(&str, &str, Repeated), (BTreeSet<NaiveDate>, u64)> = BTreeMap::new();
+    for once in &outcome.counted_once {
+        let (months, rows) = pairs.entry((&once.key, &once.counted_in, once.what)).or_default();
+        months.insert(once.billing_period);
+        *rows += once.rows;
+    }
+    let line = |((key, counted_in, what), (months, rows)): ((&str, &str, Repeated), (BTreeSet<NaiveDate>, u64))| {
+        let month =
+            |month: Option<&NaiveDate>| month.map(|month| month.format("%Y-%m").to_string()).unwrap_or_default();
+        let months = match months.len() {
+            1 => month(months.first()),
+            count => format!("{count} months from {} to {}", month(months.first()), month(months.last())),
+        };
+        let what = match what {
+            Repeated::Same => "has the same lines as",
+            Repeated::Contained => "has no line that is not in",
+            Repeated::Earlier => "is an earlier version of",
+        };
+        format!("counted once: `{key}` {what} `{counted_in}` ({months}, {} rows left out)\n", count(rows))
+    };
+    pairs.into_iter().map(line).collect()
 }
 
 /// What credits and refunds take off the unblended sums, by currency, where it is much.

@@ -16,7 +16,10 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 
 use super::{Format, files};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    model::shell_word,
+};
 
 /// How much later than a file that it names a manifest may be dated. AWS writes the manifest last, within
 /// minutes; copies keep the dates or give all the same one.
@@ -297,9 +300,14 @@ fn read_manifest(path: &Path) -> Result<Delivery> {
     let mut found = Vec::with_capacity(keys.len());
     for key in &keys {
         let file = locate(key, path).ok_or_else(|| {
-            Error::input(format!("a file that a manifest names is missing: `{key}`"))
-                .cause(format!("named by `{shown}`"))
-                .hint("copy the whole report again, e.g. with `aws s3 sync`")
+            let error = Error::input(format!("a file that a manifest names is missing: `{key}`"))
+                .cause(format!("named by `{shown}`"));
+            match unpacked(key, path) {
+                Some(file) => {
+                    error.hint(format!("ingest the csv by name: `aws-cost-anomalies ingest {}`", shell_word(&file)))
+                }
+                None => error.hint("copy the whole report again, e.g. with `aws s3 sync`"),
+            }
         })?;
         if modified(path).duration_since(modified(&file)).is_ok_and(|lead| lead > MAX_MANIFEST_LEAD) {
             return Err(Error::input(format!("the manifest `{shown}` is newer than its file `{}`", file.display()))
@@ -328,6 +336,13 @@ fn period_in(path: &str) -> Option<NaiveDate> {
     let lower = path.to_lowercase();
     let (_, rest) = lower.split_once("billing_period=")?;
     format!("{}-01", rest.get(..7)?).parse().ok()
+}
+
+/// The unpacked file beside a manifest of a packed one that it names: `report-1.csv` of `report-1.csv.gz`.
+fn unpacked(key: &str, manifest: &Path) -> Option<String> {
+    let packed = [".gz", ".zip", ".bz2", ".zst"].iter().find_map(|ending| key.strip_suffix(ending))?;
+    let csv = if packed.ends_with(".csv") { packed.to_owned() } else { format!("{packed}.csv") };
+    locate(&csv, manifest).map(|file| file.to_string_lossy().into_owned())
 }
 
 /// The local file of an S3 key: the longest tail of the key that exists in the report's folder or just

@@ -1,12 +1,19 @@
 //! Writing bills: a billing period of a source is replaced whole, in one transaction, or not at all.
 //!
-//! What an ingestion replaces is what is the same money; [`Store::find_former`] says what that is. Everything
-//! is SQL over the files; no row passes through Rust.
+//! What an ingestion replaces is what is the same money: `former` finds what may be, `overlap` looks whether it is.
+//! Everything is SQL over the files; no row passes through Rust.
 
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::{Store, api::insert_names, exact_sum, quoted};
+use super::{
+    Store,
+    api::insert_names,
+    exact_sum,
+    former::{Fate, FormerLoad},
+    overlap::CountedOnce,
+    quoted,
+};
 use crate::error::{Error, Result};
 
 /// The measures of the summary and the log, in the order of their columns.
@@ -16,8 +23,9 @@ pub(super) const COSTS: [&str; 6] =
 /// Counts up whenever a bill's columns are understood in another way, so that former loads are not current.
 pub(super) const MAPPING_VERSION: u32 = 1;
 
-/// What is the same money, as far as columns say it.
-pub(super) const SCOPE: &str = "data_source, provider, payer_account_id, billing_period";
+/// What may be the same money, as far as columns say it: a payer's month. The provider is no part of it, since versions
+/// of FOCUS name the sellers of a marketplace differently.
+pub(super) const SCOPE: &str = "data_source, payer_account_id, billing_period";
 
 /// Files that belong together: all that there is of the periods in them.
 pub struct Load<'a> {
@@ -25,6 +33,20 @@ pub struct Load<'a> {
     pub export: &'a str,
     pub assembly_id: &'a str,
     pub files: Vec<SourceFile<'a>>,
+    /// What becomes of what is stored and of files that hold the same days.
+    pub mode: Mode,
+}
+
+/// What a load does with what is stored of the same months.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Replaces earlier versions of the same, and nothing else.
+    #[default]
+    Restate,
+    /// Stands beside what is stored, but for lines that are there already.
+    Add,
+    /// Replaces whatever is stored of the same accounts and files.
+    Force,
 }
 
 /// One file as SQL.
@@ -85,10 +107,10 @@ pub struct Loaded {
     pub left_out: u64,
     /// Former files of the same money that are not part of this load.
     pub replaced: Vec<Replaced>,
-    /// A former file that shares some accounts with this load and has others: replacing it would lose them.
-    pub half_replaced: Option<String>,
-    /// The export that a file of this load was ingested with by its manifest, if it is not this load's.
-    pub part_of: Option<String>,
+    /// Months that a former file of the same name had, which stay though the file does not have them any more.
+    pub kept: Vec<Replaced>,
+    /// What is in another file, or stored already, and not counted again.
+    pub counted_once: Vec<CountedOnce>,
 }
 
 /// What a former file had brought of one billing period.
@@ -99,8 +121,8 @@ pub struct Replaced {
     pub rows: u64,
 }
 
-/// The identity of the money in a file: provider, payer and billing period.
-pub type Scope = (String, String, NaiveDate);
+/// A payer's month: payer and billing period.
+pub type Scope = (String, NaiveDate);
 
 /// The sum of credits in the rows of `loaded`, whose columns have `prefix`.
 pub(super) fn exact_credits(prefix: &str) -> String {
@@ -116,8 +138,7 @@ impl Store {
             found.map_or("NULL", |(_, sql)| sql.as_str())
         };
         let sql = format!(
-            "SELECT DISTINCT {}, {}, {} FROM {}",
-            expression("provider"),
+            "SELECT DISTINCT {}, {} FROM {}",
             expression("payer_account_id"),
             expression("billing_period"),
             if first_rows { format!("(FROM {} LIMIT 100)", file.from) } else { file.from.to_owned() }
@@ -125,8 +146,8 @@ impl Store {
         let read = || -> duckdb::Result<Vec<Scope>> {
             let mut statement = self.connection.prepare(&sql)?;
             let rows = statement.query_map([], |row| {
-                let payer: Option<String> = row.get(1)?;
-                Ok((row.get(0)?, payer.unwrap_or_default(), row.get(2)?))
+                let payer: Option<String> = row.get(0)?;
+                Ok((payer.unwrap_or_default(), row.get(1)?))
             })?;
             rows.collect()
         };
@@ -167,6 +188,14 @@ impl Store {
         self.connection.query_row(&sql, [], |row| row.get(0)).map_err(|e| self.error("cannot read the file", &e))
     }
 
+    /// Whether anything of a file is stored.
+    pub fn has_rows_of(&self, key: &str) -> Result<bool> {
+        let sql = format!("SELECT COALESCE(sum(rows), 0) > 0 FROM ingestion_log WHERE key = {}", quoted(key));
+        self.connection
+            .query_row(&sql, [], |row| row.get(0))
+            .map_err(|e| self.error("cannot read the ingestion log", &e))
+    }
+
     /// Whether the database still answers; after a fatal error it does not until it is opened again.
     pub fn is_alive(&self) -> bool {
         self.connection.execute_batch("SELECT count(*) FROM ingestion_log").is_ok()
@@ -174,15 +203,20 @@ impl Store {
 
     /// Replaces the periods of `load` in one transaction.
     ///
-    /// `before_commit` is the caller's last word on what was loaded and replaced: an error from it, or from
-    /// anything before, leaves the database as it was.
+    /// `judge` says what becomes of each former load of the same months; `before_commit` is the caller's last word on
+    /// what was loaded and replaced. An error from either, or from anything before, leaves the database as it was.
     ///
     /// # Errors
-    /// When a file cannot be read as its columns promise, holds no rows or costs that are no numbers, or
-    /// the database cannot be written.
-    pub fn replace(&mut self, load: &Load, before_commit: impl FnOnce(&Loaded) -> Result<()>) -> Result<Loaded> {
+    /// When a file cannot be read as its columns promise, holds no rows or costs that are no numbers, when two files
+    /// hold the same days and nothing says which counts, or the database cannot be written.
+    pub fn replace(
+        &mut self,
+        load: &Load,
+        judge: &dyn Fn(&FormerLoad) -> Result<Fate>,
+        before_commit: impl FnOnce(&Loaded) -> Result<()>,
+    ) -> Result<Loaded> {
         self.in_transaction(|store| {
-            let loaded = store.replace_in_transaction(load)?;
+            let loaded = store.replace_in_transaction(load, judge)?;
             before_commit(&loaded)?;
             Ok(loaded)
         })
@@ -192,19 +226,29 @@ impl Store {
         self.connection.execute_batch(sql).map_err(|e| self.error(doing, &e))
     }
 
-    fn replace_in_transaction(&self, load: &Load) -> Result<Loaded> {
+    fn replace_in_transaction(&self, load: &Load, judge: &dyn Fn(&FormerLoad) -> Result<Fate>) -> Result<Loaded> {
         let id = self.next_ingestion_id()?;
         let mut loaded = Loaded::default();
         for file in &load.files {
             loaded.left_out += self.insert(id, load.data_source, file)?;
         }
         self.aggregate(id)?;
-        self.find_former(load, &mut loaded)?;
+        // The files of a delivery are its parts; of loose files only the lines tell.
+        if load.export.is_empty() && load.files.len() > 1 {
+            loaded.counted_once = self.count_once(id, load.mode == Mode::Add)?;
+            if !loaded.counted_once.is_empty() {
+                self.aggregate(id)?;
+            }
+        }
+        let stored = self.find_former(id, load, judge, &mut loaded)?;
+        if stored > 0 {
+            self.aggregate(id)?;
+        }
         self.delete_former(id)?;
         self.write_summary()?;
         self.write_log(id, load)?;
         loaded.periods = self.loaded_periods(id)?;
-        if loaded.periods.is_empty() {
+        if loaded.periods.is_empty() && loaded.counted_once.is_empty() {
             return Err(Error::input("there are no rows").cause("the files have a header and nothing below it"));
         }
         Ok(loaded)
@@ -281,67 +325,6 @@ impl Store {
             ),
             "cannot sum up the new line items",
         )
-    }
-
-    /// Finds what former loads brought of the same money, into the table `former`:
-    ///
-    /// 1. the same files, and of the same periods what was loaded together with them;
-    /// 2. the same export's former deliveries of the same billing periods, whatever accounts they had;
-    /// 3. of the same provider, payer and billing period, any load whose accounts are all in this one.
-    ///
-    /// A load without an account in common is other money and stays. One with some in common is neither, and
-    /// is reported in [`Loaded::half_replaced`].
-    fn find_former(&self, load: &Load, loaded: &mut Loaded) -> Result<()> {
-        let doing = "cannot read the ingestion log";
-        let mine = load.files.iter().map(|file| quoted(file.key)).collect::<Vec<_>>().join(", ");
-        let source = quoted(load.data_source);
-        let export = quoted(load.export);
-        self.run(
-            &format!(
-                "CREATE OR REPLACE TEMP TABLE former AS FROM ingestion_log WHERE data_source = {source} AND (key IN ({mine}) \
-                 OR (({SCOPE}) IN (SELECT ({SCOPE}) FROM loaded) AND ingestion_id IN \
-                 (SELECT ingestion_id FROM ingestion_log WHERE data_source = {source} AND key IN ({mine}))) \
-                 OR ({export} <> '' AND export = {export} AND billing_period IN (SELECT billing_period FROM loaded)))"
-            ),
-            doing,
-        )?;
-        let text = |sql: &str| -> Result<Option<String>> {
-            self.connection.query_row(sql, [], |row| row.get(0)).map_err(|e| self.error(doing, &e))
-        };
-        let others = text(&format!(
-            "SELECT string_agg(DISTINCT ingestion_id::VARCHAR, ', ') FROM ingestion_log WHERE data_source = {source} \
-             AND ({SCOPE}) IN (SELECT ({SCOPE}) FROM loaded) AND ingestion_id NOT IN (SELECT ingestion_id FROM former)"
-        ))?;
-        if let Some(others) = others {
-            self.run(
-                &format!(
-                    "CREATE OR REPLACE TEMP TABLE other AS SELECT ingestion_id, {SCOPE}, bool_or(known) AS shares, \
-                     bool_and(known) AS covered FROM (SELECT DISTINCT c.ingestion_id, {SCOPE}, c.usage_account_id, \
-                     ({SCOPE}, c.usage_account_id) IN (SELECT ({SCOPE}, usage_account_id) FROM loaded) AS known \
-                     FROM cost_line_items c WHERE c.ingestion_id IN ({others}) \
-                     AND ({SCOPE}) IN (SELECT ({SCOPE}) FROM loaded)) GROUP BY ALL; \
-                     INSERT INTO former FROM ingestion_log WHERE (ingestion_id, {SCOPE}) IN \
-                     (SELECT (ingestion_id, {SCOPE}) FROM other WHERE shares)"
-                ),
-                doing,
-            )?;
-            loaded.half_replaced = text(&format!(
-                "SELECT min(key) FROM ingestion_log WHERE (ingestion_id, {SCOPE}) IN \
-                 (SELECT (ingestion_id, {SCOPE}) FROM other WHERE shares AND NOT covered)"
-            ))?;
-        }
-        if load.export.is_empty() {
-            loaded.part_of = text(&format!("SELECT min(export) FROM former WHERE key IN ({mine}) AND export <> ''"))?;
-        }
-        let sql = format!(
-            "SELECT key, billing_period, sum(rows)::BIGINT FROM former WHERE key NOT IN ({mine}) GROUP BY ALL ORDER BY ALL"
-        );
-        let mut statement = self.connection.prepare(&sql).map_err(|e| self.error(doing, &e))?;
-        loaded.replaced = statement
-            .query_map([], |row| Ok(Replaced { key: row.get(0)?, billing_period: row.get(1)?, rows: row.get(2)? }))
-            .and_then(Iterator::collect)
-            .map_err(|e| self.error(doing, &e))?;
-        Ok(())
     }
 
     /// Deletes what is in the table `former`. The scopes whose summary must be made anew are left in the

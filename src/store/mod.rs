@@ -3,10 +3,12 @@
 
 pub mod api;
 pub mod changes;
+pub mod former;
 pub mod guard;
 pub mod ledger;
 pub mod load;
 pub mod notices;
+pub mod overlap;
 pub mod queries;
 mod schema;
 pub mod series;

@@ -59,7 +59,7 @@ fn a_restated_period_replaces_the_former_one_whatever_its_file_is_called() {
     let vendor = ["--data-source", "vendor"];
     let ingest = |file: &str| sandbox.run(&[&["ingest", file], &vendor[..]].concat());
     ingest("first.csv");
-    sandbox.write("second.csv", format!("{HEADER}2026-03-01,7,x,y\n"));
+    sandbox.write("second.csv", format!("{HEADER}2026-03-01,7,x,y\n2026-03-02,1,x,y\n"));
     insta::assert_snapshot!(ingest("second.csv"), @"
     period   format  provider  payer   files  rows  days               unblended  amortized  net amortized  credits in it
     2026-03  csv     vendor    vendor      1     1  2026-03-01..03-01      $7.00      $7.00          $7.00          $0.00
@@ -74,8 +74,8 @@ fn a_restated_period_replaces_the_former_one_whatever_its_file_is_called() {
     ingested `second.csv`: 1 rows
     --- exit code 0
     ");
-    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 12.0, "February stays, March is new");
-    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM daily_cost_summary"), 12.0);
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 13.0, "February stays, March is new");
+    assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM daily_cost_summary"), 13.0);
     // The first file is not current any more: March is not what it says.
     let again = sandbox.json(&[&["ingest", "first.csv", "--quiet"], &vendor[..]].concat());
     assert_eq!(again["unchanged"].as_array().map(Vec::len), Some(0));

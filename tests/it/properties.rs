@@ -21,13 +21,14 @@ fn lines() -> impl Strategy<Value = Vec<Line>> {
 }
 
 fn csv(lines: &[Line]) -> String {
-    let mut text =
-        String::from("ChargePeriodStart,BilledCost,EffectiveCost,ListCost,ChargeCategory,SubAccountId,ServiceName\n");
-    for Line { day, cents, account, service, category } in lines {
+    let mut text = String::from(
+        "ChargePeriodStart,BilledCost,EffectiveCost,ListCost,ChargeCategory,SubAccountId,ServiceName,ResourceId\n",
+    );
+    for (index, Line { day, cents, account, service, category }) in lines.iter().enumerate() {
         let billed = *cents as f64 / 100.0;
         let effective = *cents as f64 / 128.0;
         text += &format!(
-            "2026-03-{day:02}T05:00:00Z,{billed},{effective},{billed},{category},{account},service-{service}\n"
+            "2026-03-{day:02}T05:00:00Z,{billed},{effective},{billed},{category},{account},service-{service},{cents}-{index}\n"
         );
     }
     text
