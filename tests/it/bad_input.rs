@@ -121,8 +121,8 @@ fn gzip_cut_short() {
     insta::assert_snapshot!(ingest("cut.csv.gz", &packed[..packed.len() - 500]), @"
     --- stderr
     error: cannot ingest `cut.csv.gz`
-      caused by: cannot read `[DIR]/cut.csv.gz`
       caused by: the gzip file is damaged or cut short
+      caused by: incomplete deflate stream
     hint: fetch the file again
     --- exit code 1
     ");

@@ -63,7 +63,7 @@ fn parse(from: &mut dyn BufRead) -> Result<Header> {
         };
         let text = if skip == 0 { text.trim_start_matches('\u{feff}').to_owned() } else { text };
         // Spreadsheets write their delimiter into a line of its own.
-        let said = text.trim_end().strip_prefix("sep=").and_then(|rest| rest.chars().next());
+        let said = text.strip_prefix("sep=").and_then(|rest| rest.chars().next());
         if delimiter.is_none() && said.is_some() {
             delimiter = said;
         } else if !text.trim().is_empty() {

@@ -71,8 +71,19 @@ pub struct OpenFile {
 }
 
 enum Reader {
-    Parquet { names: Option<Vec<String>>, binary_as_string: bool },
-    Csv { delimiter: char, gzip: bool, names: Vec<String>, skip: usize },
+    Parquet {
+        /// The names to give to the columns, where the file's own do not do.
+        names: Option<Vec<String>>,
+        /// Timestamps in nanoseconds with a zone, by SQL identifier.
+        zoned: Vec<String>,
+        binary_as_string: bool,
+    },
+    Csv {
+        delimiter: char,
+        gzip: bool,
+        names: Vec<String>,
+        skip: usize,
+    },
 }
 
 /// What the first bytes of a file say that it is.
@@ -194,11 +205,19 @@ impl OpenFile {
     pub fn as_from_item(&self, null_texts: &[&str]) -> String {
         let path = quoted(&self.pattern);
         match &self.reader {
-            Reader::Parquet { names, binary_as_string } => {
+            Reader::Parquet { names, zoned, binary_as_string } => {
                 let names = names.as_ref().map_or(String::new(), |names| {
                     format!(" AS file({})", names.iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", "))
                 });
-                format!("read_parquet({path}, hive_partitioning = false, binary_as_string = {binary_as_string}){names}")
+                let file = format!(
+                    "read_parquet({path}, hive_partitioning = false, binary_as_string = {binary_as_string}){names}"
+                );
+                if zoned.is_empty() {
+                    return file;
+                }
+                let plain: Vec<String> =
+                    zoned.iter().map(|name| format!("CAST({name} AS TIMESTAMP_NS) AS {name}")).collect();
+                format!("(SELECT * REPLACE ({}) FROM {file})", plain.join(", "))
             }
             Reader::Csv { delimiter, gzip, names, skip } => {
                 let columns: Vec<String> = names.iter().map(|name| format!("{}: 'VARCHAR'", quoted(name))).collect();

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs::File, path::Path};
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use parquet::{
     arrow::parquet_to_arrow_schema,
     file::{
@@ -40,6 +40,10 @@ pub fn open(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
         kind: kind(field.data_type()),
         filled: filled.get(field.name().as_str()).copied().flatten(),
     });
+    // Only ICU, which is not in the binary, makes a plain timestamp of this type; it reads as one of the same unit.
+    let is_zoned = |kind: &DataType| matches!(kind, DataType::Timestamp(TimeUnit::Nanosecond, Some(_)));
+    let zoned = arrow.fields().iter().zip(&physical).filter(|(field, _)| is_zoned(field.data_type()));
+    let zoned = zoned.map(|(_, name)| identifier(name)).collect();
     let is_binary = |kind: &DataType| matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView);
     Ok(OpenFile {
         columns: Columns::new(columns.collect()),
@@ -50,6 +54,7 @@ pub fn open(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
         reader: Reader::Parquet {
             // DuckDB has its own way to make names distinct; ours are given by position.
             names: (arrow.fields().iter().map(|field| field.name()).ne(&physical)).then_some(physical),
+            zoned,
             binary_as_string: arrow.fields().iter().any(|field| is_binary(field.data_type())),
         },
     })

@@ -23,7 +23,7 @@ const HEAD_BYTES: usize = 4096;
 pub struct Found {
     /// `None` is UTF-8 without a fault.
     encoding: Option<&'static Encoding>,
-    /// Whether lines end in more than one way, perhaps only those inside of values.
+    /// Whether lines end in more than one way, those inside of values aside.
     mixed_ends: bool,
 }
 
@@ -47,7 +47,17 @@ pub fn scan_file(path: &Path) -> Result<Found> {
     let mut file = File::open(path).map_err(|e| cannot_read(path).cause(e))?;
     let mut scan = Scan::default();
     pour(&mut file, u64::MAX, &|e| cannot_read(path).cause(e), |bytes| scan.feed(bytes))?;
-    scan.end(true)
+    let mut found = scan.end(true);
+    if found.mixed_ends && found.encoding.is_none() {
+        let mut file = File::open(path).map_err(|e| cannot_read(path).cause(e))?;
+        let mut lines = Lines::default();
+        pour(&mut file, u64::MAX, &|e| cannot_read(path).cause(e), |bytes| {
+            lines.ended_alike(bytes);
+            Ok(())
+        })?;
+        found.mixed_ends = lines.kinds() > 1;
+    }
+    Ok(found)
 }
 
 /// Looks at the beginning of a text, which is cut off anywhere unless it is `whole`.
@@ -57,7 +67,13 @@ pub fn scan_file(path: &Path) -> Result<Found> {
 pub fn scan(head: &[u8], whole: bool) -> Result<Found> {
     let mut scan = Scan::default();
     scan.feed(head)?;
-    scan.end(whole)
+    let mut found = scan.end(whole);
+    if found.mixed_ends {
+        let mut lines = Lines::default();
+        lines.ended_alike(head);
+        found.mixed_ends = lines.kinds() > 1;
+    }
+    Ok(found)
 }
 
 /// What was seen so far.
@@ -136,7 +152,7 @@ impl Scan {
         }
     }
 
-    fn end(mut self, whole: bool) -> Result<Found> {
+    fn end(mut self, whole: bool) -> Found {
         if whole {
             self.faults += u64::from(!self.cut.is_empty());
             self.ends[2] |= self.after_return;
@@ -148,8 +164,12 @@ impl Scan {
             (None, faults) if faults < self.multibyte => Some(UTF_8),
             _ => Some(WINDOWS_1252),
         };
-        Ok(Found { encoding, mixed_ends: self.ends.iter().filter(|seen| **seen).count() > 1 })
+        Found { encoding, mixed_ends: kinds(self.ends) > 1 }
     }
+}
+
+fn kinds(ends: [bool; 3]) -> usize {
+    ends.into_iter().filter(|seen| *seen).count()
 }
 
 /// UTF-16 by its mark, or by the zeros that ASCII has in it.
@@ -206,35 +226,46 @@ pub fn normalise(path: &Path, found: &Found, unpack_to: &Path) -> Result<PathBuf
 struct Lines {
     quoted: bool,
     previous: u8,
+    /// Ends seen, by kind: `\n`, `\r\n`, `\r`.
+    ends: [bool; 3],
+    after_return: bool,
 }
 
 impl Default for Lines {
     fn default() -> Self {
-        Self { quoted: false, previous: b'\n' }
+        Self { quoted: false, previous: b'\n', ends: [false; 3], after_return: false }
     }
 }
 
 impl Lines {
+    /// How many kinds of ends were seen, one at the very end aside.
+    fn kinds(&self) -> usize {
+        kinds(self.ends)
+    }
+
     fn ended_alike(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut ended = Vec::with_capacity(bytes.len());
         for &byte in bytes {
             match byte {
                 b'"' if self.quoted => self.quoted = false,
                 // A quote in the middle of a value is a character like others; after a quote it is the second of two.
-                b'"' if matches!(
-                    self.previous,
-                    b',' | b';' | b'\t' | b'|' | 1 | 0x1f | b' ' | b'\n' | b'\r' | b'"'
-                ) =>
-                {
+                b'"' if matches!(self.previous, b',' | b';' | b'\t' | b'|' | 1 | 0x1f | b'\n' | b'\r' | b'"') => {
                     self.quoted = true;
                 }
                 _ => {}
             }
+            match (self.after_return, byte) {
+                (true, b'\n') => self.ends[1] = true,
+                (true, _) => self.ends[2] = true,
+                (false, b'\n') => self.ends[0] |= !self.quoted,
+                _ => {}
+            }
             match byte {
-                b'\n' if !self.quoted && self.previous == b'\r' => {}
+                b'\n' if self.after_return => {}
                 b'\r' if !self.quoted => ended.push(b'\n'),
                 _ => ended.push(byte),
             }
+            self.after_return = byte == b'\r' && !self.quoted;
             self.previous = byte;
         }
         ended
@@ -278,7 +309,7 @@ mod tests {
                 scan.started = true;
                 scan.feed(chunk).expect("text");
             }
-            assert_eq!(scan.end(true).expect("text"), Found { encoding: None, mixed_ends: false }, "{size}");
+            assert_eq!(scan.end(true), Found { encoding: None, mixed_ends: false }, "{size}");
         }
     }
 
@@ -287,9 +318,11 @@ mod tests {
         assert_eq!(found(b"a\nb\n"), Some((None, false)));
         assert_eq!(found(b"a\r\nb\r\n"), Some((None, false)));
         assert_eq!(found(b"a\rb\r"), Some((None, false)));
-        for mixed in [&b"a\r\nb\nc"[..], b"a\nb\r", b"a\rb\r\n"] {
+        for mixed in [&b"a\r\nb\nc"[..], b"a\nb\rc", b"a\rb\r\n"] {
             assert_eq!(found(mixed), Some((None, true)), "{mixed:?}");
         }
+        // Those inside of a value are a part of it.
+        assert_eq!(found(b"\"a\r\nb\",\"c\rd\"\n1,2\n"), Some((None, false)));
     }
 
     #[test]

@@ -30,8 +30,9 @@ const SUSPICIOUS_RATIO: u64 = 100;
 /// How much of a gzip file is unpacked in any case.
 const HEAD_BYTES: u64 = 1 << 20;
 
-fn limit(packed: u64) -> u64 {
-    MAX_UNPACK_FREELY.max(packed.saturating_mul(MAX_UNPACK_RATIO))
+/// How far an archive of `packed` bytes may unpack, of which `freely` at any ratio.
+fn limit(packed: u64, freely: u64) -> u64 {
+    freely.max(packed.saturating_mul(MAX_UNPACK_RATIO))
 }
 
 fn damaged(what: &str, cause: impl std::fmt::Display) -> Error {
@@ -55,10 +56,16 @@ fn open(path: &Path) -> Result<(File, u64)> {
 /// # Errors
 /// When it is damaged, holds no text, or unpacks to more than a bill does.
 pub fn is_plain_gzip(path: &Path) -> Result<bool> {
+    is_plain_gzip_within(path, MAX_UNPACK_FREELY)
+}
+
+fn is_plain_gzip_within(path: &Path, freely: u64) -> Result<bool> {
     let (mut file, packed) = open(path)?;
+    let limit = limit(packed, freely);
     let broken = |e: std::io::Error| damaged("gzip file", e);
     let mut head = Vec::new();
-    let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(4096, &file));
+    // With small reads, so that what was read says how far the text has grown.
+    let mut decoder = flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(4096, &file));
     let count = pour(&mut decoder, HEAD_BYTES - 1, &broken, |bytes| {
         head.extend_from_slice(bytes);
         Ok(())
@@ -72,8 +79,8 @@ pub fn is_plain_gzip(path: &Path) -> Result<bool> {
         let said = u64::from(u32::from_le_bytes(length));
         if count > read.saturating_mul(SUSPICIOUS_RATIO) || said > packed.saturating_mul(SUSPICIOUS_RATIO) {
             let mut decoder = MultiGzDecoder::new(BufReader::new(open(path)?.0));
-            if pour(&mut decoder, limit(packed), &broken, |_| Ok(()))? > limit(packed) {
-                return Err(too_large(packed, limit(packed)));
+            if pour(&mut decoder, limit, &broken, |_| Ok(()))? > limit {
+                return Err(too_large(packed, limit));
             }
         }
     }
@@ -93,7 +100,12 @@ pub fn is_plain_gzip(path: &Path) -> Result<bool> {
 /// When the archive is damaged, protected, of a kind that is not known here, holds no CSV or several, or unpacks to more
 /// than a bill does; and when the disk is full.
 pub fn unpack(path: &Path, content: Content, unpack_to: &Path) -> Result<PathBuf> {
+    unpack_within(path, content, unpack_to, MAX_UNPACK_FREELY)
+}
+
+fn unpack_within(path: &Path, content: Content, unpack_to: &Path, freely: u64) -> Result<PathBuf> {
     let (file, packed) = open(path)?;
+    let limit = limit(packed, freely);
     let file = BufReader::new(file);
     match content {
         Content::Zip => {
@@ -105,11 +117,11 @@ pub fn unpack(path: &Path, content: Content, unpack_to: &Path) -> Result<PathBuf
                 }
                 other => damaged("zip archive", other),
             })?;
-            bounded(&mut entry, "zip archive", packed, limit(packed), unpack_to)
+            bounded(&mut entry, "zip archive", packed, limit, unpack_to)
         }
-        Content::Bzip2 => bounded(&mut MultiBzDecoder::new(file), "bzip2 file", packed, limit(packed), unpack_to),
-        Content::Zstd => bounded(&mut Frames::new(file), "zstd file", packed, limit(packed), unpack_to),
-        _ => bounded(&mut MultiGzDecoder::new(file), "gzip file", packed, limit(packed), unpack_to),
+        Content::Bzip2 => bounded(&mut MultiBzDecoder::new(file), "bzip2 file", packed, limit, unpack_to),
+        Content::Zstd => bounded(&mut Frames::new(file), "zstd file", packed, limit, unpack_to),
+        _ => bounded(&mut MultiGzDecoder::new(file), "gzip file", packed, limit, unpack_to),
     }
 }
 
@@ -136,7 +148,7 @@ fn only_csv<R: Read + Seek>(archive: &mut zip::ZipArchive<R>) -> Result<usize> {
         })
         .collect();
     let is_ours =
-        |name: &str| !name.starts_with("__macosx") && !name.rsplit('/').next().unwrap_or(name).starts_with('.');
+        |name: &str| !name.starts_with("__macosx") && !name.rsplit(['/', '\\']).next().unwrap_or(name).starts_with('.');
     let csvs: Vec<usize> =
         names.iter().filter(|(_, name)| name.ends_with(".csv") && is_ours(name)).map(|(index, _)| *index).collect();
     if let [only] = csvs.as_slice() {
@@ -240,12 +252,16 @@ mod tests {
 
     /// What an archive unpacks to, or why it does not.
     fn unpacked(content: Content, bytes: &[u8]) -> Result<String, String> {
+        unpacked_within(content, bytes, MAX_UNPACK_FREELY)
+    }
+
+    fn unpacked_within(content: Content, bytes: &[u8], freely: u64) -> Result<String, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("archive");
         std::fs::write(&path, bytes).expect("written");
         let inside = folder.path().join("inside");
         std::fs::create_dir(&inside).expect("a folder");
-        let result = unpack(&path, content, &inside).map(|path| {
+        let result = unpack_within(&path, content, &inside, freely).map(|path| {
             assert_eq!(path.parent(), Some(inside.as_path()));
             std::fs::read_to_string(path).expect("text")
         });
@@ -272,15 +288,16 @@ mod tests {
 
     #[test]
     fn what_grows_beyond_bills_is_left() {
-        let zeros = vec![b'0'; (MAX_UNPACK_FREELY + 2) as usize];
+        let freely = 3 << 20;
+        let zeros = vec![b'0'; freely as usize + 2];
         for (content, packed) in [(Content::Gzip, gzip(&zeros)), (Content::Zstd, zstd(&zeros))] {
-            let error = unpacked(content, &packed).expect_err("a bomb");
+            let error = unpacked_within(content, &packed, freely).expect_err("a bomb");
             assert!(error.starts_with("the archive unpacks to more than any bill does"), "{error}");
         }
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("bomb.csv.gz");
         std::fs::write(&path, gzip(&zeros)).expect("written");
-        let error = is_plain_gzip(&path).expect_err("a bomb").summary();
+        let error = is_plain_gzip_within(&path, freely).expect_err("a bomb").summary();
         assert!(error.starts_with("the archive unpacks to more than any bill does"), "{error}");
     }
 
