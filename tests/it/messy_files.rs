@@ -155,8 +155,8 @@ fn three_hundred_malformed_files_are_refused_in_plain_words() {
         write("parquet", &[bytes, b"PAR1"].concat());
     }
     let packed = gzip(good.repeat(300).as_bytes());
-    for at in 1..30 {
-        write("csv.gz", &packed[..packed.len() * at / 30]);
+    for at in 1..40 {
+        write("csv.gz", &packed[..packed.len() * at / 40]);
     }
     let days: ArrayRef =
         Arc::new(StringArray::from_iter_values((0..500).map(|day| format!("2026-03-{:02}", day % 28 + 1))));

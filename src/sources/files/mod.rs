@@ -16,6 +16,7 @@ use std::{
 };
 
 pub use folders::{looks_like_data, walk};
+pub use place::pattern_of;
 
 use super::columns::{Columns, Missing, identifier, quoted};
 use crate::error::{Error, Result};

@@ -106,8 +106,7 @@ pub fn pour(
     }
 }
 
-/// The text that DuckDB takes for this file: it reads every path with `*`, `?` or `[` as a pattern, in which `[*]` is
-/// the character itself, and splits it at backslashes. A name with both is reached by a link in `unpack_to`.
+/// The text that DuckDB takes for this file and no other. A file without one is reached by a link in `unpack_to`.
 ///
 /// # Errors
 /// When the folder of the database cannot be written so either.
@@ -131,7 +130,12 @@ pub fn pattern(path: &Path, unpack_to: &Path) -> Result<String> {
         .hint("rename the file, or the folder that the database is in"))
 }
 
-fn pattern_of(path: &Path) -> Result<Option<String>> {
+/// The text that DuckDB takes for this file and no other: it reads every path with `*`, `?` or `[` as a pattern, in which
+/// `[*]` is the character itself, and splits it at backslashes. There is none for a name with both, or not in UTF-8.
+///
+/// # Errors
+/// When there is no current folder.
+pub fn pattern_of(path: &Path) -> Result<Option<String>> {
     let path = std::path::absolute(path).map_err(|e| cannot_read(path).cause(e))?;
     let Some(text) = path.to_str() else { return Ok(None) };
     if !text.contains(['*', '?', '[']) {
