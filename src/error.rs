@@ -97,7 +97,7 @@ impl Error {
     /// The message and its causes on one line.
     pub fn summary(&self) -> String {
         let parts = [self.message.as_str()].into_iter().chain(self.causes.iter().map(String::as_str));
-        parts.collect::<Vec<_>>().join(": ").replace('\n', " ")
+        inert(&parts.collect::<Vec<_>>().join(": ")).replace('\n', " ")
     }
 
     /// The next steps.
@@ -117,18 +117,23 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.message)?;
+        write!(f, "{}", inert(&self.message))?;
         for cause in &self.causes {
-            write!(f, "\n  caused by: {}", cause.replace('\n', "\n    "))?;
+            write!(f, "\n  caused by: {}", inert(cause).replace('\n', "\n    "))?;
         }
         for hint in &self.hints {
-            write!(f, "\nhint: {hint}")?;
+            write!(f, "\nhint: {}", inert(hint))?;
         }
         Ok(())
     }
 }
 
 impl std::error::Error for Error {}
+
+/// Names of files and values in them may hold what moves a terminal.
+fn inert(text: &str) -> String {
+    text.replace(|character: char| character.is_control() && character != '\n', " ")
+}
 
 /// The candidate nearest in spelling to `wanted`, when it is near enough to be a typo of it.
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -152,6 +157,17 @@ mod tests {
             error.context("cannot ingest 2018-10").to_string(),
             "cannot ingest 2018-10\n  caused by: cannot read `a.csv`\n  caused by: No such file\nhint: check the path"
         );
+    }
+
+    #[test]
+    fn no_control_character_is_written() {
+        let error =
+            Error::input("cannot read `a\u{1b}[2J.csv`").cause("`\u{0}\u{9b}` is\nnot a number").hint("\u{7}mend it");
+        assert_eq!(
+            error.to_string(),
+            "cannot read `a [2J.csv`\n  caused by: `  ` is\n    not a number\nhint:  mend it"
+        );
+        assert_eq!(error.summary(), "cannot read `a [2J.csv`: `  ` is not a number");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Days, Months, NaiveDate};
 use serde::Serialize;
 
-use super::{ApiCost, IngestedPeriod, Outcome, Watcher, folder_beside};
+use super::{ApiCost, IngestedPeriod, Outcome, Watcher};
 use crate::{
     error::{Error, Result},
     model::{Granularity, Period, first_of_month},
@@ -165,7 +165,7 @@ pub fn ingest(
     watcher: &dyn Watcher,
 ) -> Result<Outcome> {
     let payer = aws.caller()?.account_id.clone();
-    let folder = folder_beside(store)?;
+    let folder = store.scratch()?;
     let explorer = CostExplorer::new(aws, settings);
     let period = Period { start: plan.start, end: plan.end };
     let mut outcome = Outcome::default();

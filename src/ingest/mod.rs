@@ -187,11 +187,11 @@ pub struct Done {
 /// When the paths name nothing, or the folder for unpacked archives cannot be made. What is wrong with
 /// one period goes to [`Outcome::failures`]; the others are loaded.
 pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Result<Outcome> {
-    let unpack_to = folder_beside(store)?;
+    let unpack_to = store.scratch()?;
     let found = manifest::discover(&request.paths)?;
     if found.deliveries.is_empty() && found.loose.is_empty() && found.failures.is_empty() {
         return Err(Error::input("there are no bills under the paths given")
-            .hint("bills are .parquet, .csv, .csv.gz and .csv.zip files, or AWS's folders with manifests"));
+            .hint("bills are .parquet and .csv files (also .gz, .zip, .bz2, .zst), or AWS's folders with manifests"));
     }
     let mut outcome = Outcome { superseded_files: found.superseded, failures: found.failures, ..Outcome::default() };
     let open = |path: &PathBuf, format: Option<Format>| {
@@ -299,23 +299,6 @@ fn bytes(unit: &Unit) -> u64 {
     unit.bills.iter().map(|bill| bill.size).sum()
 }
 
-/// A folder beside the database for what is needed until the command ends. One that a killed command left is
-/// removed: there is one writer at a time.
-fn folder_beside(store: &Store) -> Result<tempfile::TempDir> {
-    let folder = store.path().parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());
-    let prefix = format!(".unpacked-{}-", store.path().file_name().unwrap_or_default().to_string_lossy());
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&prefix) {
-            // What cannot be removed is in nobody's way.
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
-    tempfile::Builder::new()
-        .prefix(&prefix)
-        .tempdir_in(folder)
-        .map_err(|e| Error::input("cannot make a folder beside the database").cause(e))
-}
-
 fn cannot_ingest(path: &Path) -> String {
     format!("cannot ingest `{}`", path.display())
 }
@@ -419,6 +402,9 @@ fn is_of_its_period(unit: &Unit, loaded: &Loaded) -> Result<()> {
 
 /// A file that is being written while it is read gives half of two bills.
 fn unchanged_since_opened(bill: &Bill) -> Result<()> {
+    if bill.piped {
+        return Ok(());
+    }
     let now = files::stamp(&bill.path)?;
     if now.text == bill.stamp {
         return Ok(());

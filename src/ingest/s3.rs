@@ -10,7 +10,7 @@ use std::{
 use chrono::{Months, NaiveDate};
 use serde::Serialize;
 
-use super::{Done, Outcome, Request, Unit, Watcher, folder_beside, load_watched};
+use super::{Done, Outcome, Request, Unit, Watcher, load_watched};
 use crate::{
     error::{Error, Result},
     model::{Period, first_of_month},
@@ -143,7 +143,7 @@ pub fn ingest(
     done: &mut Done,
     watcher: &dyn Watcher,
 ) -> Result<Outcome> {
-    let unpack_to = folder_beside(store)?;
+    let unpack_to = store.scratch()?;
     let mut outcome = Outcome { failures: plan.failures, ..Outcome::default() };
     let mut periods = Vec::new();
     for planned in plan.periods {

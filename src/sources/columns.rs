@@ -1,6 +1,8 @@
 //! From a file's columns to the columns of `cost_line_items`: a small builder of SQL expressions.
 //! It never reads data; whether a column exists is all it asks.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
 
 /// What a column of a file holds, as far as casts differ.
@@ -159,17 +161,26 @@ impl Columns {
 
     /// The MAP of all columns that start with `prefix`, keyed by the rest; NULL when all are blank.
     pub fn map_of_prefix(&self, prefix: &str) -> Option<String> {
-        let mut keys: Vec<&str> = self.0.iter().filter_map(|column| column.name.strip_prefix(prefix)).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let values: Vec<String> = keys.iter().filter_map(|key| self.text(&format!("{prefix}{key}"))).collect();
-        let entries: Vec<String> =
-            keys.iter().zip(&values).map(|(key, value)| format!("{{'k': {}, 'v': {value}}}", quoted(key))).collect();
-        let any = coalesce(values)?;
-        Some(format!(
-            "CASE WHEN {any} IS NOT NULL THEN map_from_entries(list_filter([{}], lambda entry: entry.v IS NOT NULL)) END",
-            entries.join(", ")
-        ))
+        let mut by_key: BTreeMap<&str, Vec<&Column>> = BTreeMap::new();
+        for column in &self.0 {
+            if let Some(key) = column.name.strip_prefix(prefix) {
+                by_key.entry(key).or_default().push(column);
+            }
+        }
+        let value = |columns: &Vec<&Column>| match columns.as_slice() {
+            [text] if text.kind == Kind::Text => text.physical.clone(),
+            several => coalesce(several.iter().map(|column| text_of(column))).unwrap_or_default(),
+        };
+        let keys: Vec<String> = by_key.keys().map(|key| quoted(key)).collect();
+        let values: Vec<String> = by_key.values().map(value).collect();
+        // Blanks are left out of the list, not of each column: DuckDB's time grows with the square of the expressions.
+        (!keys.is_empty()).then(|| {
+            format!(
+                "map_from_entries(nullif(list_filter(list_zip([{}], [{}]), lambda entry: entry[2] <> ''), []))",
+                keys.join(", "),
+                values.join(", ")
+            )
+        })
     }
 
     /// One value of a map column; a text column is read as JSON.

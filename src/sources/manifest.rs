@@ -102,7 +102,7 @@ pub fn discover(paths: &[PathBuf]) -> Result<Found> {
                     data.entry(files::canonical(&file)?).or_insert(Loose { path: file, named: false });
                 }
             }
-        } else if is_manifest(&path) || (named && has_extension(&path, "json")) {
+        } else if path.is_file() && (is_manifest(&path) || (named && has_extension(&path, "json"))) {
             manifests.insert(path);
         } else {
             data.insert(files::canonical(&path)?, Loose { path, named });
@@ -175,18 +175,33 @@ fn is_status_table(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "cost_and_usage_data_status")
 }
 
-/// The paths that exist, with whether each was named itself and not by a pattern.
+/// The paths that exist, with whether each was named itself and not by a pattern. A path that exists is itself, whatever
+/// characters are in it.
+///
+/// # Errors
+/// When there is nothing of a name, or what a pattern matches cannot be looked at.
 fn expand(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>> {
     let mut expanded = Vec::new();
     for path in paths {
         let text = path.to_string_lossy();
-        if path.exists() {
+        let is_there = path.try_exists().map_err(|e| Error::input(format!("cannot read `{text}`")).cause(e))?;
+        if is_there {
             expanded.push((path.clone(), true));
-        } else if text.contains(['*', '?', '[']) {
-            let matches =
-                glob::glob(&text).map_err(|e| Error::input(format!("cannot read the pattern `{text}`")).cause(e))?;
+        } else if path.is_symlink() {
+            return Err(Error::input(format!("`{text}` is a link to a file that is not there")));
+        } else if path.to_str().is_some() && text.contains(['*', '?', '[']) {
+            let as_in_a_shell = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+            let matches = glob::glob_with(&text, as_in_a_shell)
+                .map_err(|e| Error::input(format!("cannot read the pattern `{text}`")).cause(e))?;
             let before = expanded.len();
-            expanded.extend(matches.filter_map(Result::ok).map(|path| (path, false)));
+            for found in matches {
+                let found = found
+                    .map_err(|e| Error::input(format!("cannot read `{}`", e.path().display())).cause(e.error()))?;
+                // Pipes and devices are read where they are named, and nowhere else.
+                if found.is_file() || found.is_dir() {
+                    expanded.push((found, false));
+                }
+            }
             if expanded.len() == before {
                 return Err(Error::input(format!("nothing matches `{text}`")));
             }
@@ -372,6 +387,24 @@ mod tests {
         assert_eq!(period_in("x/BILLING_PERIOD=2026-04/y"), april);
         assert_eq!(period_in("x/billing_period=2026-04/y"), april);
         assert_eq!(period_in("x/2026-04/y"), None);
+    }
+
+    #[test]
+    fn a_path_that_exists_is_itself_and_a_pattern_is_a_pattern() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["a[1].csv", "a1.csv", "b*.csv", "bx.csv", ".hidden.csv"] {
+            fs::write(folder.path().join(name), "x").expect("written");
+        }
+        let names = |pattern: &str| -> Vec<(String, bool)> {
+            let expanded = expand(&[folder.path().join(pattern)]).expect("there");
+            let name = |path: PathBuf| path.file_name().expect("a name").to_string_lossy().into_owned();
+            expanded.into_iter().map(|(path, named)| (name(path), named)).collect()
+        };
+        assert_eq!(names("a[1].csv"), [("a[1].csv".into(), true)]);
+        assert_eq!(names("b*.csv"), [("b*.csv".into(), true)]);
+        assert_eq!(names("a[12].csv"), [("a1.csv".into(), false)]);
+        assert_eq!(names("*.csv").len(), 4);
+        assert!(expand(&[folder.path().join("c*.csv")]).is_err());
     }
 
     #[test]

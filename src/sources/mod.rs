@@ -59,8 +59,10 @@ pub struct Bill {
     pub key: String,
     /// Bytes on disk.
     pub size: u64,
-    /// Changes when the file does: size and modification time.
+    /// Changes when the file does.
     pub stamp: String,
+    /// Whether it came out of a pipe, and is a copy that nobody else changes.
+    pub piped: bool,
     /// What tells its versions apart in the database: the stamp, or the ETag in a bucket.
     pub etag: String,
     pub format: Format,
@@ -84,7 +86,7 @@ pub enum Opened {
 
 /// Looks at the header of `path` and decides what it is.
 ///
-/// `unpack_to` is a folder for what cannot be read in place (zip archives). `data_source` names plain CSVs.
+/// `unpack_to` is a folder for what cannot be read in place: archives, pipes, text in other encodings. `data_source` names plain CSVs.
 ///
 /// # Errors
 /// When the file cannot be read or lacks a column that its format requires.
@@ -109,11 +111,14 @@ pub fn open_bill(path: &Path, hint: Option<Format>, data_source: Option<&str>, u
         Format::Focus => file.columns.renamed(|name| name.to_lowercase()),
         Format::Csv => file.columns.renamed(plain::column_name),
     };
-    let (line_items, version) = match format {
+    let (mut line_items, version) = match format {
         Format::Cur1 | Format::Cur2 => (cur::line_items(&columns, format)?, None),
         Format::Focus => (focus::line_items(&columns)?, Some(focus::version(&columns))),
         Format::Csv => (plain::line_items(&columns, data_source.unwrap_or("csv"))?, None),
     };
+    line_items.missing.extend(file.missing.clone());
+    let piped = file.piped.is_some();
+    let stamp = file.piped.clone().unwrap_or(stamp);
     let null_texts: &[&str] = match format {
         Format::Focus => &["", "NULL", "null"],
         _ => &[""],
@@ -125,6 +130,7 @@ pub fn open_bill(path: &Path, hint: Option<Format>, data_source: Option<&str>, u
         size: stamp.size,
         etag: stamp.text.clone(),
         stamp: stamp.text,
+        piped,
         format,
         version,
         line_items,

@@ -151,7 +151,7 @@ impl Store {
             })?;
             rows.collect()
         };
-        read().map_err(|e| self.error(&format!("cannot read `{}`", file.key), &e))
+        read().map_err(|e| self.reading_error(&format!("cannot read `{}`", file.key), &e))
     }
 
     /// Whether each file of `load` is stored whole and unchanged, and the other files that were loaded with
@@ -185,7 +185,9 @@ impl Store {
     /// Whether any row of a file has a value in an expression.
     pub fn has_values(&self, from: &str, expression: &str) -> Result<bool> {
         let sql = format!("SELECT EXISTS (FROM {from} WHERE {expression} IS NOT NULL)");
-        self.connection.query_row(&sql, [], |row| row.get(0)).map_err(|e| self.error("cannot read the file", &e))
+        self.connection
+            .query_row(&sql, [], |row| row.get(0))
+            .map_err(|e| self.reading_error("cannot read the file", &e))
     }
 
     /// Whether anything of a file is stored.
@@ -273,7 +275,7 @@ impl Store {
             (Some(rows), Some(_)) => Ok(rows.saturating_sub(inserted)),
             (None, Some(left_out)) => {
                 let sql = format!("SELECT count(*) FROM {} WHERE {left_out}", file.from);
-                self.connection.query_row(&sql, [], |row| row.get(0)).map_err(|e| self.error(&doing, &e))
+                self.connection.query_row(&sql, [], |row| row.get(0)).map_err(|e| self.reading_error(&doing, &e))
             }
             _ => Ok(0),
         }
@@ -289,7 +291,7 @@ impl Store {
                 .hint("every line of a bill needs one");
         }
         if !text.contains("Conversion Error") {
-            return self.error(doing, error);
+            return self.reading_error(doing, error);
         }
         // The transaction is aborted; a connection of its own may still read the file.
         let find = |(name, value, sql_type): &(String, String, &'static str)| {
@@ -307,7 +309,7 @@ impl Store {
         };
         match file.casts.iter().find_map(find) {
             Some(cause) => Error::input(doing).cause(cause).hint("mend the file, or fetch it again"),
-            None => self.error(doing, error),
+            None => self.reading_error(doing, error),
         }
     }
 

@@ -10,7 +10,9 @@ pub mod load;
 pub mod notices;
 pub mod overlap;
 pub mod queries;
+mod reading;
 mod schema;
+mod scratch;
 pub mod series;
 
 use std::{
@@ -74,6 +76,7 @@ impl Store {
         let mut store = Self::connect(path, config)?;
         store.connection.set_query_progress_tracking(true).map_err(|e| cannot_open(path, &e))?;
         schema::migrate(&mut store)?;
+        scratch::remove_left_behind(path);
         Ok(store)
     }
 
@@ -142,10 +145,6 @@ impl Store {
     pub fn with_account_names(mut self, names: BTreeMap<String, String>) -> Self {
         self.own_names = names;
         self
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     fn error(&self, doing: &str, error: &duckdb::Error) -> Error {

@@ -29,10 +29,13 @@ const MAY_USE: [(&str, &[&str]); 15] = [
 ];
 
 /// Where a crate may appear.
-const CRATES: [(&str, &[&str]); 22] = [
+const CRATES: [(&str, &[&str]); 25] = [
     ("duckdb", &["store"]),
     ("parquet", &["sources"]),
     ("arrow", &["sources"]),
+    ("encoding_rs", &["sources"]),
+    ("bzip2", &["sources"]),
+    ("ruzstd", &["sources"]),
     ("comfy_table", &["report"]),
     ("plotters", &["report"]),
     ("dialoguer", &["commands"]),

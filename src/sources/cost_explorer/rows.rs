@@ -9,6 +9,7 @@ use super::{Fetched, METRICS, Slice};
 use crate::{
     error::{Error, Result},
     model::ChargeCategory,
+    sources::{columns::quoted, files::pattern_of},
 };
 
 /// Names of Cost Explorer's services and the product codes that CUR has for them. Several names may be one
@@ -154,9 +155,11 @@ pub fn product_code(service: &str) -> Option<&'static str> {
 impl Fetched {
     /// A FROM item that reads the file in DuckDB.
     pub fn source_item(&self) -> String {
+        let path = pattern_of(&self.path).ok().flatten();
+        let path = path.unwrap_or_else(|| self.path.to_string_lossy().into_owned());
         format!(
-            "read_csv('{}', header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', nullstr = '')",
-            self.path.to_string_lossy().replace('\'', "''")
+            "read_csv({}, header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', nullstr = '')",
+            quoted(&path)
         )
     }
 }
