@@ -67,8 +67,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
     ))?;
 
     let mut store = Store::open(&settings)?;
-    let request =
-        Request { paths: vec![folder.path().join("bills")], format_hint: None, data_source: None, full_refresh: false };
+    let request = Request { paths: vec![folder.path().join("bills")], today, ..Request::default() };
     let outcome = ingest_watched(&mut store, &request, context)?;
     if let Some(error) = outcome.failures.into_iter().next() {
         return Err(error);

@@ -1,5 +1,5 @@
 use std::{
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -15,7 +15,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Context, print};
 use crate::{
-    error::{Error, ExitCode, Result},
+    config::with_mapping,
+    error::{Error, ExitCode, Result, nearest},
     ingest::{
         Done, Outcome, Request, Watcher,
         cost_explorer::{self, Span},
@@ -27,6 +28,9 @@ use crate::{
         self,
         aws::Aws,
         cost_explorer::Detail,
+        dates::DateOrder,
+        mapping::{self, Assignment, Mapping},
+        numbers::Decimal,
         s3::{Bucket, Export},
     },
     store::{Progress, Store, api::NameSource},
@@ -90,6 +94,30 @@ pub struct IngestArgs {
     #[arg(long, value_name = "NAME", value_parser = data_source_name)]
     data_source: Option<String>,
 
+    /// Column of plain CSV files that is a field, such as date=UsageDay, or currency:=EUR for all rows; repeatable
+    ///
+    /// Fields are date, cost, currency, account, account_name, payer_account_id, service, region, usage_type, operation,
+    /// resource, usage_amount, usage_unit, description, charge_category, line_item_type, purchase_option, provider,
+    /// invoice_id, tags and tag_KEY.
+    #[arg(long, value_name = "FIELD=COLUMN", value_parser = assignment)]
+    map: Vec<Assignment>,
+
+    /// Read plain CSV files by this mapping of the configuration, and keep them under its name
+    #[arg(long, value_name = "NAME", conflicts_with = "save_mapping")]
+    mapping: Option<String>,
+
+    /// Write what `--map`, `--date-order` and `--decimal` say into the configuration once the files are read
+    #[arg(long, value_name = "NAME", value_parser = data_source_name)]
+    save_mapping: Option<String>,
+
+    /// Order of dates such as 1/5/26, where a file does not decide
+    #[arg(long, value_enum, value_name = "ORDER")]
+    date_order: Option<DateOrder>,
+
+    /// Sign before the decimals, where a file does not decide
+    #[arg(long, value_enum, value_name = "SIGN")]
+    decimal: Option<Decimal>,
+
     /// Load again what is current already
     #[arg(long)]
     full_refresh: bool,
@@ -115,6 +143,10 @@ pub enum Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Split {
     Region,
+}
+
+fn assignment(text: &str) -> Result<Assignment, String> {
+    mapping::parse(text).map_err(|e| e.to_string())
 }
 
 fn data_source_name(name: &str) -> Result<String, String> {
@@ -153,17 +185,86 @@ enum Work {
 fn work(args: &IngestArgs, context: &Context) -> Result<Work> {
     match from(args, context)? {
         From::Disk => {
+            let mapping = mapping(args, context)?;
+            let saving = args.save_mapping.as_ref().map(|name| Saving::plan(name, &mapping, context)).transpose()?;
             let mut store = open(context)?;
+            let name = args.mapping.as_ref().or(args.save_mapping.as_ref()).filter(|_| mapping.names_fields());
             let request = Request {
                 paths: args.paths.clone(),
                 format_hint: args.format_hint,
-                data_source: args.data_source.clone(),
+                data_source: args.data_source.as_ref().or(name).cloned(),
+                mapping: (!mapping.is_empty()).then_some(mapping),
+                saved_mappings: context.loaded.config.mappings.clone(),
                 full_refresh: args.full_refresh,
+                today: args.as_of.unwrap_or(context.today),
             };
-            Ok(Work::Done(Box::new(ingest_watched(&mut store, &request, context)?)))
+            let outcome = ingest_watched(&mut store, &request, context)?;
+            if let Some(saving) = saving.filter(|_| outcome.failures.is_empty()) {
+                saving.write(context)?;
+            }
+            Ok(Work::Done(Box::new(outcome)))
         }
         From::CostExplorer => from_cost_explorer(args, context),
         From::S3(exports) => from_s3(&exports, args, context),
+    }
+}
+
+/// The mapping that the arguments name and say.
+fn mapping(args: &IngestArgs, context: &Context) -> Result<Mapping> {
+    let saved = &context.loaded.config.mappings;
+    let named = match &args.mapping {
+        None => Mapping::default(),
+        Some(name) => saved.get(name).cloned().ok_or_else(|| {
+            let error = Error::usage(format!("there is no mapping `{name}` in the configuration"));
+            match nearest(name, saved.keys().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(format!(
+                    "write it once: `ingest FILE --map date=COLUMN --map cost=COLUMN --save-mapping {name}`"
+                )),
+            }
+        })?,
+    };
+    let mapping = named.with(&args.map, args.date_order, args.decimal);
+    mapping.check()?;
+    if args.save_mapping.is_some() && !mapping.names_fields() {
+        return Err(Error::usage("there is nothing to save: `--save-mapping` needs `--map FIELD=COLUMN`"));
+    }
+    Ok(mapping)
+}
+
+/// A configuration with a mapping in it, to be written once the mapping has proved right.
+struct Saving {
+    path: PathBuf,
+    text: String,
+}
+
+impl Saving {
+    fn plan(name: &str, mapping: &Mapping, context: &Context) -> Result<Self> {
+        let path = context.loaded.file.clone().unwrap_or_else(|| "config.yaml".into());
+        let failed = |e: std::io::Error| Error::input(format!("cannot read `{}`", path.display())).cause(e);
+        let text = match std::fs::read_to_string(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            read => read.map_err(failed)?,
+        };
+        let text = with_mapping(&text, name, mapping)
+            .map_err(|e| e.context(format!("cannot save the mapping in `{}`", path.display())))?;
+        Ok(Self { path, text })
+    }
+
+    /// Writes beside the file, then over it: half a configuration is none.
+    fn write(&self, context: &Context) -> Result<()> {
+        let failed = |e: std::io::Error| Error::input(format!("cannot write `{}`", self.path.display())).cause(e);
+        let target = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        file.write_all(self.text.as_bytes()).map_err(failed)?;
+        let permissions = std::fs::metadata(&target).map(|metadata| metadata.permissions());
+        if let Ok(permissions) = permissions {
+            file.as_file().set_permissions(permissions).map_err(failed)?;
+        }
+        file.persist(&target).map_err(|e| failed(e.error))?;
+        context.note(&format!("wrote the mapping into `{}`", self.path.display()));
+        Ok(())
     }
 }
 
@@ -221,6 +322,17 @@ fn from(args: &IngestArgs, context: &Context) -> Result<From> {
     refuse((args.from.is_some() || args.to.is_some()) && !s3 && !explorer, "--from, --to", "S3 and Cost Explorer")?;
     refuse(args.dry_run && !s3 && !explorer, "--dry-run", "S3 and Cost Explorer; files on disk cost nothing")?;
     refuse(args.format_hint.is_some() && (s3 || explorer), "--format-hint", "files on disk")?;
+    refuse(!args.map.is_empty() && (s3 || explorer), "--map", "files on disk")?;
+    refuse(
+        (args.mapping.is_some() || args.save_mapping.is_some()) && (s3 || explorer),
+        "--mapping, --save-mapping",
+        "files on disk",
+    )?;
+    refuse(
+        (args.date_order.is_some() || args.decimal.is_some()) && (s3 || explorer),
+        "--date-order, --decimal",
+        "files on disk",
+    )?;
     refuse(args.data_source.is_some() && (s3 || explorer), "--data-source", "files on disk")?;
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from > to

@@ -15,10 +15,15 @@ use serde::Serialize;
 
 use crate::{
     error::{Error, Result},
-    sources::{self, Bill, Format, Opened, columns::Missing, files, manifest},
+    sources::{
+        self, Bill, Format, Opened,
+        columns::Missing,
+        dates, files, manifest,
+        mapping::{self, Mapping},
+    },
     store::{
         Progress, Store,
-        load::{Load, Loaded, LoadedPeriod, Replaced, SourceFile},
+        load::{Load, Loaded, LoadedPeriod, Replaced, Scope, SourceFile},
     },
 };
 
@@ -32,8 +37,14 @@ pub struct Request {
     pub format_hint: Option<Format>,
     /// The name under which plain CSVs are kept.
     pub data_source: Option<String>,
+    /// Which column of plain CSVs is which field, and how dates and numbers are written.
+    pub mapping: Option<Mapping>,
+    /// The mappings of the configuration.
+    pub saved_mappings: mapping::Settings,
     /// Loads even what is current.
     pub full_refresh: bool,
+    /// No day of a bill may be more than two years later.
+    pub today: NaiveDate,
 }
 
 /// Told what is going on, for a progress bar. Every method may be ignored.
@@ -172,8 +183,13 @@ pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Re
     }
     let mut outcome = Outcome { superseded_files: found.superseded, failures: found.failures, ..Outcome::default() };
     let open = |path: &PathBuf, format: Option<Format>| {
-        let hint = request.format_hint.or(format);
-        sources::open_bill(path, hint, request.data_source.as_deref(), unpack_to.path())
+        let options = sources::Options {
+            format: request.format_hint.or(format),
+            data_source: request.data_source.as_deref(),
+            mapping: request.mapping.as_ref(),
+            saved: Some(&request.saved_mappings),
+        };
+        sources::open_bill(path, options, unpack_to.path(), &|sql| store.ask(sql))
             .map_err(|e| e.context(cannot_ingest(path)))
     };
     let mut units = Vec::new();
@@ -309,12 +325,9 @@ fn data_source(request: &Request, format: Format) -> String {
 fn group(store: &Store, bills: Vec<Bill>, request: &Request, failures: &mut Vec<Error>, done: &mut Done) -> Vec<Unit> {
     let several = bills.len() > 1;
     let mut groups: Vec<(BTreeSet<_>, Vec<Bill>)> = Vec::new();
-    for bill in bills {
-        let source = data_source(request, bill.format);
-        let file = source_file(&bill);
-        // Of a file that breaks off, the first rows tell where it belongs; its load then says what is wrong.
-        let scopes =
-            if several { store.scopes(&file, false).or_else(|_| store.scopes(&file, true)) } else { Ok(Vec::new()) };
+    for mut bill in bills {
+        let source = bill.data_source.clone();
+        let scopes = if several { scopes(store, &mut bill, request.today) } else { Ok(Vec::new()) };
         let scopes = match scopes {
             Ok(scopes) => scopes,
             Err(error) => {
@@ -344,13 +357,49 @@ fn group(store: &Store, bills: Vec<Bill>, request: &Request, failures: &mut Vec<
             [first, rest @ ..] => format!("`{}` and {} more of the same period", first.path.display(), rest.len()),
             [] => String::new(),
         },
-        data_source: bills.first().map(|bill| data_source(request, bill.format)).unwrap_or_default(),
+        data_source: bills.first().map(|bill| bill.data_source.clone()).unwrap_or_default(),
         export: String::new(),
         assembly_id: String::new(),
         period: None,
         bills,
     });
     units.collect()
+}
+
+/// The days that a bill may have.
+fn days(today: NaiveDate) -> (NaiveDate, NaiveDate) {
+    (dates::FIRST_DAY, dates::last_day(today))
+}
+
+/// What a file is the money of. Of one that breaks off, the first rows tell where it belongs; its load then says
+/// what is wrong.
+fn scopes(store: &Store, bill: &mut Bill, today: NaiveDate) -> Result<Vec<Scope>> {
+    let all = match store.scopes(&source_file(bill), false, days(today)) {
+        Err(error) if error.is_of_a_value() => {
+            settle_forms(store, std::slice::from_mut(bill), today, error)?;
+            store.scopes(&source_file(bill), false, days(today))
+        }
+        read => read,
+    };
+    all.or_else(
+        |error| {
+            if error.is_of_a_value() { Err(error) } else { store.scopes(&source_file(bill), true, days(today)) }
+        },
+    )
+}
+
+/// Finds out how the dates and numbers of a unit are written, after a load failed with `error`.
+///
+/// # Errors
+/// When that does not help: what is wrong with a value, else `error`.
+fn settle_forms(store: &Store, bills: &mut [Bill], today: NaiveDate, error: Error) -> Result<()> {
+    let mut settled = false;
+    for bill in bills.iter_mut() {
+        let key = bill.key.clone();
+        settled |=
+            bill.settle_forms(today, &|sql| store.ask(sql)).map_err(|e| e.context(format!("cannot read `{key}`")))?;
+    }
+    if settled { Ok(()) } else { Err(error) }
 }
 
 fn source_file(bill: &Bill) -> SourceFile<'_> {
@@ -362,11 +411,20 @@ fn source_file(bill: &Bill) -> SourceFile<'_> {
         expressions: &bill.line_items.expressions,
         left_out: bill.line_items.left_out.as_ref().map(|(condition, _)| condition.as_str()),
         rows: bill.rows,
-        casts: &bill.line_items.casts,
     }
 }
 
 fn load(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outcome: &mut Outcome) -> Result<()> {
+    match load_once(store, unit, request, done, outcome) {
+        Err(error) if error.is_of_a_value() => {
+            settle_forms(store, &mut unit.bills, request.today, error)?;
+            load_once(store, unit, request, done, outcome)
+        }
+        loaded => loaded,
+    }
+}
+
+fn load_once(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outcome: &mut Outcome) -> Result<()> {
     settle_net(store, &mut unit.bills)?;
     if let Some(period) = unit.period {
         unit.bills.iter_mut().for_each(|bill| bill.settle_period(period));
@@ -375,6 +433,7 @@ fn load(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outc
         data_source: &unit.data_source,
         export: &unit.export,
         assembly_id: &unit.assembly_id,
+        days: days(request.today),
         files: unit.bills.iter().map(source_file).collect(),
     };
     let stored = store.stored(&load)?;
@@ -477,7 +536,7 @@ fn may_replace(unit: &Unit, request: &Request, done: &Done, siblings: &[String],
             .cause("replacing that would lose the others, keeping it would count some twice")
             .hint("ingest the files of a period in one command; `--full-refresh` replaces all the same"));
     }
-    if unit.bills.iter().any(|bill| bill.format == Format::Csv) && request.data_source.is_none() {
+    if unit.bills.iter().any(|bill| bill.format == Format::Csv && bill.data_source == Format::Csv.data_source()) {
         return Err(Error::input(format!("it would replace what came from `{key}`"))
             .hint("name the vendor of each with `--data-source NAME`; a restated bill replaces that of its own name"));
     }
