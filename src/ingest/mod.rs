@@ -2,6 +2,7 @@
 //! The only place where sources meet the store.
 
 pub mod cost_explorer;
+mod forms;
 pub mod s3;
 
 use std::{
@@ -18,12 +19,12 @@ use crate::{
     sources::{
         self, Bill, Format, Opened,
         columns::Missing,
-        dates, files, manifest,
+        files, manifest,
         mapping::{self, Mapping},
     },
     store::{
         Progress, Store,
-        load::{Load, Loaded, LoadedPeriod, Replaced, Scope, SourceFile},
+        load::{Load, Loaded, LoadedPeriod, Replaced, SourceFile},
     },
 };
 
@@ -327,7 +328,7 @@ fn group(store: &Store, bills: Vec<Bill>, request: &Request, failures: &mut Vec<
     let mut groups: Vec<(BTreeSet<_>, Vec<Bill>)> = Vec::new();
     for mut bill in bills {
         let source = bill.data_source.clone();
-        let scopes = if several { scopes(store, &mut bill, request.today) } else { Ok(Vec::new()) };
+        let scopes = if several { forms::scopes(store, &mut bill, request.today) } else { Ok(Vec::new()) };
         let scopes = match scopes {
             Ok(scopes) => scopes,
             Err(error) => {
@@ -366,42 +367,6 @@ fn group(store: &Store, bills: Vec<Bill>, request: &Request, failures: &mut Vec<
     units.collect()
 }
 
-/// The days that a bill may have.
-fn days(today: NaiveDate) -> (NaiveDate, NaiveDate) {
-    (dates::FIRST_DAY, dates::last_day(today))
-}
-
-/// What a file is the money of. Of one that breaks off, the first rows tell where it belongs; its load then says
-/// what is wrong.
-fn scopes(store: &Store, bill: &mut Bill, today: NaiveDate) -> Result<Vec<Scope>> {
-    let all = match store.scopes(&source_file(bill), false, days(today)) {
-        Err(error) if error.is_of_a_value() => {
-            settle_forms(store, std::slice::from_mut(bill), today, error)?;
-            store.scopes(&source_file(bill), false, days(today))
-        }
-        read => read,
-    };
-    all.or_else(
-        |error| {
-            if error.is_of_a_value() { Err(error) } else { store.scopes(&source_file(bill), true, days(today)) }
-        },
-    )
-}
-
-/// Finds out how the dates and numbers of a unit are written, after a load failed with `error`.
-///
-/// # Errors
-/// When that does not help: what is wrong with a value, else `error`.
-fn settle_forms(store: &Store, bills: &mut [Bill], today: NaiveDate, error: Error) -> Result<()> {
-    let mut settled = false;
-    for bill in bills.iter_mut() {
-        let key = bill.key.clone();
-        settled |=
-            bill.settle_forms(today, &|sql| store.ask(sql)).map_err(|e| e.context(format!("cannot read `{key}`")))?;
-    }
-    if settled { Ok(()) } else { Err(error) }
-}
-
 fn source_file(bill: &Bill) -> SourceFile<'_> {
     SourceFile {
         key: &bill.key,
@@ -417,7 +382,7 @@ fn source_file(bill: &Bill) -> SourceFile<'_> {
 fn load(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outcome: &mut Outcome) -> Result<()> {
     match load_once(store, unit, request, done, outcome) {
         Err(error) if error.is_of_a_value() => {
-            settle_forms(store, &mut unit.bills, request.today, error)?;
+            forms::settle(store, &mut unit.bills, request.today, error)?;
             load_once(store, unit, request, done, outcome)
         }
         loaded => loaded,
@@ -433,7 +398,7 @@ fn load_once(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done,
         data_source: &unit.data_source,
         export: &unit.export,
         assembly_id: &unit.assembly_id,
-        days: days(request.today),
+        days: forms::days(request.today),
         files: unit.bills.iter().map(source_file).collect(),
     };
     let stored = store.stored(&load)?;

@@ -55,33 +55,7 @@ pub fn refuse_lookalikes(
     lacking: &[&str],
     about: About,
 ) -> Result<()> {
-    let free: Vec<(usize, &Column)> =
-        columns.iter().enumerate().filter(|(_, column)| !fields.contains_key(column.physical.as_str())).collect();
-    let rows = (about.ask)(&format!("SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {} LIMIT {SAMPLE}", about.from))?;
-    let sample = |place: usize| -> Vec<&str> {
-        let values = rows.iter().filter_map(|row| row.get(place)?.as_deref()).map(str::trim);
-        values.filter(|value| !value.is_empty()).collect()
-    };
-    let mut suggested: Vec<(&str, String)> = Vec::new();
-    let mut unknown = Vec::new();
-    for field in lacking {
-        let taken = |column: &Column| suggested.iter().any(|(_, name)| *name == column.name);
-        let candidates = || free.iter().filter(|(_, column)| !taken(column));
-        let by_value = || candidates().find(|(place, _)| looks_like(field, &sample(*place)));
-        let by_name = || {
-            let named = candidates().filter(|(place, column)| {
-                // Rates between currencies are none.
-                has_word(field, &column.name) && (*field != "currency" || is_words(&sample(*place)))
-            });
-            // The first of those whose values fit as well.
-            named.max_by_key(|(place, _)| (looks_like(field, &sample(*place)), std::cmp::Reverse(*place)))
-        };
-        match by_name().or_else(by_value) {
-            Some((_, column)) => suggested.push((field, column.name.clone())),
-            None if *field != "currency" => unknown.push(*field),
-            None => {}
-        }
-    }
+    let (suggested, unknown) = suggestions(columns, fields, lacking, about)?;
     let cost = fields.iter().find(|(_, field)| *field == "cost").map(|(physical, _)| *physical);
     let cost = columns.iter().find(|column| Some(column.physical.as_str()) == cost).map(|column| column.name.as_str());
     let cost = cost.or_else(|| suggested.iter().find(|(field, _)| *field == "cost").map(|(_, name)| name.as_str()));
@@ -115,6 +89,55 @@ pub fn refuse_lookalikes(
     let error = error.hint(format!("if that is right: `{}`", command(about.path, mapping, &assigned)));
     let is_currency = required.is_empty() && in_name.is_none();
     Err(if is_currency { error.hint("or say the currency of all amounts: `--map currency:=USD`") } else { error })
+}
+
+/// The column that may be each of the fields `lacking`, and those fields that must be there and look like none.
+fn suggestions<'a>(
+    columns: &Columns,
+    fields: &BTreeMap<&str, String>,
+    lacking: &[&'a str],
+    about: About,
+) -> Result<(Vec<(&'a str, String)>, Vec<&'a str>)> {
+    let free: Vec<(usize, &Column)> =
+        columns.iter().enumerate().filter(|(_, column)| !fields.contains_key(column.physical.as_str())).collect();
+    let rows = (about.ask)(&format!("SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {} LIMIT {SAMPLE}", about.from))?;
+    let sample = |place: usize| -> Vec<&str> {
+        let values = rows.iter().filter_map(|row| row.get(place)?.as_deref()).map(str::trim);
+        values.filter(|value| !value.is_empty()).collect()
+    };
+    let mut suggested: Vec<(&'a str, String)> = Vec::new();
+    let mut unknown = Vec::new();
+    for field in lacking {
+        let taken = |column: &Column| suggested.iter().any(|(_, name)| *name == column.name);
+        let candidates = || free.iter().filter(|(_, column)| !taken(column));
+        let by_value = || candidates().find(|(place, _)| looks_like(field, &sample(*place)));
+        let by_name = || {
+            let named = candidates().filter(|(place, column)| {
+                // Rates between currencies are none.
+                has_word(field, &column.name) && (*field != "currency" || is_words(&sample(*place)))
+            });
+            // The first of those whose values fit as well.
+            named.max_by_key(|(place, _)| (looks_like(field, &sample(*place)), std::cmp::Reverse(*place)))
+        };
+        match by_name().or_else(by_value) {
+            Some((_, column)) => suggested.push((field, column.name.clone())),
+            None if *field != "currency" => unknown.push(*field),
+            None => {}
+        }
+    }
+    Ok((suggested, unknown))
+}
+
+/// The error that a file is no bill, with the command that reads it where columns look like a date and a cost.
+pub fn with_suggestion(error: Error, columns: &Columns, about: About) -> Error {
+    let lacking = ["date", "cost", "currency"];
+    match suggestions(columns, &BTreeMap::new(), &lacking, about) {
+        Ok((suggested, unknown)) if unknown.is_empty() => {
+            let assigned: Vec<(&str, &str)> = suggested.iter().map(|(field, name)| (*field, name.as_str())).collect();
+            error.hint(format!("if it is one: `{}`", command(about.path, &Mapping::default(), &assigned)))
+        }
+        _ => error.hint("`--map date=COLUMN --map cost=COLUMN` reads any other table"),
+    }
 }
 
 /// The command that reads `path` with these assignments of fields to columns, beside those that there are.

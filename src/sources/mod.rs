@@ -133,7 +133,11 @@ pub fn open_bill(path: &Path, options: Options, unpack_to: &Path, ask: &Ask) -> 
                     Format::Csv
                 }
                 (None, Ok(format)) => format,
-                (None, Err(error)) => return Ok(Opened::NotABill(error)),
+                (None, Err(error)) => {
+                    let from = file.as_from_item(&[""]);
+                    let about = About { path: &path.to_string_lossy(), from: &from, ask };
+                    return Ok(Opened::NotABill(looks::with_suggestion(error, &file.columns, about)));
+                }
             },
         },
     };
@@ -284,10 +288,8 @@ fn recognise(columns: &Columns, path: &Path) -> Result<Format> {
     if plain::is_meant(columns) {
         return Ok(Format::Csv);
     }
-    let error =
-        Error::input("this is not a bill").cause(format!("its columns are of no known format: {}", columns.preview(6)));
-    Err(error
+    Err(Error::input("this is not a bill")
+        .cause(format!("its columns are of no known format: {}", columns.preview(6)))
         .hint("known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, and CSV files with the columns `date` and `cost`")
-        .hint("`--map date=COLUMN --map cost=COLUMN` reads any other CSV")
         .hint("`--format-hint cur1|cur2|focus|csv` takes it for one of them and names the columns that it lacks"))
 }

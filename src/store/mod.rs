@@ -10,6 +10,7 @@ pub mod notices;
 pub mod queries;
 mod schema;
 pub mod series;
+mod texts;
 
 use std::{
     collections::BTreeMap,
