@@ -1,5 +1,5 @@
 use std::{
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -13,10 +13,9 @@ use chrono::{Days, NaiveDate};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Context, print};
+use super::{Context, print, saved_mapping};
 use crate::{
-    config::with_mapping,
-    error::{Error, ExitCode, Result, nearest},
+    error::{Error, ExitCode, Result},
     ingest::{
         Done, Outcome, Request, Watcher,
         cost_explorer::{self, Span},
@@ -186,7 +185,11 @@ fn work(args: &IngestArgs, context: &Context) -> Result<Work> {
     match from(args, context)? {
         From::Disk => {
             let mapping = mapping(args, context)?;
-            let saving = args.save_mapping.as_ref().map(|name| Saving::plan(name, &mapping, context)).transpose()?;
+            let saving = args
+                .save_mapping
+                .as_ref()
+                .map(|name| saved_mapping::Saving::plan(name, &mapping, context))
+                .transpose()?;
             let mut store = open(context)?;
             let name = args.mapping.as_ref().or(args.save_mapping.as_ref()).filter(|_| mapping.names_fields());
             let request = Request {
@@ -211,61 +214,13 @@ fn work(args: &IngestArgs, context: &Context) -> Result<Work> {
 
 /// The mapping that the arguments name and say.
 fn mapping(args: &IngestArgs, context: &Context) -> Result<Mapping> {
-    let saved = &context.loaded.config.mappings;
-    let named = match &args.mapping {
-        None => Mapping::default(),
-        Some(name) => saved.get(name).cloned().ok_or_else(|| {
-            let error = Error::usage(format!("there is no mapping `{name}` in the configuration"));
-            match nearest(name, saved.keys().map(String::as_str)) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error.hint(format!(
-                    "write it once: `ingest FILE --map date=COLUMN --map cost=COLUMN --save-mapping {name}`"
-                )),
-            }
-        })?,
-    };
+    let named = args.mapping.as_ref().map_or(Ok(Mapping::default()), |name| saved_mapping::named(name, context))?;
     let mapping = named.with(&args.map, args.date_order, args.decimal);
     mapping.check()?;
     if args.save_mapping.is_some() && !mapping.names_fields() {
         return Err(Error::usage("there is nothing to save: `--save-mapping` needs `--map FIELD=COLUMN`"));
     }
     Ok(mapping)
-}
-
-/// A configuration with a mapping in it, to be written once the mapping has proved right.
-struct Saving {
-    path: PathBuf,
-    text: String,
-}
-
-impl Saving {
-    fn plan(name: &str, mapping: &Mapping, context: &Context) -> Result<Self> {
-        let path = context.loaded.file.clone().unwrap_or_else(|| "config.yaml".into());
-        let failed = |e: std::io::Error| Error::input(format!("cannot read `{}`", path.display())).cause(e);
-        let text = match std::fs::read_to_string(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            read => read.map_err(failed)?,
-        };
-        let text = with_mapping(&text, name, mapping)
-            .map_err(|e| e.context(format!("cannot save the mapping in `{}`", path.display())))?;
-        Ok(Self { path, text })
-    }
-
-    /// Writes beside the file, then over it: half a configuration is none.
-    fn write(&self, context: &Context) -> Result<()> {
-        let failed = |e: std::io::Error| Error::input(format!("cannot write `{}`", self.path.display())).cause(e);
-        let target = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        file.write_all(self.text.as_bytes()).map_err(failed)?;
-        let permissions = std::fs::metadata(&target).map(|metadata| metadata.permissions());
-        if let Ok(permissions) = permissions {
-            file.as_file().set_permissions(permissions).map_err(failed)?;
-        }
-        file.persist(&target).map_err(|e| failed(e.error))?;
-        context.note(&format!("wrote the mapping into `{}`", self.path.display()));
-        Ok(())
-    }
 }
 
 /// Ingests as `ingest` does without options, and prints nothing but progress.
