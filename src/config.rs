@@ -1,6 +1,8 @@
 //! The configuration: the settings of every module added up, from the built-in defaults, a file, the
 //! environment and flags, in this order. Every value knows where it came from.
 
+mod saved;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -14,9 +16,11 @@ use crate::{
     analysis::detect,
     error::{Error, Result, nearest},
     notify::{self, planned::Plan},
-    sources::{aws, cost_explorer, s3},
+    sources::{aws, cost_explorer, mapping, s3},
     store,
 };
+
+pub use saved::with_mapping;
 
 /// The built-in defaults, which are the example file.
 pub const EXAMPLE: &str = include_str!("../config.example.yaml");
@@ -40,6 +44,8 @@ pub struct Config {
     pub cost_explorer: cost_explorer::Settings,
     /// Names of accounts by id, which win over all others.
     pub accounts: BTreeMap<String, String>,
+    /// How plain CSVs are read, by name.
+    pub mappings: mapping::Settings,
     pub language_model: agent::Settings,
     pub bedrock: agent::Bedrock,
     pub anthropic: agent::Anthropic,
@@ -146,6 +152,9 @@ fn merged(
     let config: Config = serde_yaml::from_value(merged).map_err(|e| invalid(e.to_string()))?;
     check(&config.anomaly)?;
     check_aws(&config)?;
+    for (name, mapping) in &config.mappings {
+        mapping.check().map_err(|e| invalid(format!("mappings.{name}: {}", e.summary())))?;
+    }
     config.notify.check()?;
     if !(1..=600).contains(&config.language_model.timeout_seconds) {
         return Err(Error::input("`language_model.timeout_seconds` must be from 1 to 600"));
@@ -241,6 +250,13 @@ fn merge(
             }
             Ok(())
         }
+        // The other one: mappings have names, and within them what a mapping says.
+        (base, Value::Mapping(new)) if prefix == "mappings" => {
+            let names = new.keys().filter_map(Value::as_str);
+            origins.extend(names.map(|name| (format!("mappings.{name}"), origin.to_owned())));
+            *base = Value::Mapping(new);
+            Ok(())
+        }
         // The place of a secret: a variable or a file, not both.
         (base, Value::Mapping(new)) if prefix == "anthropic.api_key" => {
             *base = Value::Mapping(new);
@@ -310,8 +326,14 @@ fn flatten(value: &Value, prefix: &str, origins: &BTreeMap<String, String>, entr
     entries.push(Entry {
         key: prefix.to_owned(),
         value: if is_secret(prefix) || has_password(&text) && !text.is_empty() { "********".into() } else { text },
-        origin: origins.get(prefix).cloned().unwrap_or_else(|| "default".into()),
+        origin: origin_of(prefix, origins).unwrap_or_else(|| "default".into()),
     });
+}
+
+/// The origin of a key, or of the nearest key above it that has one.
+fn origin_of(key: &str, origins: &BTreeMap<String, String>) -> Option<String> {
+    let above = key.match_indices('.').map(|(end, _)| &key[..end]);
+    std::iter::once(key).chain(above.collect::<Vec<_>>().into_iter().rev()).find_map(|key| origins.get(key).cloned())
 }
 
 /// Whether a key's value must not be shown.

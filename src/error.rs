@@ -24,6 +24,8 @@ pub enum ExitCode {
 pub enum Kind {
     /// A file, the configuration or the data.
     Input,
+    /// A value in a file that is not what its column holds.
+    Value,
     /// The command line.
     Usage,
     /// A service on the network.
@@ -49,6 +51,16 @@ impl Error {
     /// An error of a file, the configuration or the data.
     pub fn input(message: impl Into<String>) -> Self {
         Self::new(Kind::Input, message)
+    }
+
+    /// An error of the data: a value in a file is not what its column holds.
+    pub fn value(message: impl Into<String>) -> Self {
+        Self::new(Kind::Value, message)
+    }
+
+    /// Whether a value in a file is at fault; which one is for the reader of the file to find.
+    pub fn is_of_a_value(&self) -> bool {
+        self.kind == Kind::Value
     }
 
     /// An error of the command line.
@@ -107,7 +119,7 @@ impl Error {
 
     pub fn exit_code(&self) -> ExitCode {
         match self.kind {
-            Kind::Input => ExitCode::Failed,
+            Kind::Input | Kind::Value => ExitCode::Failed,
             Kind::Usage => ExitCode::Usage,
             Kind::Remote => ExitCode::Remote,
             Kind::Bug => ExitCode::Bug,

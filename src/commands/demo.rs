@@ -67,7 +67,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
     ))?;
 
     let mut store = Store::open(&settings)?;
-    let request = Request { paths: vec![folder.path().join("bills")], ..Request::default() };
+    let request = Request { paths: vec![folder.path().join("bills")], today, ..Request::default() };
     let outcome = ingest_watched(&mut store, &request, context)?;
     if let Some(error) = outcome.failures.into_iter().next() {
         return Err(error);

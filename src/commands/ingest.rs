@@ -13,7 +13,7 @@ use chrono::{Days, NaiveDate};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Context, print};
+use super::{Context, print, saved_mapping};
 use crate::{
     error::{Error, ExitCode, Result},
     ingest::{
@@ -27,6 +27,9 @@ use crate::{
         self,
         aws::Aws,
         cost_explorer::Detail,
+        dates::DateOrder,
+        mapping::{self, Assignment, Mapping},
+        numbers::Decimal,
         s3::{Bucket, Export},
     },
     store::{Progress, Store, api::NameSource},
@@ -95,6 +98,30 @@ pub struct IngestArgs {
     #[arg(long, conflicts_with = "full_refresh")]
     add: bool,
 
+    /// Column of plain CSV files that is a field, such as date=UsageDay, or currency:=EUR for all rows; repeatable
+    ///
+    /// Fields are date, cost, currency, account, account_name, payer_account_id, service, region, usage_type, operation,
+    /// resource, usage_amount, usage_unit, description, charge_category, line_item_type, purchase_option, provider,
+    /// invoice_id, tags and tag_KEY.
+    #[arg(long, value_name = "FIELD=COLUMN", value_parser = assignment)]
+    map: Vec<Assignment>,
+
+    /// Read plain CSV files by this mapping of the configuration, and keep them under its name
+    #[arg(long, value_name = "NAME", conflicts_with = "save_mapping")]
+    mapping: Option<String>,
+
+    /// Write what `--map`, `--date-order` and `--decimal` say into the configuration once the files are read
+    #[arg(long, value_name = "NAME", value_parser = data_source_name)]
+    save_mapping: Option<String>,
+
+    /// Order of dates such as 1/5/26, where a file does not decide
+    #[arg(long, value_enum, value_name = "ORDER")]
+    date_order: Option<DateOrder>,
+
+    /// Sign before the decimals, where a file does not decide
+    #[arg(long, value_enum, value_name = "SIGN")]
+    decimal: Option<Decimal>,
+
     /// Load again what is current already, and replace whatever is stored of the same accounts and files
     #[arg(long)]
     full_refresh: bool,
@@ -120,6 +147,10 @@ pub enum Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Split {
     Region,
+}
+
+fn assignment(text: &str) -> Result<Assignment, String> {
+    mapping::parse(text).map_err(|e| e.to_string())
 }
 
 fn data_source_name(name: &str) -> Result<String, String> {
@@ -158,19 +189,44 @@ enum Work {
 fn work(args: &IngestArgs, context: &Context) -> Result<Work> {
     match from(args, context)? {
         From::Disk => {
+            let mapping = mapping(args, context)?;
+            let saving = args
+                .save_mapping
+                .as_ref()
+                .map(|name| saved_mapping::Saving::plan(name, &mapping, context))
+                .transpose()?;
             let mut store = open(context)?;
+            let name = args.mapping.as_ref().or(args.save_mapping.as_ref()).filter(|_| mapping.names_fields());
             let request = Request {
                 paths: args.paths.clone(),
                 format_hint: args.format_hint,
-                data_source: args.data_source.clone(),
+                data_source: args.data_source.as_ref().or(name).cloned(),
+                mapping: (!mapping.is_empty()).then_some(mapping),
+                saved_mappings: context.loaded.config.mappings.clone(),
                 full_refresh: args.full_refresh,
                 add: args.add,
+                today: args.as_of.unwrap_or(context.today),
             };
-            Ok(Work::Done(Box::new(ingest_watched(&mut store, &request, context)?)))
+            let outcome = ingest_watched(&mut store, &request, context)?;
+            if let Some(saving) = saving.filter(|_| outcome.failures.is_empty()) {
+                saving.write(context)?;
+            }
+            Ok(Work::Done(Box::new(outcome)))
         }
         From::CostExplorer => from_cost_explorer(args, context),
         From::S3(exports) => from_s3(&exports, args, context),
     }
+}
+
+/// The mapping that the arguments name and say.
+fn mapping(args: &IngestArgs, context: &Context) -> Result<Mapping> {
+    let named = args.mapping.as_ref().map_or(Ok(Mapping::default()), |name| saved_mapping::named(name, context))?;
+    let mapping = named.with(&args.map, args.date_order, args.decimal);
+    mapping.check()?;
+    if args.save_mapping.is_some() && !mapping.names_fields() {
+        return Err(Error::usage("there is nothing to save: `--save-mapping` needs `--map FIELD=COLUMN`"));
+    }
+    Ok(mapping)
 }
 
 /// Ingests as `ingest` does without options, and prints nothing but progress.
@@ -227,6 +283,17 @@ fn from(args: &IngestArgs, context: &Context) -> Result<From> {
     refuse((args.from.is_some() || args.to.is_some()) && !s3 && !explorer, "--from, --to", "S3 and Cost Explorer")?;
     refuse(args.dry_run && !s3 && !explorer, "--dry-run", "S3 and Cost Explorer; files on disk cost nothing")?;
     refuse(args.format_hint.is_some() && (s3 || explorer), "--format-hint", "files on disk")?;
+    refuse(!args.map.is_empty() && (s3 || explorer), "--map", "files on disk")?;
+    refuse(
+        (args.mapping.is_some() || args.save_mapping.is_some()) && (s3 || explorer),
+        "--mapping, --save-mapping",
+        "files on disk",
+    )?;
+    refuse(
+        (args.date_order.is_some() || args.decimal.is_some()) && (s3 || explorer),
+        "--date-order, --decimal",
+        "files on disk",
+    )?;
     refuse(args.data_source.is_some() && (s3 || explorer), "--data-source", "files on disk")?;
     refuse(args.add && (s3 || explorer), "--add", "files on disk")?;
     if let (Some(from), Some(to)) = (args.from, args.to)

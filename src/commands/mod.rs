@@ -23,6 +23,7 @@ mod reconcile;
 mod report;
 mod run;
 mod sample_data;
+mod saved_mapping;
 mod selection;
 mod sql;
 mod tell;

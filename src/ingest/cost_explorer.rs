@@ -263,7 +263,6 @@ fn replace(
             expressions: &expressions,
             left_out: None,
             rows: Some(month.rows),
-            casts: &[],
         };
         files.push((month.period, file));
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use chrono::{Days, NaiveDate};
 
-use super::{Done, Outcome, Request, Unit, cannot_ingest, data_source, source_file};
+use super::{Done, Outcome, Request, Unit, cannot_ingest, forms};
 use crate::{
     error::{Error, Result},
     model::money,
@@ -23,12 +23,9 @@ use crate::{
 pub fn group(store: &Store, bills: Vec<Bill>, request: &Request, outcome: &mut Outcome, done: &mut Done) -> Vec<Unit> {
     let several = bills.len() > 1;
     let mut groups: Vec<(BTreeSet<_>, Vec<Bill>)> = Vec::new();
-    for bill in bills {
-        let source = data_source(request, bill.format);
-        let file = source_file(&bill);
-        // Of a file that breaks off, the first rows tell where it belongs; its load then says what is wrong.
-        let scopes =
-            if several { store.scopes(&file, false).or_else(|_| store.scopes(&file, true)) } else { Ok(Vec::new()) };
+    for mut bill in bills {
+        let source = bill.data_source.clone();
+        let scopes = if several { forms::scopes(store, &mut bill, request.today) } else { Ok(Vec::new()) };
         let scopes = match scopes {
             Ok(scopes) => scopes,
             Err(error) => {
@@ -70,7 +67,7 @@ pub fn group(store: &Store, bills: Vec<Bill>, request: &Request, outcome: &mut O
             [first, rest @ ..] => format!("`{}` and {} more of the same period", first.path.display(), rest.len()),
             [] => String::new(),
         },
-        data_source: bills.first().map(|bill| data_source(request, bill.format)).unwrap_or_default(),
+        data_source: bills.first().map(|bill| bill.data_source.clone()).unwrap_or_default(),
         export: String::new(),
         assembly_id: String::new(),
         period: None,
@@ -114,7 +111,8 @@ pub fn judge(unit: &Unit, request: &Request, done: &Done, siblings: &[String], f
             .hint("ingest one of the two"));
     }
     let fate = if mode == Mode::Force { Fate::Replaced } else { relation(unit, mode, former)? };
-    let unnamed = request.data_source.is_none() && unit.bills.iter().any(|bill| bill.format == Format::Csv);
+    let unnamed =
+        unit.bills.iter().any(|bill| bill.format == Format::Csv && bill.data_source == Format::Csv.data_source());
     match former.keys.iter().find(|key| !is_mine(key)) {
         Some(key) if fate == Fate::Replaced && unnamed && mode != Mode::Force => Err(Error::input(format!(
             "it would replace what came from `{key}`"

@@ -2,6 +2,7 @@
 //! The only place where sources meet the store.
 
 pub mod cost_explorer;
+mod forms;
 mod loose;
 pub mod s3;
 
@@ -16,7 +17,12 @@ use serde::Serialize;
 
 use crate::{
     error::{Error, Result},
-    sources::{self, Bill, Format, Opened, columns::Missing, files, manifest},
+    sources::{
+        self, Bill, Format, Opened,
+        columns::Missing,
+        files, manifest,
+        mapping::{self, Mapping},
+    },
     store::{
         Progress, Store,
         load::{Load, Loaded, LoadedPeriod, Mode, Replaced, SourceFile},
@@ -34,10 +40,16 @@ pub struct Request {
     pub format_hint: Option<Format>,
     /// The name under which plain CSVs are kept.
     pub data_source: Option<String>,
+    /// Which column of plain CSVs is which field, and how dates and numbers are written.
+    pub mapping: Option<Mapping>,
+    /// The mappings of the configuration.
+    pub saved_mappings: mapping::Settings,
     /// Loads even what is current, and replaces whatever is stored of the same accounts and files.
     pub full_refresh: bool,
     /// Counts the files beside what is stored of the same months, but for lines that are there already.
     pub add: bool,
+    /// No day of a bill may be more than two years later.
+    pub today: NaiveDate,
 }
 
 impl Request {
@@ -195,8 +207,13 @@ pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Re
     }
     let mut outcome = Outcome { superseded_files: found.superseded, failures: found.failures, ..Outcome::default() };
     let open = |path: &PathBuf, format: Option<Format>| {
-        let hint = request.format_hint.or(format);
-        sources::open_bill(path, hint, request.data_source.as_deref(), unpack_to.path())
+        let options = sources::Options {
+            format: request.format_hint.or(format),
+            data_source: request.data_source.as_deref(),
+            mapping: request.mapping.as_ref(),
+            saved: Some(&request.saved_mappings),
+        };
+        sources::open_bill(path, options, unpack_to.path(), &|sql| store.ask(sql))
             .map_err(|e| e.context(cannot_ingest(path)))
     };
     let mut units = Vec::new();
@@ -319,11 +336,20 @@ fn source_file(bill: &Bill) -> SourceFile<'_> {
         expressions: &bill.line_items.expressions,
         left_out: bill.line_items.left_out.as_ref().map(|(condition, _)| condition.as_str()),
         rows: bill.rows,
-        casts: &bill.line_items.casts,
     }
 }
 
 fn load(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outcome: &mut Outcome) -> Result<()> {
+    match load_once(store, unit, request, done, outcome) {
+        Err(error) if error.is_of_a_value() => {
+            forms::settle(store, &mut unit.bills, request.today, error)?;
+            load_once(store, unit, request, done, outcome)
+        }
+        loaded => loaded,
+    }
+}
+
+fn load_once(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outcome: &mut Outcome) -> Result<()> {
     settle_net(store, &mut unit.bills)?;
     if let Some(period) = unit.period {
         unit.bills.iter_mut().for_each(|bill| bill.settle_period(period));
@@ -332,6 +358,7 @@ fn load(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done, outc
         data_source: &unit.data_source,
         export: &unit.export,
         assembly_id: &unit.assembly_id,
+        days: forms::days(request.today),
         files: unit.bills.iter().map(source_file).collect(),
         mode: request.mode(),
     };

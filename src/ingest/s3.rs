@@ -163,14 +163,14 @@ pub fn ingest(
     let mut fetching = bucket.fetch(&objects);
     let fetched = fetching.bytes();
     watcher.fetching(to_fetch, std::sync::Arc::clone(&fetched));
-    let request = Request { full_refresh: wanted.full_refresh, ..Request::default() };
+    let request = Request { full_refresh: wanted.full_refresh, today: wanted.today, ..Request::default() };
     for (index, period) in periods.iter().enumerate() {
         let label = label(period);
         let unit = fetching.wait(index).and_then(|paths| {
             if period.fetch_bytes > 0 {
                 watcher.fetched(&rate(&label, period, fetching.bytes_per_second()));
             }
-            unit(period, &label, &paths, unpack_to.path())
+            unit(store, period, &label, &paths, unpack_to.path())
         });
         match unit {
             Ok(mut unit) => {
@@ -202,11 +202,12 @@ fn rate(label: &str, period: &Planned, bytes_per_second: f64) -> String {
     format!("{label}: {files}, {megabytes:.1} MB; {:.0} MB/s so far", bytes_per_second / 1e6)
 }
 
-fn unit(period: &Planned, label: &str, paths: &[PathBuf], unpack_to: &Path) -> Result<Unit> {
+fn unit(store: &Store, period: &Planned, label: &str, paths: &[PathBuf], unpack_to: &Path) -> Result<Unit> {
     let mut bills = Vec::with_capacity(paths.len());
     for (object, path) in period.objects.iter().zip(paths) {
         let context = || format!("cannot read `{}`", object.address());
-        let opened = sources::open_bill(path, Some(period.delivery.format), None, unpack_to);
+        let options = sources::Options { format: Some(period.delivery.format), ..sources::Options::default() };
+        let opened = sources::open_bill(path, options, unpack_to, &|sql| store.ask(sql));
         let mut bill = match opened.map_err(|e| e.context(context()))? {
             Opened::Bill(bill) => *bill,
             Opened::NotABill(error) => return Err(error.context(context())),

@@ -31,6 +31,42 @@ pub struct Column {
 #[derive(Clone, Debug)]
 pub struct Columns(Vec<Column>);
 
+/// What a value of a bill is, as far as it tells the forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The start of the charge: its day.
+    Start,
+    End,
+    PeriodStart,
+    PeriodEnd,
+    Money,
+    Quantity,
+}
+
+impl Role {
+    pub fn is_date(self) -> bool {
+        !matches!(self, Role::Money | Role::Quantity)
+    }
+
+    /// Whether figures depend on it; the others are only evidence.
+    pub fn counts(self) -> bool {
+        !matches!(self, Role::End | Role::PeriodEnd)
+    }
+}
+
+/// A column of a file that must hold dates or numbers.
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// Its name in the file.
+    pub name: String,
+    /// The name to read it by in SQL.
+    pub physical: String,
+    /// SQL of its text, NULL for blanks.
+    pub text: String,
+    pub kind: Kind,
+    pub role: Role,
+}
+
 /// A column that a file does not have, and what its user loses.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Missing {
@@ -46,8 +82,10 @@ pub struct LineItems {
     /// Rows to leave out, when the file may hold any: a condition, and what they are.
     pub left_out: Option<(String, &'static str)>,
     pub missing: Vec<Missing>,
-    /// Text that must be a number or a time: name in the file, SQL of the text, SQL type.
-    pub casts: Vec<(String, String, &'static str)>,
+    /// The columns of the file that must hold dates or numbers.
+    pub values: Vec<Value>,
+    /// Whether something says which currency amounts are in.
+    pub says_currency: bool,
 }
 
 impl Columns {
@@ -59,6 +97,11 @@ impl Columns {
     pub fn renamed(&self, rename: impl Fn(&str) -> String) -> Self {
         let renamed = self.0.iter().map(|column| Column { name: rename(&column.name), ..column.clone() });
         Self(renamed.collect())
+    }
+
+    /// The columns in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &Column> + Clone {
+        self.0.iter()
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -145,16 +188,20 @@ impl Columns {
         })
     }
 
-    /// What of `wanted`, pairs of a name and an SQL type, is text that must be cast: name in the file, SQL
-    /// of the text, SQL type.
-    pub fn casts(
-        &self,
-        wanted: impl Iterator<Item = (&'static str, &'static str)>,
-    ) -> Vec<(String, String, &'static str)> {
+    /// Those of `wanted` that there are, each with what it is.
+    pub fn values(&self, wanted: impl IntoIterator<Item = (&'static str, Role)>) -> Vec<Value> {
+        let value = |column: &Column, role: Role| Value {
+            name: column.physical.trim_matches('"').replace("\"\"", "\""),
+            physical: column.physical.clone(),
+            text: text_of(column),
+            kind: column.kind,
+            role,
+        };
         wanted
-            .flat_map(|(name, sql_type)| {
-                let columns = self.0.iter().filter(move |column| column.name == name && column.kind == Kind::Text);
-                columns.map(move |column| (column.physical.trim_matches('"').to_owned(), text_of(column), sql_type))
+            .into_iter()
+            .flat_map(|(name, role)| {
+                let columns = self.0.iter().filter(move |column| column.name == name);
+                columns.map(move |column| value(column, role))
             })
             .collect()
     }
@@ -200,8 +247,8 @@ impl Columns {
 /// Text is read with its offset, which a plain TIMESTAMP would drop.
 fn time_of(column: &Column, cast: &str) -> String {
     match column.kind {
-        Kind::Text => format!("CAST({cast}({} AS TIMESTAMPTZ) AS TIMESTAMP)", text_of(column)),
-        _ => format!("CAST({} AS TIMESTAMP)", column.physical),
+        Kind::Time => format!("CAST({} AS TIMESTAMP)", column.physical),
+        _ => format!("CAST({cast}({} AS TIMESTAMPTZ) AS TIMESTAMP)", text_of(column)),
     }
 }
 
@@ -236,6 +283,8 @@ pub fn identifier(name: &str) -> String {
 /// CSV and parquet: `lineItem/UsageStartDate` becomes `line_item_usage_start_date`,
 /// `reservation/ReservationARN` becomes `reservation_reservation_a_r_n`.
 ///
+/// Letters of other scripts stay as they are, so that `user:部署` and `user:環境` stay two keys.
+///
 /// Source: AWS CUR user guide, "Querying CUR using Athena" (column names).
 pub fn cur_column_name(header: &str) -> String {
     let mut name = String::with_capacity(header.len() + 8);
@@ -243,7 +292,7 @@ pub fn cur_column_name(header: &str) -> String {
         if character.is_ascii_uppercase() {
             name.push('_');
             name.push(character.to_ascii_lowercase());
-        } else if character.is_ascii_lowercase() || character.is_ascii_digit() {
+        } else if character.is_ascii_alphanumeric() || is_of_a_word(character) {
             name.push(character);
         } else {
             name.push('_');
@@ -251,6 +300,11 @@ pub fn cur_column_name(header: &str) -> String {
     }
     let parts: Vec<&str> = name.split('_').filter(|part| !part.is_empty()).collect();
     parts.join("_")
+}
+
+/// Whether a character beyond ASCII is a part of a word: letters, their marks, digits.
+fn is_of_a_word(character: char) -> bool {
+    !character.is_ascii() && !character.is_whitespace() && !character.is_control()
 }
 
 #[cfg(test)]
@@ -277,6 +331,9 @@ mod tests {
             ("product/servicecode", "product_servicecode"),
             ("resourceTags/user:CostCenter", "resource_tags_user_cost_center"),
             ("line_item_usage_type", "line_item_usage_type"),
+            ("resourceTags/user:部署", "resource_tags_user_部署"),
+            ("resourceTags/user:環境", "resource_tags_user_環境"),
+            ("resourceTags/user:แผนก", "resource_tags_user_แผนก"),
         ] {
             assert_eq!(cur_column_name(header), expected);
         }

@@ -6,33 +6,35 @@ use std::path::Path;
 
 use super::{
     Format,
-    columns::{Columns, LineItems, Missing, coalesce, cur_column_name},
+    columns::{Columns, Kind, LineItems, Missing, Role, coalesce, cur_column_name},
 };
 use crate::error::Result;
 
 /// Operations of split cost allocation rows: the same EC2 money again, by pod and by task.
 const SPLIT_COST_OPERATIONS: &str = "'EKSPod-EC2', 'ECSTask-EC2'";
 
+const USAGE_AMOUNT: &str = "line_item_usage_amount";
 const RI_EFFECTIVE_COST: &str = "reservation_effective_cost";
 const RI_UNUSED_RECURRING_FEE: &str = "reservation_unused_recurring_fee";
 const SP_EFFECTIVE_COST: &str = "savings_plan_savings_plan_effective_cost";
 const SP_TOTAL_COMMITMENT: &str = "savings_plan_total_commitment_to_date";
+const SP_USED_COMMITMENT: &str = "savings_plan_used_commitment";
 
 /// The column that says whether net costs are filled.
 pub const NET_UNBLENDED_COST: &str = "line_item_net_unblended_cost";
 
 /// Columns that costs are made of.
-const NUMBERS: [&str; 17] = [
+const NUMBERS: [&str; 19] = [
     "line_item_unblended_cost",
     NET_UNBLENDED_COST,
     "line_item_blended_cost",
-    "line_item_usage_amount",
+    USAGE_AMOUNT,
     "pricing_public_on_demand_cost",
     RI_EFFECTIVE_COST,
     RI_UNUSED_RECURRING_FEE,
     SP_EFFECTIVE_COST,
     SP_TOTAL_COMMITMENT,
-    "savings_plan_used_commitment",
+    SP_USED_COMMITMENT,
     "reservation_net_effective_cost",
     "reservation_unused_amortized_upfront_fee_for_billing_period",
     "reservation_net_unused_amortized_upfront_fee_for_billing_period",
@@ -40,6 +42,8 @@ const NUMBERS: [&str; 17] = [
     "savings_plan_net_savings_plan_effective_cost",
     "savings_plan_net_recurring_commitment_for_billing_period",
     "savings_plan_recurring_commitment_for_billing_period",
+    "savings_plan_net_amortized_upfront_commitment_for_billing_period",
+    "savings_plan_amortized_upfront_commitment_for_billing_period",
 ];
 
 /// Columns that only CUR 2.0 has.
@@ -54,14 +58,31 @@ const CUR2_COLUMNS: [&str; 8] = [
     "line_item_user_identifier",
 ];
 
+/// Columns that every legacy report has: AWS writes all of them, in no report a selection.
+const CUR1_COLUMNS: [&str; 8] = [
+    "identity_line_item_id",
+    "identity_time_interval",
+    "bill_bill_type",
+    "bill_billing_entity",
+    "bill_payer_account_id",
+    "bill_billing_period_start_date",
+    "line_item_usage_account_id",
+    "line_item_blended_cost",
+];
+
 /// Which of the two generations a CUR file is, by its columns or the partition folder that it lies in.
+///
+/// The legacy report has `lineItem/…` in CSV, and in parquet always all its columns. CUR 2.0 is what a query
+/// selects, and has `line_item_…` in CSV, too.
 pub fn generation(columns: &Columns, path: &Path) -> Format {
     let renamed = columns.renamed(cur_column_name);
     let in_partition =
         path.components().any(|part| part.as_os_str().to_string_lossy().to_lowercase().starts_with("billing_period="));
+    let is_csv = columns.iter().all(|column| column.kind == Kind::Text);
+    let is_selection = CUR1_COLUMNS.iter().any(|name| !renamed.has(name));
     if columns.has_prefix("lineItem/") {
         Format::Cur1
-    } else if in_partition || CUR2_COLUMNS.iter().any(|name| renamed.has(name)) {
+    } else if in_partition || CUR2_COLUMNS.iter().any(|name| renamed.has(name)) || is_csv || is_selection {
         Format::Cur2
     } else {
         Format::Cur1
@@ -130,10 +151,16 @@ pub fn line_items(columns: &Columns, format: Format) -> Result<LineItems> {
         None => columns.text("split_line_item_parent_resource_id").map(|parent| format!("{parent} IS NOT NULL")),
     };
     let left_out = split.map(|split| (split, "split cost allocation rows (EC2 money again, by pod and task)"));
-    let numbers = NUMBERS.iter().map(|name| (*name, "DOUBLE"));
-    let times = ["line_item_usage_start_date", "bill_billing_period_start_date"].map(|name| (name, "TIMESTAMPTZ"));
-    let casts = columns.casts(numbers.chain(times));
-    Ok(LineItems { expressions, left_out, missing: missing(columns), casts })
+    let numbers = NUMBERS.map(|name| (name, if name == USAGE_AMOUNT { Role::Quantity } else { Role::Money }));
+    let times = [
+        ("line_item_usage_start_date", Role::Start),
+        ("line_item_usage_end_date", Role::End),
+        ("bill_billing_period_start_date", Role::PeriodStart),
+        ("bill_billing_period_end_date", Role::PeriodEnd),
+    ];
+    let values = columns.values(numbers.into_iter().chain(times));
+    let says_currency = columns.has("line_item_currency_code");
+    Ok(LineItems { expressions, left_out, missing: missing(columns), values, says_currency })
 }
 
 fn billing_period(columns: &Columns, start: &str) -> String {
@@ -260,12 +287,13 @@ impl Costs<'_> {
         format!("COALESCE(CASE {} {} ELSE {unblended} END, {unblended})", self.line_item_type(), whens.join(" "))
     }
 
-    /// What of a Savings Plan's commitment went unused. There are no net columns of the totals, so the
-    /// net cost scales the gross one by the discount on the commitment itself.
+    /// What of a Savings Plan's commitment went unused; nothing where the total is blank, for the covered usage
+    /// has the cost of what was used. There are no net columns of the totals, so the net cost scales the gross
+    /// one by the discount on the commitment itself.
     fn unused_savings_plan(&self, net: bool) -> Option<String> {
         let number = |name: &str| self.columns.number(name);
         let unused =
-            format!("({} - COALESCE({}, 0))", number(SP_TOTAL_COMMITMENT)?, number("savings_plan_used_commitment")?);
+            format!("COALESCE({} - COALESCE({}, 0), 0)", number(SP_TOTAL_COMMITMENT)?, number(SP_USED_COMMITMENT)?);
         let ratio = |net: &str, gross: &str| Some(format!("{} / nullif({}, 0)", number(net)?, number(gross)?));
         let ratios = [
             ratio(
@@ -302,7 +330,9 @@ fn missing(columns: &Columns) -> Vec<Missing> {
     }
     if columns.has(SP_EFFECTIVE_COST) {
         check("line_item_line_item_description", "refunds of Savings Plans count in the amortized cost");
-        check(SP_TOTAL_COMMITMENT, "unused Savings Plans are not in the amortized cost");
+        for name in [SP_TOTAL_COMMITMENT, SP_USED_COMMITMENT] {
+            check(name, "unused Savings Plans are not in the amortized cost");
+        }
     }
     check("line_item_usage_type", "no breakdown by usage type");
     check("line_item_operation", "no breakdown by operation");

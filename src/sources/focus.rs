@@ -1,7 +1,7 @@
 //! FOCUS cost and usage files, 1.0 to 1.4, of any provider: which column is which fact.
 //! Mapping by the definitions of the FOCUS specification (focus.finops.org).
 
-use super::columns::{Columns, LineItems, Missing, coalesce};
+use super::columns::{Columns, LineItems, Missing, Role, coalesce};
 use crate::error::Result;
 
 /// The version of the specification that the columns show.
@@ -40,6 +40,8 @@ pub fn line_items(columns: &Columns) -> Result<LineItems> {
         coalesce(found.chain([otherwise.to_owned()])).unwrap_or_default()
     };
     let start = columns.time("chargeperiodstart").unwrap_or_default();
+    let names = ["serviceprovidername", "providername", "publishername", "invoiceissuername"];
+    let provider = provider(&first(&names, "'unknown'"));
     let billed = format!("COALESCE({}, 0)", number("billedcost"));
     let effective = format!("COALESCE({}, 0)", number("effectivecost"));
     let billing_period = coalesce([columns.time("billingperiodstart"), Some(start.clone())].into_iter().flatten());
@@ -48,14 +50,9 @@ pub fn line_items(columns: &Columns) -> Result<LineItems> {
         ("usage_end", columns.lenient_time("chargeperiodend").unwrap_or_else(|| "NULL".into())),
         ("usage_date", format!("CAST({start} AS DATE)")),
         ("billing_period", format!("CAST(date_trunc('month', {}) AS DATE)", billing_period.unwrap_or_default())),
-        (
-            "provider",
-            provider(&first(
-                &["serviceprovidername", "providername", "publishername", "invoiceissuername"],
-                "'unknown'",
-            )),
-        ),
-        ("payer_account_id", first(&["billingaccountid", "subaccountid"], "'unknown'")),
+        ("provider", provider.clone()),
+        // Where no account is named the provider's own name tells one bill from another.
+        ("payer_account_id", first(&["billingaccountid", "subaccountid"], &provider)),
         ("usage_account_id", first(&["subaccountid", "billingaccountid"], "'unknown'")),
         ("usage_account_name", account_name(columns)),
         ("product_code", first(&["x_servicecode", "servicename"], "'unknown'")),
@@ -89,10 +86,19 @@ pub fn line_items(columns: &Columns) -> Result<LineItems> {
         ("tags", columns.map("tags").unwrap_or_else(|| "NULL".into())),
         ("cost_categories", "NULL".into()),
     ];
-    let numbers = ["billedcost", "effectivecost", "listcost", "consumedquantity", "usagequantity"];
-    let times = ["chargeperiodstart", "billingperiodstart"];
-    let casts = numbers.map(|name| (name, "DOUBLE")).into_iter().chain(times.map(|name| (name, "TIMESTAMPTZ")));
-    Ok(LineItems { expressions, left_out: None, missing: missing(columns), casts: columns.casts(casts) })
+    let values = columns.values([
+        ("billedcost", Role::Money),
+        ("effectivecost", Role::Money),
+        ("listcost", Role::Money),
+        ("consumedquantity", Role::Quantity),
+        ("usagequantity", Role::Quantity),
+        ("chargeperiodstart", Role::Start),
+        ("chargeperiodend", Role::End),
+        ("billingperiodstart", Role::PeriodStart),
+        ("billingperiodend", Role::PeriodEnd),
+    ]);
+    let says_currency = columns.has("billingcurrency");
+    Ok(LineItems { expressions, left_out: None, missing: missing(columns), values, says_currency })
 }
 
 /// The five categories in the specification's case; anything else is usage, so that no money is lost from sight.

@@ -32,6 +32,8 @@ pub struct Load<'a> {
     pub data_source: &'a str,
     pub export: &'a str,
     pub assembly_id: &'a str,
+    /// The first and the last day that may be in them.
+    pub days: (NaiveDate, NaiveDate),
     pub files: Vec<SourceFile<'a>>,
     /// What becomes of what is stored and of files that hold the same days.
     pub mode: Mode,
@@ -62,8 +64,6 @@ pub struct SourceFile<'a> {
     pub left_out: Option<&'a str>,
     /// Rows of the file, where that is known without reading it.
     pub rows: Option<u64>,
-    /// Text that must be a number or a time: name in the file, SQL of the text, SQL type.
-    pub casts: &'a [(String, String, &'static str)],
 }
 
 /// What the database now holds of one period of one payer, and what was there before.
@@ -132,26 +132,32 @@ pub(super) fn exact_credits(prefix: &str) -> String {
 
 impl Store {
     /// The scopes of one file, read from the few columns that say it; of all rows or of the first ones.
-    pub fn scopes(&self, file: &SourceFile, first_rows: bool) -> Result<Vec<Scope>> {
+    pub fn scopes(&self, file: &SourceFile, first_rows: bool, days: (NaiveDate, NaiveDate)) -> Result<Vec<Scope>> {
         let expression = |column: &str| {
             let found = file.expressions.iter().find(|(name, _)| *name == column);
             found.map_or("NULL", |(_, sql)| sql.as_str())
         };
         let sql = format!(
-            "SELECT DISTINCT {}, {} FROM {}",
+            "SELECT DISTINCT {}, CAST({} AS VARCHAR) FROM {}",
             expression("payer_account_id"),
             expression("billing_period"),
             if first_rows { format!("(FROM {} LIMIT 100)", file.from) } else { file.from.to_owned() }
         );
-        let read = || -> duckdb::Result<Vec<Scope>> {
+        let doing = format!("cannot read `{}`", file.key);
+        let read = || -> duckdb::Result<Vec<(Option<String>, Option<String>)>> {
             let mut statement = self.connection.prepare(&sql)?;
-            let rows = statement.query_map([], |row| {
-                let payer: Option<String> = row.get(0)?;
-                Ok((payer.unwrap_or_default(), row.get(1)?))
-            })?;
-            rows.collect()
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         };
-        read().map_err(|e| self.reading_error(&format!("cannot read `{}`", file.key), &e))
+        let rows = read().map_err(|e| self.explain(&doing, &e))?;
+        let scope = |(payer, period): (Option<String>, Option<String>)| {
+            let period = period.and_then(|period| period.parse::<NaiveDate>().ok());
+            let (first, last) = days;
+            let Some(period) = period.filter(|period| (first..=last).contains(period)) else {
+                return Err(Error::value(&doing).cause("a row has no billing period, or one beyond belief"));
+            };
+            Ok((payer.unwrap_or_default(), period))
+        };
+        rows.into_iter().map(scope).collect()
     }
 
     /// Whether each file of `load` is stored whole and unchanged, and the other files that were loaded with
@@ -234,7 +240,9 @@ impl Store {
         for file in &load.files {
             loaded.left_out += self.insert(id, load.data_source, file)?;
         }
+        self.clean_texts(id)?;
         self.aggregate(id)?;
+        self.check_days(load.days)?;
         // The files of a delivery are its parts; of loose files only the lines tell.
         if load.export.is_empty() && load.files.len() > 1 {
             loaded.counted_once = self.count_once(id, load.mode == Mode::Add)?;
@@ -270,7 +278,7 @@ impl Store {
             expressions.join(", "),
             file.from
         );
-        let inserted = self.connection.execute(&sql, []).map_err(|e| self.explain(&doing, &e, file))? as u64;
+        let inserted = self.connection.execute(&sql, []).map_err(|e| self.explain(&doing, &e))? as u64;
         match (file.rows, file.left_out) {
             (Some(rows), Some(_)) => Ok(rows.saturating_sub(inserted)),
             (None, Some(left_out)) => {
@@ -281,35 +289,51 @@ impl Store {
         }
     }
 
-    /// Names the column, the row and the value that a load failed on, where DuckDB does not.
-    fn explain(&self, doing: &str, error: &duckdb::Error, file: &SourceFile) -> Error {
+    /// Tells what of a file failed to load: a value, or something else.
+    fn explain(&self, doing: &str, error: &duckdb::Error) -> Error {
         let text = error.to_string();
         if let Some((_, rest)) = text.split_once("NOT NULL constraint failed: cost_line_items.") {
             let column: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            return Error::input(doing)
+            return Error::value(doing)
                 .cause(format!("a row has no `{column}`"))
                 .hint("every line of a bill needs one");
         }
-        if !text.contains("Conversion Error") {
-            return self.reading_error(doing, error);
+        if text.contains("Conversion Error") {
+            return Error::value(doing)
+                .cause("a value is not what its column holds")
+                .hint("mend the file, or fetch it again");
         }
-        // The transaction is aborted; a connection of its own may still read the file.
-        let find = |(name, value, sql_type): &(String, String, &'static str)| {
-            let sql = format!(
-                "SELECT row, value FROM (SELECT row_number() OVER () + 1 AS row, {value} AS value FROM {}) \
-                 WHERE value IS NOT NULL AND TRY_CAST(value AS {sql_type}) IS NULL LIMIT 1",
-                file.from
-            );
-            let connection = self.connection.try_clone().ok()?;
-            let found =
-                connection.query_row(&sql, [], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?))).ok()?;
-            let what = if *sql_type == "DOUBLE" { "a number" } else { "a date or time" };
-            let value: String = found.1.chars().take(40).collect();
-            Some(format!("row {}, column `{name}`: `{value}` is not {what}", found.0))
+        self.reading_error(doing, error)
+    }
+
+    /// The rows of a query over files, all values as text.
+    pub fn ask(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
+        let read = || -> duckdb::Result<Vec<Vec<Option<String>>>> {
+            let mut statement = self.connection.prepare(&format!("SELECT CAST(COLUMNS(*) AS VARCHAR) FROM ({sql})"))?;
+            let mut rows = statement.query([])?;
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                let columns = row.as_ref().column_count();
+                all.push((0..columns).map(|column| row.get(column)).collect::<duckdb::Result<_>>()?);
+            }
+            Ok(all)
         };
-        match file.casts.iter().find_map(find) {
-            Some(cause) => Error::input(doing).cause(cause).hint("mend the file, or fetch it again"),
-            None => self.reading_error(doing, error),
+        read().map_err(|e| self.error("cannot read the file", &e))
+    }
+
+    /// Refuses days beyond belief, which would be in every answer's time frame.
+    fn check_days(&self, (first, last): (NaiveDate, NaiveDate)) -> Result<()> {
+        let doing = "cannot read the new line items";
+        let sql = format!(
+            "SELECT CAST(day AS VARCHAR) FROM (SELECT unnest([usage_date, billing_period]) AS day FROM loaded) \
+             WHERE day NOT BETWEEN DATE '{first}' AND DATE '{last}' LIMIT 1"
+        );
+        let found: Vec<String> = self.rows(&sql, doing, |row| row.get(0))?;
+        match found.first() {
+            None => Ok(()),
+            Some(day) => Err(Error::value(doing)
+                .cause(format!("one is of `{day}`, which is not from {first} to {last}"))
+                .hint("mend the file, or fetch it again")),
         }
     }
 

@@ -14,6 +14,7 @@ mod reading;
 mod schema;
 mod scratch;
 pub mod series;
+mod texts;
 
 use std::{
     collections::BTreeMap,
@@ -232,7 +233,7 @@ fn translate(doing: &str, error: &duckdb::Error, path: &Path) -> Error {
         translated.hint("allow more with `--memory-limit`, or fewer `--threads`")
     } else if lower.contains("to decimal(38,12)") {
         // Text such as `NaN` casts to a number that would poison every sum.
-        Error::input(doing)
+        Error::value(doing)
             .cause("a cost is not a number, or has more than 26 digits")
             .hint("mend the bill, or fetch it again")
     } else if lower.contains("newer version of duckdb") {

@@ -384,7 +384,9 @@ fn simple_key(key: &str) -> String {
             simple.push('_');
         }
         previous_lower = character.is_ascii_lowercase() || character.is_ascii_digit();
-        simple.push(if character.is_alphanumeric() { character.to_ascii_lowercase() } else { '_' });
+        // Beyond ASCII, marks are parts of letters.
+        let of_a_word = character.is_ascii_alphanumeric() || !character.is_ascii() && !character.is_whitespace();
+        if of_a_word { simple.extend(character.to_lowercase()) } else { simple.push('_') }
     }
     let simple = simple.trim_matches('_');
     let simple = simple.strip_prefix("resource_tags_").unwrap_or(simple);
@@ -402,5 +404,7 @@ mod tests {
             assert_eq!(simple_key(key), "cost_center", "{key}");
         }
         assert_eq!(simple_key("aws_created_by"), "aws_created_by");
+        assert_eq!(simple_key("user:部署"), "部署");
+        assert_eq!(simple_key("user_แผนก"), "แผนก");
     }
 }

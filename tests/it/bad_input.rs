@@ -46,6 +46,7 @@ fn not_a_bill() {
       caused by: its columns are of no known format: `width`, `height`
     hint: known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, and CSV files with the columns `date` and `cost`
     hint: `--format-hint cur1|cur2|focus|csv` takes it for one of them and names the columns that it lacks
+    hint: `--map date=COLUMN --map cost=COLUMN` reads any other table
     --- exit code 1
     ");
 }
@@ -150,15 +151,15 @@ fn a_cost_that_is_no_number() {
     error: cannot ingest `words.csv`
       caused by: cannot read `[DIR]/words.csv`
       caused by: row 3, column `cost`: `abc` is not a number
-    hint: mend the file, or fetch it again
+    hint: numbers are read as 1234.56, and as $1,234.56, 1.234,56, (3.00) or 3.00- where the column decides what its commas are
     --- exit code 1
     ");
     insta::assert_snapshot!(ingest("nan.csv", format!("{HEADER}2026-03-01,NaN,x,y\n")), @"
     --- stderr
     error: cannot ingest `nan.csv`
-      caused by: cannot sum up the new line items
-      caused by: a cost is not a number, or has more than 26 digits
-    hint: mend the bill, or fetch it again
+      caused by: cannot read `[DIR]/nan.csv`
+      caused by: row 2, column `cost`: `NaN` is not a number
+    hint: numbers are read as 1234.56, and as $1,234.56, 1.234,56, (3.00) or 3.00- where the column decides what its commas are
     --- exit code 1
     ");
 }
@@ -170,15 +171,15 @@ fn a_date_that_is_none() {
     error: cannot ingest `dates.csv`
       caused by: cannot read `[DIR]/dates.csv`
       caused by: row 2, column `date`: `soon` is not a date or time
-    hint: mend the file, or fetch it again
+    hint: dates are read as 2026-10-15 (with a time and an offset, if there are any), 20261015, 2026/10/15, 15.10.2026, 15-Oct-2026, Oct 15, 2026, and as 10/15/2026 or 15/10/2026 where the file decides between them
     --- exit code 1
     ");
     insta::assert_snapshot!(ingest("blank.csv", format!("{HEADER},1,x,y\n")), @"
     --- stderr
     error: cannot ingest `blank.csv`
       caused by: cannot read `[DIR]/blank.csv`
-      caused by: a row has no `usage_start`
-    hint: every line of a bill needs one
+      caused by: row 2, column `date`: there is no date
+    hint: every line of a bill needs one; leave out lines of totals and notes
     --- exit code 1
     ");
 }

@@ -192,7 +192,7 @@ fn one_bad_file_does_not_stop_the_others_and_leaves_its_period_as_it_was() {
     error: cannot ingest `bills/a.csv`
       caused by: cannot read `[DIR]/bills/a.csv`
       caused by: row 3, column `cost`: `ten` is not a number
-    hint: mend the file, or fetch it again
+    hint: numbers are read as 1234.56, and as $1,234.56, 1.234,56, (3.00) or 3.00- where the column decides what its commas are
     --- exit code 1
     ");
     let costs = sandbox

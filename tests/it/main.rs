@@ -20,6 +20,7 @@ mod ingest;
 mod layouts;
 mod levels;
 mod messy_bills;
+mod messy_columns;
 mod messy_files;
 mod mornings;
 mod newest_day;

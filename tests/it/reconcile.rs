@@ -35,6 +35,7 @@ fn scene(more: &[&str], changes: &str) -> Sandbox {
              CAST(usage_date AS TIMESTAMP) + INTERVAL 1 DAY AS line_item_usage_end_date, \
              CASE WHEN product_code = 'Tax' THEN 'AmazonEC2' ELSE product_code END AS line_item_product_code, \
              CASE charge_category WHEN 'Purchase' THEN 'Fee' ELSE charge_category END AS line_item_line_item_type, \
+             'l' AS identity_line_item_id, 't' AS identity_time_interval, 'Anniversary' AS bill_bill_type, 'AWS' AS bill_billing_entity, \
              'USD' AS line_item_currency_code, CAST(cost AS DOUBLE) AS line_item_unblended_cost, \
              CAST(cost AS DOUBLE) AS line_item_blended_cost \
              FROM (SELECT usage_date, usage_account_id, product_code, charge_category, cost FROM \
