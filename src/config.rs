@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
 };
 
@@ -30,6 +31,12 @@ const ENVIRONMENT: [(&str, &str); 6] = [
     ("AWS_BEDROCK_PROFILE", "bedrock.profile"),
     ("AWS_BEDROCK_REGION", "bedrock.region"),
 ];
+
+/// The variables of the environment, by name.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// Keys whose values are paths.
+const PATHS: [&str; 2] = ["database.path", "database.cache_dir"];
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -69,7 +76,7 @@ pub struct Entry {
 pub struct Override {
     pub key: &'static str,
     pub flag: &'static str,
-    pub value: String,
+    pub value: OsString,
 }
 
 /// The built-in defaults alone.
@@ -81,20 +88,12 @@ pub fn defaults() -> Result<Loaded> {
 /// and flags.
 ///
 /// # Errors
-/// When the file cannot be read, is no YAML, or has a key or value that is not known.
-pub fn load(
-    file: Option<&Path>,
-    environment: &dyn Fn(&str) -> Option<String>,
-    overrides: &[Override],
-) -> Result<Loaded> {
+/// When the file cannot be read, is no YAML, or has a key or value that is not known, or a variable is not UTF-8.
+pub fn load(file: Option<&Path>, environment: Environment, overrides: &[Override]) -> Result<Loaded> {
     merged(file.map(Path::to_owned).or_else(|| find_file(environment)), environment, overrides)
 }
 
-fn merged(
-    file: Option<PathBuf>,
-    environment: &dyn Fn(&str) -> Option<String>,
-    overrides: &[Override],
-) -> Result<Loaded> {
+fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override]) -> Result<Loaded> {
     let mut merged: Value =
         serde_yaml::from_str(EXAMPLE).map_err(|e| Error::bug("the built-in defaults are broken").cause(e))?;
     let mut origins = BTreeMap::new();
@@ -112,15 +111,17 @@ fn merged(
                 .map_err(|e| e.context(format!("the configuration `{shown}` is not valid")))?;
         }
     }
+    // Paths are bytes, which YAML's text cannot hold.
+    let mut paths = BTreeMap::new();
+    let mut given = Vec::new();
     for (variable, key) in ENVIRONMENT {
-        if let Some(value) = environment(variable).filter(|value| !value.is_empty()) {
-            set(&mut merged, key, &value);
-            origins.insert(key.to_owned(), variable.to_owned());
-        }
+        given.extend(environment(variable).filter(|value| !value.is_empty()).map(|value| (key, variable, value)));
     }
-    for given in overrides {
-        set(&mut merged, given.key, &given.value);
-        origins.insert(given.key.to_owned(), given.flag.to_owned());
+    given.extend(overrides.iter().map(|one| (one.key, one.flag, one.value.clone())));
+    for (key, origin, value) in given {
+        set(&mut merged, key, &text(origin, &value, PATHS.contains(&key))?);
+        origins.insert(key.to_owned(), origin.to_owned());
+        paths.insert(key, PathBuf::from(value));
     }
     let mut entries = Vec::new();
     flatten(&merged, "", &origins, &mut entries);
@@ -132,6 +133,10 @@ fn merged(
             .cause(cause)
             .hint("`aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key")
     };
+    let example = serde_yaml::from_str(EXAMPLE).unwrap_or_default();
+    if let Some(cause) = wrong_kind(&example, &merged, "") {
+        return Err(invalid(cause));
+    }
     // What is at the wrong place here may be a secret: the error must not show it.
     let refusals = [
         refusal::<agent::Anthropic>(&merged, "anthropic", None),
@@ -143,7 +148,14 @@ fn merged(
     if let Some(cause) = refusals.into_iter().flatten().next() {
         return Err(invalid(cause).hint("docs/ALERTS.md shows every kind of channel"));
     }
-    let config: Config = serde_yaml::from_value(merged).map_err(|e| invalid(e.to_string()))?;
+    let mut config: Config = serde_yaml::from_value(merged).map_err(|e| invalid(e.to_string()))?;
+    let database = &mut config.database;
+    for (key, path) in [("database.path", &mut database.path), ("database.cache_dir", &mut database.cache_dir)] {
+        if let Some(exact) = paths.remove(key) {
+            *path = exact;
+        }
+    }
+    config.database.check()?;
     check(&config.anomaly)?;
     check_aws(&config)?;
     config.notify.check()?;
@@ -151,6 +163,38 @@ fn merged(
         return Err(Error::input("`language_model.timeout_seconds` must be from 1 to 600"));
     }
     Ok(Loaded { config, entries, file })
+}
+
+/// What a variable or a flag says. Only a path may have other bytes than text; it is shown as well as it can be.
+fn text(origin: &str, value: &OsStr, is_path: bool) -> Result<String> {
+    if is_path {
+        return Ok(value.to_string_lossy().into_owned());
+    }
+    let text = value.to_str().map(ToOwned::to_owned);
+    text.ok_or_else(|| Error::input(format!("the value of `{origin}` is not UTF-8")))
+}
+
+/// The first value that is of another kind than the example's, by its key. The value itself may be a secret that
+/// went astray.
+fn wrong_kind(example: &Value, given: &Value, path: &str) -> Option<String> {
+    let must = |is_fine: bool, be: &str| (!is_fine).then(|| format!("`{path}` must be {be}"));
+    match example {
+        Value::Mapping(example) => example.iter().find_map(|(key, example)| {
+            let name = key.as_str().unwrap_or_default();
+            let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+            wrong_kind(example, given.get(key)?, &path)
+        }),
+        Value::Number(number) if number.is_f64() => {
+            must(given.as_f64().is_some_and(|number| given.is_number() && number.is_finite()), "a number")
+        }
+        Value::Number(_) => {
+            must(given.as_u64().is_some_and(|number| u32::try_from(number).is_ok()), "a whole number of at least 0")
+        }
+        Value::Bool(_) => must(given.is_bool(), "true or false"),
+        Value::String(_) => must(given.is_string(), "text; a number goes in quotes"),
+        Value::Sequence(_) => must(given.is_sequence(), "a list"),
+        Value::Null | Value::Tagged(_) => None,
+    }
 }
 
 /// The plans of a file: a list.
@@ -209,7 +253,7 @@ fn without_values(message: &str) -> String {
     kept.collect::<Vec<_>>().join("\"")
 }
 
-fn find_file(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+fn find_file(environment: Environment) -> Option<PathBuf> {
     let home = || environment("HOME").map(|home| PathBuf::from(home).join(".config"));
     let user = environment("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
     let candidates = [Some(PathBuf::from("config.yaml")), user.map(|dir| dir.join("aws-cost-anomalies/config.yaml"))];
@@ -379,7 +423,7 @@ fn check_aws(config: &Config) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn nothing(_: &str) -> Option<String> {
+    fn nothing(_: &str) -> Option<OsString> {
         None
     }
 
@@ -404,7 +448,7 @@ mod tests {
         let path = folder.path().join("config.yaml");
         std::fs::write(&path, "database: { path: from-file, threads: 3 }\naws_profile: from-file\n").expect("write");
         let environment =
-            |name: &str| (name == "AWS_COST_DB_PATH" || name == "AWS_COST_PROFILE").then(|| "from-env".to_owned());
+            |name: &str| (name == "AWS_COST_DB_PATH" || name == "AWS_COST_PROFILE").then(|| "from-env".into());
         let flag = Override { key: "database.path", flag: "--db", value: "from-flag".into() };
         let loaded = load(Some(&path), &environment, &[flag]).expect("valid");
         assert_eq!(loaded.config.database.path, Path::new("from-flag"));
@@ -430,6 +474,41 @@ mod tests {
         assert!(with_file("anomaly: { settle_days: many }").is_err());
         assert!(with_file("anomaly: { z_score_threshold: -1 }").is_err());
         assert!(with_file("anomaly: 3").expect_err("section").to_string().contains("is a section"));
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_refused_by_their_key() {
+        let numbers: Vec<Entry> = defaults().expect("defaults").entries;
+        let numbers = numbers.iter().filter(|entry| entry.value.parse::<f64>().is_ok());
+        let mut seen = 0;
+        for entry in numbers {
+            let (section, key) = entry.key.rsplit_once('.').expect("every number is in a section");
+            for wrong in [".nan", ".inf", "-.inf", "-1", "1e300", "\"1\"", "many", "[]", "~"] {
+                // Without a limit a score or a floor is only useless.
+                if wrong == "1e300" && section == "anomaly" || wrong == "1e300" && key == "growth_factor" {
+                    continue;
+                }
+                let error = with_file(&format!("{section}: {{ {key}: {wrong} }}")).expect_err(wrong).to_string();
+                assert!(error.contains(&format!("`{}` must be", entry.key)), "{wrong}: {error}");
+            }
+            seen += 1;
+        }
+        assert!(seen > 20, "{seen}");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn paths_keep_their_bytes_and_all_else_is_text() {
+        use std::os::unix::ffi::OsStringExt;
+        let odd = || OsString::from_vec(b"/tmp/\xff.duckdb".to_vec());
+        let of = |name: &'static str| load(None, &move |asked: &str| (asked == name).then(odd), &[]);
+        assert_eq!(of("AWS_COST_DB_PATH").expect("a path").config.database.path, PathBuf::from(odd()));
+        assert_eq!(of("AWS_COST_CACHE_DIR").expect("a path").config.database.cache_dir, PathBuf::from(odd()));
+        let error = of("AWS_COST_PROFILE").expect_err("no text").to_string();
+        assert!(error.contains("the value of `AWS_COST_PROFILE` is not UTF-8"), "{error}");
+        let flag = Override { key: "database.path", flag: "--db", value: odd() };
+        let loaded = load(None, &nothing, &[flag]).expect("a path");
+        assert_eq!(loaded.config.database.path, PathBuf::from(odd()));
     }
 
     #[test]

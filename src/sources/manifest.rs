@@ -16,7 +16,10 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 
 use super::{Format, files};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    model::Day,
+};
 
 /// How much later than a file that it names a manifest may be dated. AWS writes the manifest last, within
 /// minutes; copies keep the dates or give all the same one.
@@ -279,7 +282,7 @@ pub fn parse(text: &str, path: &str) -> Result<Parsed> {
     let export = manifest.export_arn.or_else(|| Some(format!("{}/{name}", manifest.account?))).unwrap_or(name);
     let period = manifest
         .billing_period
-        .and_then(|period| NaiveDate::parse_from_str(period.start.get(..8)?, "%Y%m%d").ok())
+        .and_then(|period| compact_day(period.start.get(..8)?))
         .or_else(|| keys.iter().find_map(|key| period_in(key)))
         .or_else(|| period_in(path))
         .ok_or_else(|| {
@@ -316,18 +319,23 @@ pub fn period_of_folder(name: &str) -> Option<NaiveDate> {
     if let Some((start, end)) = name.split_once('-')
         && start.len() == 8
         && end.len() == 8
-        && NaiveDate::parse_from_str(end, "%Y%m%d").is_ok()
+        && compact_day(end).is_some()
     {
-        return NaiveDate::parse_from_str(start, "%Y%m%d").ok();
+        return compact_day(start);
     }
     period_in(name)
+}
+
+/// A day as AWS's folders have it: `20261001`.
+fn compact_day(text: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(text, "%Y%m%d").ok().and_then(Day::new).map(Day::date)
 }
 
 /// The month in `…BILLING_PERIOD=2026-04/…`, whatever the case.
 fn period_in(path: &str) -> Option<NaiveDate> {
     let lower = path.to_lowercase();
     let (_, rest) = lower.split_once("billing_period=")?;
-    format!("{}-01", rest.get(..7)?).parse().ok()
+    Day::of_month(rest.get(..7)?).ok().map(Day::date)
 }
 
 /// The local file of an S3 key: the longest tail of the key that exists in the report's folder or just
@@ -357,6 +365,14 @@ mod tests {
         assert_eq!(period_in("x/BILLING_PERIOD=2026-04/y"), april);
         assert_eq!(period_in("x/billing_period=2026-04/y"), april);
         assert_eq!(period_in("x/2026-04/y"), None);
+        assert_eq!(period_of_folder("20260401-20260501"), april);
+    }
+
+    #[test]
+    fn folders_of_far_years_are_no_periods() {
+        for far in ["00010401-00010501", "99990401-99990501", "BILLING_PERIOD=0026-04", "billing_period=9999-01"] {
+            assert_eq!(period_of_folder(far), None, "{far}");
+        }
     }
 
     #[test]

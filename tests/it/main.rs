@@ -19,6 +19,7 @@ mod incidents;
 mod ingest;
 mod layouts;
 mod levels;
+mod limits;
 mod mornings;
 mod newest_day;
 mod properties;

@@ -29,13 +29,14 @@ const MAY_USE: [(&str, &[&str]); 15] = [
 ];
 
 /// Where a crate may appear.
-const CRATES: [(&str, &[&str]); 22] = [
+const CRATES: [(&str, &[&str]); 23] = [
     ("duckdb", &["store"]),
     ("parquet", &["sources"]),
     ("arrow", &["sources"]),
     ("comfy_table", &["report"]),
     ("plotters", &["report"]),
     ("dialoguer", &["commands"]),
+    ("rustix", &["store", "commands"]),
     ("serde_yaml", &["config"]),
     ("indicatif", &["commands"]),
     ("tokio", &["sources", "notify", "agent", "commands"]),
