@@ -15,7 +15,8 @@ use crate::{
 /// Ask the database with one SELECT statement
 ///
 /// The database is opened read-only and cut off from files and network, in a process of its own that may take --timeout
-/// and --memory-limit. Tables: cost_line_items, daily_cost_summary, ingestion_log, accounts (docs/DATA.md).
+/// and --memory-limit. Tables: cost_line_items, daily_cost_summary, ingestion_log, accounts (docs/DATA.md). In JSON, which
+/// does not have them, NaN and infinity are the texts NaN, inf and -inf.
 #[derive(Debug, Args)]
 pub struct SqlArgs {
     /// The statement, in DuckDB's SQL

@@ -36,10 +36,12 @@ const OPENING: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(5);
 /// The stack that a statement is parsed and planned on.
 const STACK: usize = 64 << 20;
-/// What the other process takes beside DuckDB's memory: the program, stacks, what is set aside and never touched.
-const OVERHEAD: u64 = 1 << 30;
-/// The same for each thread.
+/// Address space that the other process takes beside DuckDB's memory and what it begins with.
+const OVERHEAD: u64 = 512 << 20;
+/// The same for each thread: its stack, and what is set aside for it and never touched.
 const OVERHEAD_OF_THREAD: u64 = 64 << 20;
+/// What it begins with, where the system does not say.
+const BEGINS_WITH: u64 = 2 << 30;
 /// Bytes that are kept of what the other process says on stderr.
 const SAID: u64 = 4096;
 
@@ -338,7 +340,7 @@ fn limit(request: &Request) {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let cores = || thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let threads = if request.threads > 0 { u64::from(request.threads) } else { cores() };
-    let space = request.memory_limit.bytes() + OVERHEAD + threads * OVERHEAD_OF_THREAD;
+    let space = begins_with() + request.memory_limit.bytes() + OVERHEAD + threads * OVERHEAD_OF_THREAD;
     for (resource, most) in [(Resource::As, space), (Resource::Core, 0)] {
         // A lower limit of the user's own stays.
         let _ = setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
@@ -346,6 +348,14 @@ fn limit(request: &Request) {
     // Whoever asked may be killed.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+}
+
+/// The address space that this process has now: mostly what is set aside for allocations that may never come.
+#[cfg(unix)]
+fn begins_with() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB")?.parse().ok());
+    size.map_or(BEGINS_WITH, |kilobytes: u64| kilobytes * 1024)
 }
 
 #[cfg(not(unix))]

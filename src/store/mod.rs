@@ -161,13 +161,15 @@ impl Store {
                 .hint("or see what the program does: `aws-cost-anomalies demo`"));
         }
         check_magic(path)?;
-        let mut config = config(settings)
+        let own = config(settings).and_then(|config| match spills.and_then(Path::to_str) {
+            // Not any more once there is no access to files.
+            Some(folder) => config.with("temp_directory", folder),
+            None => Ok(config),
+        });
+        let config = own
             .and_then(|config| config.access_mode(AccessMode::ReadOnly))
             .and_then(|config| config.enable_external_access(false))
             .and_then(|config| config.with("lock_configuration", "true"));
-        if let Some(folder) = spills.and_then(Path::to_str) {
-            config = config.and_then(|config| config.with("temp_directory", folder));
-        }
         let store = Self::connect(path, settings, config, Access::ReadOnly)?;
         Ok(schema::is_current(&store)?.then_some(store))
     }
@@ -219,19 +221,22 @@ fn create(settings: &Settings) -> Result<()> {
     // Temporary names in the system's own words would help nobody.
     let failed = |e: std::io::Error| explained(&doing, e.kind().to_string(), &settings.path);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // DuckDB calls what is in a database by the name of its file.
+    let name = path.file_name().unwrap_or_default();
     let mut prefix = OsString::from(".");
-    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(name);
     prefix.push(".new-");
     // A folder, because what DuckDB writes beside its file goes with it.
     let own = tempfile::Builder::new().prefix(&prefix).tempdir_in(folder).map_err(failed)?;
-    let new = own.path().join("new.duckdb");
+    let new = own.path().join(name);
     {
-        let mut store = Store::open_for_writing(&new, settings)?;
-        schema::migrate(&mut store)?;
-        store.connection.execute_batch("CHECKPOINT").map_err(|e| store.error(&doing, &e))?;
+        let migrated = Store::open_for_writing(&new, settings)
+            .and_then(|mut store| schema::migrate(&mut store).map(|()| store))
+            .map_err(|e| e.context(&doing))?;
+        migrated.connection.execute_batch("CHECKPOINT").map_err(|e| migrated.error(&doing, &e))?;
     }
     File::open(&new).and_then(|file| file.sync_all()).map_err(failed)?;
-    let aside = own.path().join("aside");
+    let aside = own.path().join(prefix);
     if path.metadata().is_ok_and(|found| found.len() == 0) {
         fs::rename(&path, &aside).map_err(failed)?;
     }
@@ -293,8 +298,14 @@ fn check_magic(path: &Path) -> Result<()> {
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
             Err(Error::input(format!("cannot read `{}`", path.display())).cause(e))
         }
-        _ => Err(Error::input(format!("`{}` is not a DuckDB database", path.display()))
-            .hint("name another file with `--db` or `database.path` in the configuration; remove this one if a first `ingest` that failed left it")),
+        _ => {
+            let error = Error::input(format!("`{}` is not a DuckDB database", path.display()));
+            Err(if header == [0; 12] {
+                error.hint("nothing was ever written to it: remove it")
+            } else {
+                error.hint("name another file with `--db` or `database.path` in the configuration")
+            })
+        }
     }
 }
 

@@ -162,7 +162,7 @@ fn numbers_that_are_none_are_refused_by_their_key() {
         (["--threads", "1000000"], "1000000 is not in 0..=1024"),
         (["--threads", "-1"], "unexpected argument '-1'"),
         (["--memory-limit", "plenty"], "must be a size from 32MB to 1000TB, such as 2GB"),
-        (["--memory-limit", "-1GB"], "must be a size from 32MB"),
+        (["--memory-limit", "0GB"], "must be a size from 32MB"),
         (["--memory-limit", "1KB"], "must be a size from 32MB"),
     ] {
         let run = sandbox.run(&[&flags[..], &["trends"]].concat());
@@ -172,29 +172,18 @@ fn numbers_that_are_none_are_refused_by_their_key() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn paths_of_the_environment_keep_their_bytes() {
+fn a_variable_that_is_no_text_is_refused_and_no_other_database_written() {
     use std::os::unix::ffi::OsStrExt;
     let sandbox = Sandbox::new();
     sandbox.write("a.csv", "date,cost\n2026-03-01,1.5\n");
-    let odd = std::ffi::OsStr::from_bytes(b"odd-\xff.duckdb");
-    let with = |variable: &str, arguments: &[&str]| {
-        let mut command = sandbox.command(arguments);
-        command.env(variable, odd);
-        sandbox.finish(command)
-    };
-    let run = with("AWS_COST_DB_PATH", &["ingest", "a.csv", "--quiet"]);
-    assert_eq!(run.code, 0, "{run}");
-    assert!(sandbox.path("").join(odd).exists() && !sandbox.path("data/costs.duckdb").exists());
-    let run = with(
-        "AWS_COST_DB_PATH",
-        &["sql", "SELECT sum(unblended_cost) AS cost FROM cost_line_items", "--format", "csv"],
-    );
-    assert_eq!(run.stdout, "cost\n1.5\n", "{run}");
-    insta::assert_snapshot!(with("AWS_COST_PROFILE", &["trends"]), @"
+    let mut command = sandbox.command(&["ingest", "a.csv", "--quiet"]);
+    command.env("AWS_COST_DB_PATH", std::ffi::OsStr::from_bytes(b"odd-\xff.duckdb"));
+    insta::assert_snapshot!(sandbox.finish(command), @"
     --- stderr
-    error: the value of `AWS_COST_PROFILE` is not UTF-8
+    error: the value of `AWS_COST_DB_PATH` is not UTF-8
     --- exit code 1
     ");
+    assert!(!sandbox.path("data").exists());
 }
 
 #[test]
@@ -456,4 +445,17 @@ fn what_waits_is_given_up_when_told_so_or_after_a_month() {
     age(1);
     assert_eq!(sandbox.ok(&["notify", "drop", "log"]).stdout, "gave up 1 message to log\n");
     assert_eq!((&state()["state"], &state()["error"]), (&"dropped".into(), &"given up by `notify drop`".into()));
+}
+
+#[test]
+fn a_day_to_come_is_said_and_makes_nothing_newer() {
+    let sandbox = small();
+    direct(&format!(
+        "ATTACH '{}' AS db; UPDATE db.cost_line_items SET usage_date = DATE '2099-01-01' WHERE usage_date = DATE '2026-03-02'; \
+         UPDATE db.daily_cost_summary SET usage_date = DATE '2099-01-01' WHERE usage_date = DATE '2026-03-02'",
+        sandbox.path("data/costs.duckdb").display()
+    ));
+    let run = sandbox.run(&["doctor", "--offline", "--as-of", "2026-03-20", "--format", "csv"]);
+    assert!(run.stdout.contains("1 after 2026-03-21, the last is 2099-01-01"), "{run}");
+    assert!(run.stdout.contains("2026-03-01..2026-03-01, newest 19 days old"), "{run}");
 }
