@@ -37,10 +37,13 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The stack that a statement is parsed and planned on.
 const STACK: usize = 64 << 20;
 /// Address space that the other process takes beside DuckDB's memory and what it begins with.
+#[cfg(unix)]
 const OVERHEAD: u64 = 512 << 20;
 /// The same for each thread: its stack, and what is set aside for it and never touched.
+#[cfg(unix)]
 const OVERHEAD_OF_THREAD: u64 = 64 << 20;
 /// What it begins with, where the system does not say.
+#[cfg(unix)]
 const BEGINS_WITH: u64 = 2 << 30;
 /// Bytes that are kept of what the other process says on stderr.
 const SAID: u64 = 4096;
@@ -116,10 +119,10 @@ fn ask(program: &Path, settings: &Settings, query: &Query) -> Result<Outcome> {
         // Whoever does not listen has ended, which is seen below.
         let _ = stdin.write_all(&request);
     }
-    let mut time = OPENING;
+    let mut is_open = false;
     loop {
-        match arriving.recv_timeout(time) {
-            Ok(News::Opened) => time = query.time,
+        match arriving.recv_timeout(if is_open { query.time } else { OPENING }) {
+            Ok(News::Opened) => is_open = true,
             Ok(News::Ended(Ok(Some(outcome)))) => {
                 // It has nothing left to do.
                 end(&mut child);
@@ -136,10 +139,15 @@ fn ask(program: &Path, settings: &Settings, query: &Query) -> Result<Outcome> {
             }
             Err(RecvTimeoutError::Timeout) => {
                 end(&mut child);
-                return Err(too_slow(time));
+                return Err(if is_open { too_slow(query.time) } else { not_opened() });
             }
         }
     }
+}
+
+fn not_opened() -> Error {
+    Error::input(format!("the database was not open within {} s", OPENING.as_secs()))
+        .hint("is the disk or the machine very busy?")
 }
 
 fn start(program: &Path, database: &Path, spills: &Path) -> io::Result<Child> {

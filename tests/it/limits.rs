@@ -216,7 +216,7 @@ fn a_statement_takes_no_more_time_than_it_may() {
     for query in [
         "SELECT levenshtein(repeat('a', 300000), repeat('b', 300000))",
         "SELECT count(*) FROM range(100000000) a, range(100000) b WHERE (a.range * b.range) % 7 = 3",
-        "SELECT sum(sha256(repeat('x', 50000000) || range)[1] = 'a') FROM range(1000)",
+        "SELECT sha256(repeat('x', 500000000))",
     ] {
         let begun = Instant::now();
         let run = sandbox.run(&["sql", query, "--timeout", "0.3"]);
@@ -425,11 +425,11 @@ fn what_waits_is_given_up_when_told_so_or_after_a_month() {
     sandbox.write("a.yaml", "notify: { channels: [{ name: log, file: { path: missing/log } }] }\n");
     let today = day(63).to_string();
     sandbox.run(&["--config", "a.yaml", "run", "a.csv", "--as-of", &today]);
-    let state = || sandbox.rows("SELECT state, error FROM outbox")[0].clone();
+    let state = || sandbox.rows("SELECT state, error FROM outbox WHERE channel = 'log'")[0].clone();
     let age = |days: u32| {
         let database = sandbox.path("data/costs.duckdb");
         direct(&format!(
-            "ATTACH '{}' AS db; UPDATE db.outbox SET state = 'waiting', created_at = current_timestamp::TIMESTAMP - INTERVAL {days} DAY",
+            "ATTACH '{}' AS db; UPDATE db.outbox SET state = 'waiting', created_at = current_timestamp::TIMESTAMP - INTERVAL {days} DAY WHERE channel = 'log'",
             database.display()
         ));
     };
