@@ -11,7 +11,7 @@ use std::{
 use duckdb::types::Value;
 use serde_json::{Number, Value as Json};
 
-use super::{Access, Store, tidy};
+use super::{Access, Store, tidy, without_advice};
 use crate::error::{Error, Result};
 
 /// The answer to a query.
@@ -115,7 +115,9 @@ impl Store {
         let (kind, message, count, is_same): (Option<String>, Option<String>, Option<u64>, bool) =
             answer.map_err(|e| refused(&tidy(&e)))?;
         match (kind.as_deref(), count) {
-            (Some("parser"), _) => Err(Error::usage("the query cannot be parsed").cause(message.unwrap_or_default())),
+            (Some("parser"), _) => {
+                Err(Error::usage("the query cannot be parsed").cause(without_advice(&message.unwrap_or_default())))
+            }
             (Some(_), _) => Err(refused("this is a statement of another kind")),
             (None, Some(1)) if is_same => Ok(own),
             (None, Some(1)) => Err(refused("there are semicolons in it")),

@@ -352,7 +352,10 @@ fn explained(doing: &str, text: String, path: &Path) -> Error {
 
 /// DuckDB's message without its advice on DuckDB's own options.
 fn tidy(error: &duckdb::Error) -> String {
-    let text = error.to_string();
+    without_advice(&error.to_string())
+}
+
+fn without_advice(text: &str) -> String {
     let end =
         ["\n\nLINE ", "\nPossible", "\n  file =", "\nThis type was", "\n\nNewer DuckDB", "\n\nColumn ", ". Use \"SET "]
             .iter()

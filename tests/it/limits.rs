@@ -192,12 +192,12 @@ fn long_statements_are_run_and_bottomless_ones_are_refused() {
     let added = vec!["1"; 61].join(" + ");
     let many = vec!["1"; 900].join(" + ");
     let texts = vec!["'a'"; 130].join(" || ");
-    let joined: String = (1..=130).map(|place| format!(" JOIN (SELECT 1 AS a) t{place} USING (a)")).collect();
+    let joined: String = (1..=130).map(|place| format!(", (SELECT 1 AS a) t{place}")).collect();
     for (query, answer) in [
         (format!("SELECT {added} AS n; -- 61; numbers"), "61".to_owned()),
         (format!("SELECT {many} AS n"), "900".to_owned()),
         (format!("SELECT {texts} AS n"), "a".repeat(130)),
-        (format!("SELECT a AS n FROM (SELECT 1 AS a) t0{joined}"), "1".to_owned()),
+        (format!("SELECT t0.a AS n FROM (SELECT 1 AS a) t0{joined}"), "1".to_owned()),
     ] {
         let run = sandbox.ok(&["sql", &query, "--format", "csv"]);
         assert_eq!(run.stdout, format!("n\n{answer}\n"));
