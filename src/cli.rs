@@ -14,7 +14,7 @@ use crate::{
     config::{self, Override},
     error::{Error, ExitCode, Result},
     report::Style,
-    store,
+    store::{self, MemoryLimit, apart},
 };
 
 /// Says which cloud cost moved, since when, by how many dollars and whether it matters
@@ -34,11 +34,11 @@ pub struct App {
 
     /// Memory that the database may take before it spills to disk, such as 2GB
     #[arg(help_heading = GLOBAL, long, global = true, value_name = "SIZE")]
-    memory_limit: Option<String>,
+    memory_limit: Option<MemoryLimit>,
 
-    /// Threads that the database may use; 0 is one for each core
-    #[arg(help_heading = GLOBAL, long, global = true, value_name = "N")]
-    threads: Option<usize>,
+    /// Threads that the database may use, 1024 at most; 0 is one for each core
+    #[arg(help_heading = GLOBAL, long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(store::MOST_THREADS)))]
+    threads: Option<u32>,
 
     /// Colour the output
     #[arg(help_heading = GLOBAL, long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -82,6 +82,11 @@ pub fn main() -> process::ExitCode {
 }
 
 fn run() -> Result<ExitCode> {
+    // Another process of this program has a statement to run.
+    if let Some(asked) = apart::asked(std::env::args_os()) {
+        apart::serve(&asked, std::io::stdin().lock(), std::io::stdout());
+        return Ok(ExitCode::Done);
+    }
     // Asking DuckDB for its version takes milliseconds; only `--version` needs it.
     let asks_version = std::env::args_os().skip(1).any(|argument| argument == "--version" || argument == "-V");
     let command = if asks_version { command() } else { App::command().version(env!("CARGO_PKG_VERSION")) };
@@ -94,7 +99,7 @@ fn run() -> Result<ExitCode> {
             return Ok(if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done });
         }
     };
-    let environment = |name: &str| std::env::var(name).ok();
+    let environment = |name: &str| std::env::var_os(name);
     let loaded = if app.command.needs_config() {
         config::load(app.config.as_deref(), &environment, &app.overrides())?
     } else {
@@ -113,9 +118,13 @@ fn run() -> Result<ExitCode> {
 impl App {
     fn overrides(&self) -> Vec<Override> {
         let given = [
-            ("database.path", "--db", self.db.as_ref().map(|path| path.display().to_string())),
-            ("database.memory_limit", "--memory-limit", self.memory_limit.clone()),
-            ("database.threads", "--threads", self.threads.map(|threads| threads.to_string())),
+            ("database.path", "--db", self.db.as_ref().map(|path| path.clone().into_os_string())),
+            (
+                "database.memory_limit",
+                "--memory-limit",
+                self.memory_limit.as_ref().map(|limit| limit.to_string().into()),
+            ),
+            ("database.threads", "--threads", self.threads.map(|threads| threads.to_string().into())),
         ];
         let given = given.into_iter().filter_map(|(key, flag, value)| Some(Override { key, flag, value: value? }));
         given.collect()

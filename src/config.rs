@@ -5,6 +5,7 @@ mod saved;
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     path::{Path, PathBuf},
 };
 
@@ -34,6 +35,9 @@ const ENVIRONMENT: [(&str, &str); 6] = [
     ("AWS_BEDROCK_PROFILE", "bedrock.profile"),
     ("AWS_BEDROCK_REGION", "bedrock.region"),
 ];
+
+/// The variables of the environment, by name.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -75,7 +79,7 @@ pub struct Entry {
 pub struct Override {
     pub key: &'static str,
     pub flag: &'static str,
-    pub value: String,
+    pub value: OsString,
 }
 
 /// The built-in defaults alone.
@@ -87,20 +91,12 @@ pub fn defaults() -> Result<Loaded> {
 /// and flags.
 ///
 /// # Errors
-/// When the file cannot be read, is no YAML, or has a key or value that is not known.
-pub fn load(
-    file: Option<&Path>,
-    environment: &dyn Fn(&str) -> Option<String>,
-    overrides: &[Override],
-) -> Result<Loaded> {
+/// When the file cannot be read, is no YAML, or has a key or value that is not known, or a variable is not UTF-8.
+pub fn load(file: Option<&Path>, environment: Environment, overrides: &[Override]) -> Result<Loaded> {
     merged(file.map(Path::to_owned).or_else(|| find_file(environment)), environment, overrides)
 }
 
-fn merged(
-    file: Option<PathBuf>,
-    environment: &dyn Fn(&str) -> Option<String>,
-    overrides: &[Override],
-) -> Result<Loaded> {
+fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override]) -> Result<Loaded> {
     let mut merged: Value =
         serde_yaml::from_str(EXAMPLE).map_err(|e| Error::bug("the built-in defaults are broken").cause(e))?;
     let mut origins = BTreeMap::new();
@@ -118,15 +114,16 @@ fn merged(
                 .map_err(|e| e.context(format!("the configuration `{shown}` is not valid")))?;
         }
     }
+    let mut given = Vec::new();
     for (variable, key) in ENVIRONMENT {
-        if let Some(value) = environment(variable).filter(|value| !value.is_empty()) {
-            set(&mut merged, key, &value);
-            origins.insert(key.to_owned(), variable.to_owned());
-        }
+        given.extend(environment(variable).filter(|value| !value.is_empty()).map(|value| (key, variable, value)));
     }
-    for given in overrides {
-        set(&mut merged, given.key, &given.value);
-        origins.insert(given.key.to_owned(), given.flag.to_owned());
+    given.extend(overrides.iter().map(|one| (one.key, one.flag, one.value.clone())));
+    for (key, origin, value) in given {
+        // Names of files, too: DuckDB takes no others.
+        let text = value.to_str().ok_or_else(|| Error::input(format!("the value of `{origin}` is not UTF-8")))?;
+        set(&mut merged, key, text);
+        origins.insert(key.to_owned(), origin.to_owned());
     }
     let mut entries = Vec::new();
     flatten(&merged, "", &origins, &mut entries);
@@ -138,6 +135,10 @@ fn merged(
             .cause(cause)
             .hint("`aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key")
     };
+    let example = serde_yaml::from_str(EXAMPLE).unwrap_or_default();
+    if let Some(cause) = wrong_kind(&example, &merged, "") {
+        return Err(invalid(cause));
+    }
     // What is at the wrong place here may be a secret: the error must not show it.
     let refusals = [
         refusal::<agent::Anthropic>(&merged, "anthropic", None),
@@ -150,6 +151,7 @@ fn merged(
         return Err(invalid(cause).hint("docs/ALERTS.md shows every kind of channel"));
     }
     let config: Config = serde_yaml::from_value(merged).map_err(|e| invalid(e.to_string()))?;
+    config.database.check()?;
     check(&config.anomaly)?;
     check_aws(&config)?;
     for (name, mapping) in &config.mappings {
@@ -160,6 +162,29 @@ fn merged(
         return Err(Error::input("`language_model.timeout_seconds` must be from 1 to 600"));
     }
     Ok(Loaded { config, entries, file })
+}
+
+/// The first value that is of another kind than the example's, by its key. The value itself may be a secret that
+/// went astray.
+fn wrong_kind(example: &Value, given: &Value, path: &str) -> Option<String> {
+    let must = |is_fine: bool, be: &str| (!is_fine).then(|| format!("`{path}` must be {be}"));
+    match example {
+        Value::Mapping(example) => example.iter().find_map(|(key, example)| {
+            let name = key.as_str().unwrap_or_default();
+            let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+            wrong_kind(example, given.get(key)?, &path)
+        }),
+        Value::Number(number) if number.is_f64() => {
+            must(given.as_f64().is_some_and(|number| given.is_number() && number.is_finite()), "a number")
+        }
+        Value::Number(_) => {
+            must(given.as_u64().is_some_and(|number| u32::try_from(number).is_ok()), "a whole number of at least 0")
+        }
+        Value::Bool(_) => must(given.is_bool(), "true or false"),
+        Value::String(_) => must(given.is_string(), "text; a number goes in quotes"),
+        Value::Sequence(_) => must(given.is_sequence(), "a list"),
+        Value::Null | Value::Tagged(_) => None,
+    }
 }
 
 /// The plans of a file: a list.
@@ -218,7 +243,7 @@ fn without_values(message: &str) -> String {
     kept.collect::<Vec<_>>().join("\"")
 }
 
-fn find_file(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+fn find_file(environment: Environment) -> Option<PathBuf> {
     let home = || environment("HOME").map(|home| PathBuf::from(home).join(".config"));
     let user = environment("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
     let candidates = [Some(PathBuf::from("config.yaml")), user.map(|dir| dir.join("aws-cost-anomalies/config.yaml"))];
@@ -401,7 +426,7 @@ fn check_aws(config: &Config) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn nothing(_: &str) -> Option<String> {
+    fn nothing(_: &str) -> Option<OsString> {
         None
     }
 
@@ -426,7 +451,7 @@ mod tests {
         let path = folder.path().join("config.yaml");
         std::fs::write(&path, "database: { path: from-file, threads: 3 }\naws_profile: from-file\n").expect("write");
         let environment =
-            |name: &str| (name == "AWS_COST_DB_PATH" || name == "AWS_COST_PROFILE").then(|| "from-env".to_owned());
+            |name: &str| (name == "AWS_COST_DB_PATH" || name == "AWS_COST_PROFILE").then(|| "from-env".into());
         let flag = Override { key: "database.path", flag: "--db", value: "from-flag".into() };
         let loaded = load(Some(&path), &environment, &[flag]).expect("valid");
         assert_eq!(loaded.config.database.path, Path::new("from-flag"));
@@ -452,6 +477,39 @@ mod tests {
         assert!(with_file("anomaly: { settle_days: many }").is_err());
         assert!(with_file("anomaly: { z_score_threshold: -1 }").is_err());
         assert!(with_file("anomaly: 3").expect_err("section").to_string().contains("is a section"));
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_refused_by_their_key() {
+        let numbers: Vec<Entry> = defaults().expect("defaults").entries;
+        let numbers = numbers.iter().filter(|entry| entry.value.parse::<f64>().is_ok());
+        let mut seen = 0;
+        for entry in numbers {
+            let (section, key) = entry.key.rsplit_once('.').expect("every number is in a section");
+            for wrong in [".nan", ".inf", "-.inf", "-1", "1e300", "\"1\"", "many", "[]", "~"] {
+                // Without a limit a score or a floor is only useless.
+                if wrong == "1e300" && section == "anomaly" || wrong == "1e300" && key == "growth_factor" {
+                    continue;
+                }
+                let error = with_file(&format!("{section}: {{ {key}: {wrong} }}")).expect_err(wrong).to_string();
+                assert!(error.contains(&format!("`{}` must be", entry.key)), "{wrong}: {error}");
+            }
+            seen += 1;
+        }
+        assert!(seen >= 20, "{seen}");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_no_text_is_refused_by_its_name_and_never_ignored() {
+        use std::os::unix::ffi::OsStringExt;
+        let odd = || OsString::from_vec(b"/tmp/\xff.duckdb".to_vec());
+        for (variable, _) in ENVIRONMENT {
+            let error = load(None, &|asked| (asked == variable).then(odd), &[]).expect_err(variable).to_string();
+            assert_eq!(error, format!("the value of `{variable}` is not UTF-8"));
+        }
+        let flag = Override { key: "database.path", flag: "--db", value: odd() };
+        assert!(load(None, &nothing, &[flag]).expect_err("a flag").to_string().contains("`--db` is not UTF-8"));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The exit codes of the program. `docs/cli.md` documents them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
@@ -20,7 +22,7 @@ pub enum ExitCode {
 }
 
 /// Whose fault an error is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Kind {
     /// A file, the configuration or the data.
     Input,
@@ -37,7 +39,7 @@ pub enum Kind {
 /// An error names the thing, the causes below it, and the next step.
 ///
 /// Messages are lower-case without a final period, with objects in backticks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Error {
     kind: Kind,
     message: String,

@@ -1,6 +1,6 @@
 //! The words that every module shares: dimensions, metrics, periods, series. It never does I/O.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 use clap::ValueEnum;
@@ -175,10 +175,7 @@ impl Serialize for Filter {
 
 impl<'de> Deserialize<'de> for Filter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(|e: Error| {
-            let hints = e.hints().join("; ");
-            de::Error::custom(format!("{} ({hints})", e.summary()))
-        })
+        String::deserialize(deserializer)?.parse().map_err(explained)
     }
 }
 
@@ -297,6 +294,64 @@ impl Granularity {
 /// The first day of the month of `day`.
 pub fn first_of_month(day: NaiveDate) -> NaiveDate {
     day - Days::new(u64::from(day.day0()))
+}
+
+/// A day from outside: a flag, a file, the name of a folder. Bills are of this century; a day far away is a mistake, and
+/// what counts days up to it never ends. `FromStr` reads `YYYY-MM-DD`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(NaiveDate);
+
+impl Day {
+    /// The years that a day may be of.
+    const YEARS: RangeInclusive<i32> = 2000..=2199;
+
+    /// The day of a date, when it is near enough.
+    pub fn new(date: NaiveDate) -> Option<Self> {
+        Self::YEARS.contains(&date.year()).then_some(Self(date))
+    }
+
+    /// The first day of a month written as `YYYY-MM`.
+    ///
+    /// # Errors
+    /// When it is no month, or far away.
+    pub fn of_month(text: &str) -> Result<Self> {
+        let date = format!("{text}-01").parse().ok();
+        date.and_then(Self::new).ok_or_else(|| {
+            Error::usage(format!("`{text}` is not a month")).hint("write months as YYYY-MM, from 2000-01 to 2199-12")
+        })
+    }
+
+    pub fn date(self) -> NaiveDate {
+        self.0
+    }
+}
+
+impl FromStr for Day {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        text.parse().ok().and_then(Self::new).ok_or_else(|| {
+            Error::usage(format!("`{text}` is not a day"))
+                .hint("write days as YYYY-MM-DD, from 2000-01-01 to 2199-12-31")
+        })
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(explained)
+    }
+}
+
+/// An error of the program as one of a reader of files.
+fn explained<E: de::Error>(error: Error) -> E {
+    E::custom(format!("{} ({})", error.summary(), error.hints().join("; ")))
 }
 
 /// Days from `start` to `end`, both included.
@@ -443,6 +498,45 @@ mod tests {
             assert_eq!(name.parse::<Dimension>().ok(), Some(dimension));
         }
         assert_eq!("tag:team".parse::<Dimension>().ok(), Some(Dimension::Tag("team".into())));
+    }
+
+    #[test]
+    fn days_from_outside_are_of_this_century_or_the_next() {
+        for fine in ["2000-01-01", "2026-02-28", "2199-12-31"] {
+            assert_eq!(fine.parse::<Day>().expect("a day").to_string(), fine);
+        }
+        for wrong in [
+            "1999-12-31",
+            "2200-01-01",
+            "0001-05-26",
+            "9999-12-31",
+            "+10000-01-01",
+            "-0044-03-15",
+            "262142-12-31",
+            "99999999999-01-01",
+            "2026-02-29",
+            "26-10-01",
+            "soon",
+            "",
+            "2026-11",
+            "2026-11-20\0",
+        ] {
+            let error = wrong.parse::<Day>().expect_err(wrong).to_string();
+            assert!(error.contains(&format!("`{wrong}` is not a day")) && error.contains("2199-12-31"), "{error}");
+        }
+        assert_eq!(Day::of_month("2026-02").expect("a month").date(), day("2026-02-01"));
+        for wrong in ["1999-12", "2200-01", "2026-13", "2026", "2026-02-01", "+99999-01"] {
+            assert!(Day::of_month(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn periods_at_the_ends_of_the_range_have_neighbours() {
+        for far in ["2000-01-01", "2199-12-31"] {
+            for granularity in [Granularity::Daily, Granularity::Weekly, Granularity::Monthly] {
+                assert!(granularity.period_of(day(far)).contains(day(far)));
+            }
+        }
     }
 
     #[test]

@@ -46,5 +46,5 @@ pub fn run(args: &CacheArgs, context: &Context) -> Result<ExitCode> {
 
 /// The size that the cache may have, in bytes.
 pub fn limit(context: &Context) -> u64 {
-    (context.database().cache_limit_gb.max(0.0) * 1e9) as u64
+    (context.database().cache_limit_gb * 1e9) as u64
 }

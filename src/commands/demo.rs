@@ -44,8 +44,10 @@ pub struct DemoArgs {
 const DEMO_DATABASE: &str = "./data/demo.duckdb";
 
 pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
-    let path = context.flag("database.path").unwrap_or_else(|| DEMO_DATABASE.into());
-    let settings = Settings { path: PathBuf::from(&path), ..context.database().clone() };
+    let is_named = context.is_flag("database.path");
+    let own = if is_named { context.database().path.clone() } else { PathBuf::from(DEMO_DATABASE) };
+    let path = own.display().to_string();
+    let settings = Settings { path: own, ..context.database().clone() };
     let today = args.as_of.unwrap_or(context.today);
     remove_former(&settings)?;
     let folder = tempfile::tempdir().map_err(|e| Error::input("cannot make a folder for the bills").cause(e))?;

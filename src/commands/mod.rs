@@ -39,6 +39,7 @@ use clap::Subcommand;
 use crate::{
     config::Loaded,
     error::{Error, ExitCode, Result},
+    model::Day,
     report::Style,
     sources::aws::Aws,
     store::{Settings, Store},
@@ -138,10 +139,9 @@ impl Context {
         &self.loaded.config.database
     }
 
-    /// The value of a key, when a flag gave it.
-    fn flag(&self, key: &str) -> Option<String> {
-        let entry = self.loaded.entries.iter().find(|entry| entry.key == key && entry.origin.starts_with("--"))?;
-        Some(entry.value.clone())
+    /// Whether a flag gave the value of a key.
+    fn is_flag(&self, key: &str) -> bool {
+        self.loaded.entries.iter().any(|entry| entry.key == key && entry.origin.starts_with("--"))
     }
 
     /// Says something that is not data.
@@ -163,21 +163,40 @@ impl Context {
     }
 }
 
-/// A day as the command line takes it.
+/// A day as the command line takes it: every flag with a day goes through here.
 fn day(text: &str) -> Result<NaiveDate, String> {
-    text.parse().map_err(|_| "write days as YYYY-MM-DD".to_owned())
+    text.parse().map(Day::date).map_err(in_help)
 }
 
 /// A month as the command line takes it: its first day.
 fn month(text: &str) -> Result<NaiveDate, String> {
-    format!("{text}-01").parse().map_err(|_| "write months as YYYY-MM".to_owned())
+    Day::of_month(text).map(Day::date).map_err(in_help)
+}
+
+/// The next step alone: what was given, and for which flag, is said before it.
+fn in_help(error: Error) -> String {
+    error.hints().join("; ")
 }
 
 /// Writes data. A reader who has seen enough is no error.
 fn print(text: &str) -> Result<()> {
+    deliver(text).map(drop)
+}
+
+/// What is said when news for stdout had no reader.
+fn nobody_read() -> Error {
+    Error::input("nobody read the messages for stdout").hint("they wait for the next run")
+}
+
+/// Writes what somebody is waiting for; whether there was anybody to take it.
+///
+/// # Errors
+/// When it cannot be written for another reason than that the reader has gone.
+fn deliver(text: &str) -> Result<bool> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::input("cannot write the output").cause(e)),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(Error::input("cannot write the output").cause(e)),
     }
 }

@@ -4,9 +4,9 @@ use chrono::{Days, NaiveDate, NaiveDateTime, Utc};
 use clap::Args;
 
 use super::{
-    Context, day, ingest,
+    Context, day, deliver, ingest,
     lock::Lock,
-    print,
+    nobody_read, print,
     tell::{Told, note_printed, tell},
     words::ExplainWith,
 };
@@ -114,17 +114,24 @@ pub fn check_format(format: Format) -> Result<()> {
     }
 }
 
-/// Prints a summary below the messages that are for stdout; with `--quiet` these alone.
+/// Prints a summary below the messages that are for stdout; with `--quiet` these alone. Messages are told once they are
+/// written.
+///
+/// # Errors
+/// When it cannot be written, or nobody is there to read the messages, which then wait.
 pub fn show(summary: &Summary, format: Format, context: &Context) -> Result<()> {
-    if format == Format::Json {
-        print(&report::run::json(summary)?)?;
-        return note_printed(summary, context);
+    let is_read = deliver(&match format {
+        Format::Json => report::run::json(summary)?,
+        _ => report::run::messages(&summary.printed, context.style),
+    })?;
+    if !is_read && !summary.printed.is_empty() {
+        return Err(nobody_read());
     }
-    print(&report::run::messages(&summary.printed, context.style))?;
-    if !context.quiet {
+    note_printed(summary, context)?;
+    if format != Format::Json && !context.quiet {
         print(&report::run::text(summary, context.style))?;
     }
-    note_printed(summary, context)
+    Ok(())
 }
 
 /// What came of a run.

@@ -5,10 +5,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use chrono::{Days, NaiveDate};
+use chrono::{Days, NaiveDate, TimeDelta};
 
 use super::{
-    Context, print,
+    Context, deliver as write, nobody_read,
     run::{now, request},
     words::{ExplainWith, Writer},
 };
@@ -35,6 +35,9 @@ use crate::{
     web::Kind,
 };
 
+/// A message waits so long for a channel that the configuration does not have: another one may, on the same database.
+const LONGEST_WAIT: TimeDelta = TimeDelta::days(30);
+
 /// Tells what is new: messages are written into the outbox with what they tell, then everything that waits is sent.
 /// Gives the errors of channels.
 pub fn tell(told: &Told, with: Option<ExplainWith>, context: &Context, summary: &mut Summary) -> Result<Vec<Error>> {
@@ -48,10 +51,12 @@ pub fn tell(told: &Told, with: Option<ExplainWith>, context: &Context, summary: 
     summary.kept_back = planned.kept_back;
     planned.messages.extend(freshness(told.today, context, summary)?);
     let queued: Vec<(Queued, Vec<Notice>)> = planned.messages.iter().map(queued).collect::<Result<_>>()?;
+    let mut errors = Vec::new();
     let (waiting, references) = {
         let mut store = Store::open_when_free(context.database())?;
-        store.queue(now(), &queued)?;
-        (store.waiting()?, store.references()?.into_iter().collect::<BTreeMap<String, String>>())
+        errors.extend(keep(&queued, &mut store)?);
+        let waiting = without_absent(store.waiting()?, &mut store, context, summary)?;
+        (waiting, store.references()?.into_iter().collect::<BTreeMap<String, String>>())
     };
     // What is for stdout is printed by the caller, and noted as sent after that.
     let is_printed =
@@ -61,8 +66,16 @@ pub fn tell(told: &Told, with: Option<ExplainWith>, context: &Context, summary: 
         if queued.iter().all(|(own, _)| own.message_id != message.message_id) {
             *summary.caught_up.entry(message.channel.clone()).or_default() += 1;
         }
-        let digest: Digest = serde_json::from_str(&message.message)
-            .map_err(|e| Error::input(format!("the message {} cannot be read", message.message_id)).cause(e))?;
+        let digest: Digest = match serde_json::from_str(&message.message) {
+            Ok(digest) => digest,
+            Err(error) => {
+                let error = Error::input(format!("the message {} cannot be read", message.message_id)).cause(error);
+                let given_up = [(message.message_id, Delivery::Dropped { error: error.summary() })];
+                Store::open_when_free(context.database())?.save_deliveries(now(), &given_up)?;
+                errors.push(error);
+                continue;
+            }
+        };
         let as_json = serde_json::to_value(&digest).unwrap_or_default();
         summary.printed.push(Printed { message_id: message.message_id, text: digest.plain(), message: as_json });
     }
@@ -82,7 +95,7 @@ pub fn tell(told: &Told, with: Option<ExplainWith>, context: &Context, summary: 
         results.push(attempt);
     });
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut errors: Vec<Error> = failed.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect();
+    errors.extend(failed.into_inner().unwrap_or_else(PoisonError::into_inner));
     let tried: BTreeSet<String> = results.iter().map(|one| one.channel.clone()).collect();
     errors.extend(note_results(results, &planned, &waiting, summary));
     // A channel that nothing is sent to today may be broken all the same.
@@ -93,6 +106,50 @@ pub fn tell(told: &Told, with: Option<ExplainWith>, context: &Context, summary: 
     }
     Ok(errors)
 }
+
+/// Puts messages into the outbox, each with what it tells, and gives the errors of those that cannot be put there: they are
+/// as new to the next run as they were to this one.
+///
+/// # Errors
+/// When none can.
+fn keep(queued: &[(Queued, Vec<Notice>)], store: &mut Store) -> Result<Vec<Error>> {
+    let mut failed = Vec::new();
+    for one in queued {
+        if let Err(error) = store.queue(now(), std::slice::from_ref(one)) {
+            failed.push(error.context(format!("a message to the channel `{}` cannot be kept", one.0.channel)));
+        }
+    }
+    if !queued.is_empty() && failed.len() == queued.len() { Err(failed.remove(0)) } else { Ok(failed) }
+}
+
+/// The messages to channels that the configuration has. The others wait, which the summary says; those that have waited
+/// for too long are given up.
+fn without_absent(
+    waiting: Vec<Queued>,
+    store: &mut Store,
+    context: &Context,
+    summary: &mut Summary,
+) -> Result<Vec<Queued>> {
+    let settings = &context.loaded.config.notify;
+    let (known, absent): (Vec<_>, Vec<_>) =
+        waiting.into_iter().partition(|message| settings.channel(&message.channel).is_ok());
+    let (old, absent): (Vec<_>, Vec<_>) =
+        absent.into_iter().partition(|message| now() - message.created_at > LONGEST_WAIT);
+    let given_up = old.into_iter().map(|message| (message.message_id, Delivery::Dropped { error: NO_CHANNEL.into() }));
+    store.save_deliveries(now(), &given_up.collect::<Vec<_>>())?;
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for message in absent {
+        *counts.entry(message.channel).or_default() += 1;
+    }
+    summary.waiting.extend(counts.into_iter().map(|(channel, messages)| {
+        let error = format!("{NO_CHANNEL}; `notify drop {channel}` gives them up");
+        Waiting { channel, messages, error, not_before: None }
+    }));
+    Ok(known)
+}
+
+/// Why a message waits for a channel of another configuration.
+pub const NO_CHANNEL: &str = "this configuration has no such channel";
 
 /// Puts what came of messages into the summary, and gives the errors.
 fn note_results(mut results: Vec<Attempt>, planned: &Planned, waiting: &[Queued], summary: &mut Summary) -> Vec<Error> {
@@ -284,7 +341,7 @@ pub fn tell_all(digest: &Digest, context: &Context) -> Vec<Error> {
     let mut errors = Vec::new();
     for channel in settings.channels_or_terminal() {
         let told = match channel.stdout.is_some() {
-            true => print(&(digest.plain() + "\n")),
+            true => write(&(digest.plain() + "\n")).and_then(|read| if read { Ok(()) } else { Err(nobody_read()) }),
             false => send_now(&channel, digest, context),
         };
         errors.extend(told.err());

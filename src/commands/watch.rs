@@ -139,20 +139,30 @@ pub fn run(args: &WatchArgs, context: &Context) -> Result<ExitCode> {
         "Cost alerts do not reach a channel",
         "What there is to tell waits until this is mended.",
     );
+    // Whether stdout took nothing the last time, which is said once.
+    let mut is_mute = false;
     loop {
         let today = Utc::now().date_naive();
         let context = Context { today, ..context.clone() };
         let morning = Morning { paths: &args.paths, how: &args.how, as_of: None };
-        let (errors, untold) = match once(&morning, &context) {
-            Ok(done) => {
-                show(&done.summary, Format::Table, &context)?;
-                (done.errors, done.untold)
-            }
+        let (errors, mut untold, summary) = match once(&morning, &context) {
+            Ok(done) => (done.errors, done.untold, Some(done.summary)),
             // Nothing of this gets better by itself.
             Err(error) if error.exit_code() == ExitCode::Usage => return Err(error),
-            Err(error) => (vec![error], Vec::new()),
+            Err(error) => (vec![error], Vec::new(), None),
         };
         errors.iter().chain(&untold).for_each(|error| context.complain(error));
+        if let Some(summary) = summary {
+            let shown = show(&summary, Format::Table, &context);
+            if let Err(error) = &shown
+                && !is_mute
+            {
+                context.complain(error);
+            }
+            is_mute = shown.is_err();
+            // Without a summary nobody misses anything; messages wait.
+            untold.extend(shown.err().filter(|_| !summary.printed.is_empty()));
+        }
         work.observe(errors.first(), args.report_after, &context);
         telling.observe(untold.first(), args.report_after, &context);
         let now = Utc::now();

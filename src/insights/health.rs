@@ -1,5 +1,5 @@
 //! Whether the data can be trusted: the database holds together, is fresh, and has no holes.
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
 use crate::{error::Result, model::Period, store::Store};
@@ -57,7 +57,15 @@ pub fn checks(store: &Store, today: NaiveDate) -> Result<Vec<Check>> {
     });
     for source in store.days()? {
         let (source, days) = (source.data_source, source.usage_days);
-        let (Some(first), Some(last)) = (days.first(), days.last()) else { continue };
+        // Somewhere tomorrow has begun. A day beyond, such as that of a mistake, does not make the others any newer.
+        let tomorrow = today + Days::new(1);
+        let to_come = days.range(tomorrow..).filter(|day| **day > tomorrow).count();
+        if let Some(last) = days.last().filter(|_| to_come > 0) {
+            let found = format!("{to_come} after {tomorrow}, the last is {last}");
+            let check = Check::new(format!("days to come in {source}"), Status::Warn, found);
+            checks.push(check.fix("look for the dates in the bill, and ingest it again once they are right"));
+        }
+        let (Some(first), Some(last)) = (days.first(), days.range(..=tomorrow).next_back()) else { continue };
         let age = (today - *last).num_days();
         let found = format!("{first}..{last}, newest {age} days old");
         checks.push(if age > STALE_DAYS {

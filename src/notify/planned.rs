@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::TimeDelta;
 use serde::Deserialize;
 
 use super::plan::Places;
@@ -12,7 +12,7 @@ use crate::{
         alerts::{Covered, Direction},
         incidents::Shown,
     },
-    model::{Filter, money},
+    model::{Day, Filter, money},
 };
 
 /// Days before and after a window that still belong to it: bills lag.
@@ -39,8 +39,8 @@ impl Spent {
 pub struct Plan {
     pub name: String,
     /// The first and last day.
-    pub from: NaiveDate,
-    pub to: NaiveDate,
+    pub from: Day,
+    pub to: Day,
     /// Which cost, as `--filter` takes it.
     pub filters: Vec<Filter>,
     #[serde(default)]
@@ -82,7 +82,7 @@ impl Plan {
     /// Whether an incident is of the days and the direction of the plan.
     pub fn in_window(&self, shown: &Shown) -> bool {
         let incident = &shown.incident;
-        let begins = incident.start_date >= self.from - SLACK && incident.start_date <= self.to;
+        let begins = incident.start_date >= self.from.date() - SLACK && incident.start_date <= self.to.date();
         begins && incident.direction == Direction::Up.name()
     }
 
@@ -95,7 +95,7 @@ impl Plan {
         let dollars = |amount: f64| money(amount, &incident.currency);
         let (total, a_day) = spent.sums.get(&incident.currency).copied().unwrap_or_default();
         let over = |planned: Option<f64>, actual: f64| planned.filter(|planned| actual > *planned);
-        let exceeded = if incident.last_date > self.to + SLACK {
+        let exceeded = if incident.last_date > self.to.date() + SLACK {
             Some(format!("goes on after the plan `{}` ended on {}", self.name, self.to))
         } else if let Some(planned) = over(self.expected_dollars_per_day, a_day.max(incident.impact)) {
             Some(format!("exceeds the plan `{}` of {} a day", self.name, dollars(planned)))

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::{Format, files};
 use crate::{
     error::{Error, Result},
-    model::shell_word,
+    model::{Day, shell_word},
 };
 
 /// How much later than a file that it names a manifest may be dated. AWS writes the manifest last, within
@@ -297,7 +297,7 @@ pub fn parse(text: &str, path: &str) -> Result<Parsed> {
     let export = manifest.export_arn.or_else(|| Some(format!("{}/{name}", manifest.account?))).unwrap_or(name);
     let period = manifest
         .billing_period
-        .and_then(|period| NaiveDate::parse_from_str(period.start.get(..8)?, "%Y%m%d").ok())
+        .and_then(|period| compact_day(period.start.get(..8)?))
         .or_else(|| keys.iter().find_map(|key| period_in(key)))
         .or_else(|| period_in(path))
         .ok_or_else(|| {
@@ -339,18 +339,23 @@ pub fn period_of_folder(name: &str) -> Option<NaiveDate> {
     if let Some((start, end)) = name.split_once('-')
         && start.len() == 8
         && end.len() == 8
-        && NaiveDate::parse_from_str(end, "%Y%m%d").is_ok()
+        && compact_day(end).is_some()
     {
-        return NaiveDate::parse_from_str(start, "%Y%m%d").ok();
+        return compact_day(start);
     }
     period_in(name)
+}
+
+/// A day as AWS's folders have it: `20261001`.
+fn compact_day(text: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(text, "%Y%m%d").ok().and_then(Day::new).map(Day::date)
 }
 
 /// The month in `…BILLING_PERIOD=2026-04/…`, whatever the case.
 fn period_in(path: &str) -> Option<NaiveDate> {
     let lower = path.to_lowercase();
     let (_, rest) = lower.split_once("billing_period=")?;
-    format!("{}-01", rest.get(..7)?).parse().ok()
+    Day::of_month(rest.get(..7)?).ok().map(Day::date)
 }
 
 /// The unpacked file beside a manifest of a packed one that it names: `report-1.csv` of `report-1.csv.gz`.
@@ -387,6 +392,14 @@ mod tests {
         assert_eq!(period_in("x/BILLING_PERIOD=2026-04/y"), april);
         assert_eq!(period_in("x/billing_period=2026-04/y"), april);
         assert_eq!(period_in("x/2026-04/y"), None);
+        assert_eq!(period_of_folder("20260401-20260501"), april);
+    }
+
+    #[test]
+    fn folders_of_far_years_are_no_periods() {
+        for far in ["00010401-00010501", "99990401-99990501", "BILLING_PERIOD=0026-04", "billing_period=9999-01"] {
+            assert_eq!(period_of_folder(far), None, "{far}");
+        }
     }
 
     #[test]

@@ -1,12 +1,18 @@
 //! The one DuckDB file. Nothing else in the program speaks SQL to it.
 //! It is blind to where bills come from and to what is made of them.
+//!
+//! A database opened for writing has access to files, because bills are loaded by DuckDB itself; so it runs the
+//! program's own statements alone, with every value of a user's or a bill's quoted. A statement of the user's runs on a
+//! database opened read-only and cut off ([`guard`] refuses others), and in a process of its own ([`apart`]).
 
 pub mod api;
+pub mod apart;
 pub mod changes;
 pub mod former;
 pub mod guard;
 pub mod ledger;
 pub mod load;
+mod memory;
 pub mod notices;
 pub mod overlap;
 pub mod queries;
@@ -18,14 +24,16 @@ mod texts;
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs::{self, File},
-    io::Read,
+    io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
 use duckdb::{AccessMode, Config, Connection};
 use serde::{Deserialize, Serialize};
 
+pub use self::memory::MemoryLimit;
 use crate::error::{Error, Result};
 
 /// The oldest DuckDB that can open the files written here, so that users can bring their own client.
@@ -42,9 +50,28 @@ pub struct Settings {
     /// Gigabytes of them to keep.
     pub cache_limit_gb: f64,
     /// Memory that DuckDB may take before it spills to disk, such as `2GB`.
-    pub memory_limit: String,
+    pub memory_limit: MemoryLimit,
     /// Threads that DuckDB may use; 0 is one for each core.
-    pub threads: usize,
+    pub threads: u32,
+}
+
+/// More threads than that are no machine's; each takes memory before it does anything.
+pub const MOST_THREADS: u32 = 1024;
+/// Gigabytes of fetched bills, at most.
+const MOST_CACHE_GB: f64 = 1e6;
+
+impl Settings {
+    /// # Errors
+    /// When a value is out of range.
+    pub fn check(&self) -> Result<()> {
+        if !(0.0..=MOST_CACHE_GB).contains(&self.cache_limit_gb) {
+            return Err(Error::input(format!("`database.cache_limit_gb` must be from 0 to {MOST_CACHE_GB}")));
+        }
+        if self.threads > MOST_THREADS {
+            return Err(Error::input(format!("`database.threads` must be from 0 to {MOST_THREADS}")));
+        }
+        Ok(())
+    }
 }
 
 /// What is said of a database that somebody else has open.
@@ -54,8 +81,18 @@ const IN_USE: &str = "is in use by PID";
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    access: Access,
+    memory_limit: MemoryLimit,
     /// The user's own names of accounts, which win over those stored.
     own_names: BTreeMap<String, String>,
+}
+
+/// What a database is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Reading alone, cut off from files and network.
+    ReadOnly,
+    Writing,
 }
 
 impl Store {
@@ -69,15 +106,24 @@ impl Store {
             fs::create_dir_all(folder)
                 .map_err(|e| Error::input(format!("cannot create the folder `{}`", folder.display())).cause(e))?;
         }
+        if is_missing(path)? {
+            create(settings)?;
+        }
         check_magic(path)?;
+        let mut store = Self::open_for_writing(path, settings)?;
+        schema::migrate(&mut store)?;
+        scratch::remove_left_behind(path);
+        Ok(store)
+    }
+
+    /// Opens a file for writing as the database of the settings, which errors name.
+    fn open_for_writing(file: &Path, settings: &Settings) -> Result<Self> {
         let config = config(settings)
             .and_then(|config| config.access_mode(AccessMode::ReadWrite))
             .and_then(|config| config.with("preserve_insertion_order", "false"))
             .and_then(|config| config.with("storage_compatibility_version", STORAGE_VERSION));
-        let mut store = Self::connect(path, config)?;
-        store.connection.set_query_progress_tracking(true).map_err(|e| cannot_open(path, &e))?;
-        schema::migrate(&mut store)?;
-        scratch::remove_left_behind(path);
+        let store = Self::connect(file, settings, config, Access::Writing)?;
+        store.connection.set_query_progress_tracking(true).map_err(|e| cannot_open(&settings.path, &e))?;
         Ok(store)
     }
 
@@ -97,32 +143,41 @@ impl Store {
         when_free(15, || Self::open_read_only(settings))
     }
 
-    /// Opens the database for reading only, cut off from files and network.
+    /// Opens the database for reading only, cut off from files and network. Tables of an older version are brought up to
+    /// date before, which opens it for writing.
     ///
     /// # Errors
     /// When there is no database yet, and as for [`Store::open`].
     pub fn open_read_only(settings: &Settings) -> Result<Self> {
+        if let Some(store) = Self::open_current(settings, None)? {
+            return Ok(store);
+        }
+        drop(Self::open(settings)?);
+        let current = Self::open_current(settings, None)?;
+        current.ok_or_else(|| Error::bug("the tables are not up to date after they were brought there"))
+    }
+
+    /// The same without ever opening for writing: none when the tables are of an older version. `spills` is the folder for
+    /// what does not fit into memory, where it is not DuckDB's own choice.
+    fn open_current(settings: &Settings, spills: Option<&Path>) -> Result<Option<Self>> {
         let path = &settings.path;
-        if !path.exists() {
+        if is_missing(path)? {
             return Err(Error::input(format!("there is no database at `{}` yet", path.display()))
                 .hint("ingest a bill: `aws-cost-anomalies ingest PATH`")
                 .hint("or see what the program does: `aws-cost-anomalies demo`"));
         }
         check_magic(path)?;
-        let connect = || {
-            let config = config(settings)
-                .and_then(|config| config.access_mode(AccessMode::ReadOnly))
-                .and_then(|config| config.enable_external_access(false))
-                .and_then(|config| config.with("lock_configuration", "true"));
-            Self::connect(path, config)
-        };
-        let store = connect()?;
-        if schema::is_current(&store)? {
-            return Ok(store);
-        }
-        drop(store);
-        drop(Self::open(settings)?);
-        connect()
+        let own = config(settings).and_then(|config| match spills.and_then(Path::to_str) {
+            // Not any more once there is no access to files.
+            Some(folder) => config.with("temp_directory", folder),
+            None => Ok(config),
+        });
+        let config = own
+            .and_then(|config| config.access_mode(AccessMode::ReadOnly))
+            .and_then(|config| config.enable_external_access(false))
+            .and_then(|config| config.with("lock_configuration", "true"));
+        let store = Self::connect(path, settings, config, Access::ReadOnly)?;
+        Ok(schema::is_current(&store)?.then_some(store))
     }
 
     /// A handle to ask from another thread how far the running statement is.
@@ -130,16 +185,14 @@ impl Store {
         Progress(self.connection.progress_handle())
     }
 
-    fn connect(path: &Path, config: duckdb::Result<Config>) -> Result<Self> {
-        let config = config.map_err(|e| {
-            Error::input("the `database` settings are refused")
-                .cause(tidy(&e))
-                .hint("`memory_limit` is a size such as `2GB`, `threads` a number")
-        })?;
-        let connection = Connection::open_with_flags(path, config).map_err(|e| cannot_open(path, &e))?;
+    fn connect(file: &Path, settings: &Settings, config: duckdb::Result<Config>, access: Access) -> Result<Self> {
+        let path = &settings.path;
+        let config = config.map_err(|e| Error::input("the `database` settings are refused").cause(tidy(&e)))?;
+        let connection = Connection::open_with_flags(file, config).map_err(|e| cannot_open(path, &e))?;
         // Days are UTC. Without DuckDB's ICU extension there is no other zone, and no setting to refuse it.
         let _ = connection.execute_batch("SET TimeZone = 'UTC'");
-        Ok(Self { connection, path: path.to_owned(), own_names: BTreeMap::new() })
+        let memory_limit = settings.memory_limit.clone();
+        Ok(Self { connection, path: path.to_owned(), access, memory_limit, own_names: BTreeMap::new() })
     }
 
     /// Puts the user's own names of accounts over those stored.
@@ -153,8 +206,54 @@ impl Store {
     }
 }
 
+/// Whether there is no database yet. A file without any content is none: `touch` and `mktemp` leave one.
+fn is_missing(path: &Path) -> Result<bool> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(found.is_file() && found.len() == 0),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(Error::input(format!("cannot read `{}`", path.display())).cause(error)),
+    }
+}
+
+/// Makes the database beside its place and puts it there once it is whole: a disk that is full on the way leaves nothing.
+fn create(settings: &Settings) -> Result<()> {
+    // What a link leads to, where that is there.
+    let path = fs::canonicalize(&settings.path).unwrap_or_else(|_| settings.path.clone());
+    let doing = format!("cannot create the database `{}`", settings.path.display());
+    // Temporary names in the system's own words would help nobody.
+    let failed = |e: std::io::Error| explained(&doing, e.kind().to_string(), &settings.path);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // DuckDB calls what is in a database by the name of its file.
+    let name = path.file_name().unwrap_or_default();
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(".new-");
+    // A folder, because what DuckDB writes beside its file goes with it.
+    let own = tempfile::Builder::new().prefix(&prefix).tempdir_in(folder).map_err(failed)?;
+    let new = own.path().join(name);
+    {
+        let migrated = Store::open_for_writing(&new, settings)
+            .and_then(|mut store| schema::migrate(&mut store).map(|()| store))
+            .map_err(|e| e.context(&doing))?;
+        migrated.connection.execute_batch("CHECKPOINT").map_err(|e| migrated.error(&doing, &e))?;
+    }
+    File::open(&new).and_then(|file| file.sync_all()).map_err(failed)?;
+    let aside = own.path().join(prefix);
+    if path.metadata().is_ok_and(|found| found.len() == 0) {
+        fs::rename(&path, &aside).map_err(failed)?;
+    }
+    // A database that somebody else put there at this moment goes back.
+    let placed = if aside.metadata().is_ok_and(|found| found.len() > 0) { &aside } else { &new };
+    let placed = tempfile::TempPath::try_from_path(placed).and_then(|placed| Ok(placed.persist_noclobber(&path)?));
+    match placed {
+        // Somebody else was faster, or it is a link to where there is nothing yet: DuckDB opens what is there.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        placed => placed.map_err(failed),
+    }
+}
+
 /// Tries again while somebody else has the database open.
-fn when_free(attempts: u32, open: impl Fn() -> Result<Store>) -> Result<Store> {
+fn when_free<T>(attempts: u32, open: impl Fn() -> Result<T>) -> Result<T> {
     for _ in 1..attempts {
         match open() {
             Err(error) if error.summary().contains(IN_USE) => {}
@@ -185,9 +284,9 @@ fn config(settings: &Settings) -> duckdb::Result<Config> {
     let mut config = Config::default()
         .with("autoinstall_known_extensions", "false")?
         .with("autoload_known_extensions", "false")?
-        .max_memory(&settings.memory_limit)?;
+        .max_memory(&settings.memory_limit.to_string())?;
     if settings.threads > 0 {
-        config = config.threads(i64::try_from(settings.threads).unwrap_or(i64::MAX))?;
+        config = config.threads(i64::from(settings.threads))?;
     }
     Ok(config)
 }
@@ -201,8 +300,14 @@ fn check_magic(path: &Path) -> Result<()> {
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
             Err(Error::input(format!("cannot read `{}`", path.display())).cause(e))
         }
-        _ => Err(Error::input(format!("`{}` is not a DuckDB database", path.display()))
-            .hint("name another file with `--db` or `database.path` in the configuration")),
+        _ => {
+            let error = Error::input(format!("`{}` is not a DuckDB database", path.display()));
+            Err(if header == [0; 12] {
+                error.hint("nothing was ever written to it: remove it")
+            } else {
+                error.hint("name another file with `--db` or `database.path` in the configuration")
+            })
+        }
     }
 }
 
@@ -219,10 +324,14 @@ fn cannot_open(path: &Path, error: &duckdb::Error) -> Error {
 
 /// What DuckDB says, made into an error with a next step.
 fn translate(doing: &str, error: &duckdb::Error, path: &Path) -> Error {
-    let text = tidy(error);
+    explained(doing, tidy(error), path)
+}
+
+fn explained(doing: &str, text: String, path: &Path) -> Error {
     let translated = Error::input(doing).cause(&text);
     let lower = text.to_lowercase();
-    if lower.contains("no space left") || lower.contains("file too large") || lower.contains("disk quota") {
+    let is_full = ["no space left", "no storage space", "file too large", "quota"];
+    if is_full.iter().any(|words| lower.contains(words)) {
         translated.hint(format!(
             "free space on the disk of `{}`; nothing of this change was kept",
             path.parent().unwrap_or(path).display()
@@ -245,12 +354,16 @@ fn translate(doing: &str, error: &duckdb::Error, path: &Path) -> Error {
 
 /// DuckDB's message without its advice on DuckDB's own options.
 fn tidy(error: &duckdb::Error) -> String {
-    let text = error.to_string();
-    let end = ["\n\nLINE ", "\nPossible", "\n  file =", "\nThis type was", "\n\nNewer DuckDB", "\n\nColumn "]
-        .iter()
-        .filter_map(|mark| text.find(mark))
-        .min()
-        .unwrap_or(text.len());
+    without_advice(&error.to_string())
+}
+
+fn without_advice(text: &str) -> String {
+    let end =
+        ["\n\nLINE ", "\nPossible", "\n  file =", "\nThis type was", "\n\nNewer DuckDB", "\n\nColumn ", ". Use \"SET "]
+            .iter()
+            .filter_map(|mark| text.find(mark))
+            .min()
+            .unwrap_or(text.len());
     text[..end].trim().to_owned()
 }
 
@@ -260,7 +373,74 @@ fn exact_sum(expression: &str) -> String {
     format!("CAST(sum(CAST({expression} AS DECIMAL(38, 12))) AS DOUBLE)")
 }
 
-/// The SQL literal of a text.
+/// The SQL of a text. A statement ends at a NUL, wherever it stands, so one in a text is spelt out.
 fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let parts: Vec<String> = text.split('\0').map(|part| format!("'{}'", part.replace('\'', "''"))).collect();
+    match &parts[..] {
+        [whole] => whole.clone(),
+        parts => format!("({})", parts.join(" || chr(0) || ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{guard::Query, *};
+
+    fn settings(path: PathBuf) -> Settings {
+        let memory_limit = "100MB".parse().expect("a size");
+        Settings { path, cache_dir: PathBuf::new(), cache_limit_gb: 1.0, memory_limit, threads: 1 }
+    }
+
+    #[test]
+    fn every_text_comes_back_as_it_was() {
+        let connection = Connection::open_in_memory().expect("DuckDB");
+        for text in ["", "it's", "a\0b", "\0", "\0\0'", "\u{202e}x", "'; DROP TABLE t; --"] {
+            let sql = format!("SELECT {}", quoted(text));
+            assert_eq!(connection.query_row(&sql, [], |row| row.get::<_, String>(0)).expect(&sql), text);
+        }
+    }
+
+    #[test]
+    fn no_statement_of_a_users_runs_where_it_could_write() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = settings(folder.path().join("a.duckdb"));
+        let query = Query { sql: "SELECT 42 AS n", rows: 10, time: Duration::from_secs(10) };
+        let writing = Store::open(&settings).expect("a new database");
+        assert!(writing.select(&query).is_err());
+        drop(writing);
+        let reading = Store::open_read_only(&settings).expect("a database");
+        assert_eq!(reading.select(&query).expect("an answer").rows, [[serde_json::Value::from(42)]]);
+    }
+
+    #[test]
+    fn a_late_statement_is_stopped_even_before_it_begins() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = settings(folder.path().join("a.duckdb"));
+        drop(Store::open(&settings).expect("a new database"));
+        let store = Store::open_read_only(&settings).expect("a database");
+        let sql = "SELECT count(*) FROM range(100000000) a, range(100000) b WHERE (a.range * b.range) % 7 = 3";
+        let error = store.select(&Query { sql, rows: 1, time: Duration::ZERO }).expect_err("late").to_string();
+        assert!(error.contains("took longer than 0 s"), "{error}");
+        assert!(store.select(&Query { sql: "SELECT 1", rows: 1, time: Duration::from_secs(10) }).is_ok());
+    }
+
+    #[test]
+    fn a_new_database_is_put_in_place_whole_and_over_no_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = settings(folder.path().join("a.duckdb"));
+        let names = || {
+            let names = fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.file_name());
+            names.collect::<Vec<_>>()
+        };
+        fs::write(&settings.path, "").expect("an empty file");
+        create(&settings).expect("a new database");
+        assert_eq!(names(), ["a.duckdb"]);
+        let first = fs::read(&settings.path).expect("a database");
+        // Another process was faster: what is there stays.
+        create(&settings).expect("there is one");
+        assert!(fs::read(&settings.path).expect("a database") == first);
+        assert_eq!(names(), ["a.duckdb"]);
+    }
 }

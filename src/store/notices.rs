@@ -324,3 +324,49 @@ impl Store {
 fn day(day: Option<NaiveDate>) -> String {
     day.map_or_else(|| "NULL".to_owned(), |day| format!("DATE '{day}'"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Settings, *};
+
+    #[test]
+    fn a_name_with_a_nul_keeps_no_message_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let memory_limit = "100MB".parse().expect("a size");
+        let path = folder.path().join("a.duckdb");
+        let settings = Settings { path, cache_dir: "".into(), cache_limit_gb: 1.0, memory_limit, threads: 1 };
+        let mut store = Store::open(&settings).expect("a new database");
+        let now = NaiveDateTime::default();
+        let message = |id: &str, subject: &str| {
+            let queued = Queued {
+                message_id: id.to_owned(),
+                channel: "log".to_owned(),
+                created_at: now,
+                message: format!("{{\"subject\": \"{subject}\"}}"),
+                attempts: 0,
+                refusals: 0,
+                not_before: None,
+                parts_done: Vec::new(),
+                error: None,
+            };
+            let notice = Notice {
+                anomaly_id: id.to_owned(),
+                channel: "log".to_owned(),
+                notice: "opened".to_owned(),
+                subject: subject.to_owned(),
+                told_on: now.date(),
+                seen_on: now.date(),
+                last_date: now.date(),
+                impact: 1.0,
+                impact_total: 1.0,
+                message_id: id.to_owned(),
+            };
+            (queued, vec![notice])
+        };
+        let messages = [message("a", "x"), message("b", "nul\0nul"), message("c", "z")];
+        store.queue(now, &messages).expect("all are kept");
+        let waiting: Vec<Queued> = store.waiting().expect("messages");
+        assert_eq!(waiting, messages.clone().map(|(message, _)| message));
+        assert_eq!(store.notices().expect("notices"), messages.map(|(_, mut notices)| notices.remove(0)));
+    }
+}

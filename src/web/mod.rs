@@ -3,12 +3,12 @@
 
 pub mod secret;
 
-use std::{thread, time::Duration};
+use std::{io::Read, thread, time::Duration};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use reqwest::{
     Method, StatusCode, Url,
-    blocking::{Client, RequestBuilder},
+    blocking::{Client, RequestBuilder, Response},
     header::{HeaderMap, RETRY_AFTER},
     redirect::Policy,
 };
@@ -25,6 +25,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// No service is left alone for longer.
 pub const LONGEST_REST: TimeDelta = TimeDelta::hours(6);
+/// Bytes of an answer that are read; no service that is used here says more. What is longer is cut, and then mostly no
+/// JSON any more, which is said by whoever reads it.
+const MOST_BODY: u64 = 1 << 20;
 /// Characters of an answer that an error shows.
 const SHOWN: usize = 200;
 
@@ -112,7 +115,7 @@ impl Http {
             let failed = match prepare(self.client.request(Method::POST, address)).send() {
                 Ok(response) => {
                     let (status, headers) = (response.status(), response.headers().clone());
-                    let body = response.text().unwrap_or_default();
+                    let body = beginning(response);
                     if status.is_success() {
                         return Ok(Answer { body });
                     }
@@ -136,6 +139,14 @@ impl Http {
             attempt += 1;
         }
     }
+}
+
+/// The text of an answer, as far as it is read.
+fn beginning(response: Response) -> String {
+    let mut bytes = Vec::new();
+    // What came before it broke off may say why.
+    let _ = response.take(MOST_BODY).read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
@@ -207,6 +218,8 @@ pub fn secret_address(key: &str, secret: &Secret) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::{io::Write, net::TcpListener};
+
     use reqwest::header::HeaderValue;
 
     use super::*;
@@ -224,6 +237,26 @@ mod tests {
         assert_eq!(asked("4294967295").as_deref(), Some("2026-03-01 16:00:00"), "not for a century");
         assert_eq!(asked("soon"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn an_answer_without_end_is_read_to_a_limit() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = format!("http://{}/", listener.local_addr().expect("an address"));
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a request");
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            let mut sent = 0_u64;
+            // Until the other side has read enough.
+            while sent < 64 * MOST_BODY && stream.write_all(&[b'x'; 1 << 16]).is_ok() {
+                sent += 1 << 16;
+            }
+            sent
+        });
+        let answer = Http::new(1, Duration::from_secs(20)).expect("a client").post(&address, &[], |request| request);
+        assert_eq!(answer.expect("an answer").body.len() as u64, MOST_BODY);
+        assert!(server.join().expect("a server") < 64 * MOST_BODY);
     }
 
     #[test]

@@ -31,8 +31,10 @@ impl Reference {
     /// When the variable is not set, or the file cannot be read, or it is empty.
     pub fn read(&self) -> Result<Secret> {
         let text = match self {
-            Reference::Env(name) => std::env::var(name)
-                .map_err(|_| Error::input(format!("the environment variable `{name}` is not set")))?,
+            Reference::Env(name) => std::env::var(name).map_err(|e| {
+                let what = if e == std::env::VarError::NotPresent { "set" } else { "UTF-8" };
+                Error::input(format!("the environment variable `{name}` is not {what}"))
+            })?,
             Reference::File(path) => std::fs::read_to_string(path)
                 .map_err(|e| Error::input(format!("cannot read the secret in `{}`", path.display())).cause(e))?,
         };

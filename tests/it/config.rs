@@ -107,7 +107,7 @@ fn mistakes_name_the_file_and_the_nearest_key() {
     insta::assert_snapshot!(sandbox.run(&["--config", "b.yaml", "config", "show"]), @r#"
     --- stderr
     error: the configuration `b.yaml` is not valid
-      caused by: invalid type: string "soon", expected u32
+      caused by: `anomaly.settle_days` must be a whole number of at least 0
     hint: `aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key
     --- exit code 1
     "#);
@@ -128,9 +128,9 @@ fn mistakes_name_the_file_and_the_nearest_key() {
     sandbox.write("e.yaml", "database: { memory_limit: plenty }\n");
     insta::assert_snapshot!(sandbox.run(&["--config", "e.yaml", "ingest", "a.yaml"]), @"
     --- stderr
-    error: the `database` settings are refused
-      caused by: set max_memory:plenty error
-    hint: `memory_limit` is a size such as `2GB`, `threads` a number
+    error: the configuration `e.yaml` is not valid
+      caused by: `database.memory_limit` must be a size from 32MB to 1000TB, such as 2GB or 512MiB
+    hint: `aws-cost-anomalies config show` prints what is merged; docs/CONFIG.md explains each key
     --- exit code 1
     ");
 }

@@ -19,6 +19,7 @@ mod incidents;
 mod ingest;
 mod layouts;
 mod levels;
+mod limits;
 mod messy_bills;
 mod messy_columns;
 mod messy_files;

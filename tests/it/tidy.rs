@@ -29,7 +29,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
 ];
 
 /// Where a crate may appear.
-const CRATES: [(&str, &[&str]); 25] = [
+const CRATES: [(&str, &[&str]); 26] = [
     ("duckdb", &["store"]),
     ("parquet", &["sources"]),
     ("arrow", &["sources"]),
@@ -39,6 +39,7 @@ const CRATES: [(&str, &[&str]); 25] = [
     ("comfy_table", &["report"]),
     ("plotters", &["report"]),
     ("dialoguer", &["commands"]),
+    ("rustix", &["store", "commands"]),
     ("serde_yaml", &["config"]),
     ("indicatif", &["commands"]),
     ("tokio", &["sources", "notify", "agent", "commands"]),
