@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::inert;
+
 /// The exit codes of the program. `docs/cli.md` documents them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
@@ -97,7 +99,7 @@ impl Error {
     /// The message and its causes on one line.
     pub fn summary(&self) -> String {
         let parts = [self.message.as_str()].into_iter().chain(self.causes.iter().map(String::as_str));
-        parts.collect::<Vec<_>>().join(": ").replace('\n', " ")
+        inert::one_line(&parts.collect::<Vec<_>>().join(": ")).into_owned()
     }
 
     /// The next steps.
@@ -117,12 +119,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.message)?;
+        // Names of files and bills are in all of it: none writes a line of its own.
+        write!(f, "{}", inert::one_line(&self.message))?;
         for cause in &self.causes {
-            write!(f, "\n  caused by: {}", cause.replace('\n', "\n    "))?;
+            write!(f, "\n  caused by: {}", inert::lines(cause).replace('\n', "\n    "))?;
         }
         for hint in &self.hints {
-            write!(f, "\nhint: {hint}")?;
+            write!(f, "\nhint: {}", inert::lines(hint).replace('\n', "\n  "))?;
         }
         Ok(())
     }
@@ -152,6 +155,13 @@ mod tests {
             error.context("cannot ingest 2018-10").to_string(),
             "cannot ingest 2018-10\n  caused by: cannot read `a.csv`\n  caused by: No such file\nhint: check the path"
         );
+    }
+
+    #[test]
+    fn names_in_it_write_no_lines_and_no_escape_sequences() {
+        let error = Error::input("cannot read `a\u{1b}[2J\nerror: b`").cause("c\u{202e}\0").hint("d\nhint: e");
+        assert_eq!(error.to_string(), "cannot read `a [2J error: b`\n  caused by: c  \nhint: d\n  hint: e");
+        assert!(!error.summary().contains(char::is_control));
     }
 
     #[test]

@@ -38,6 +38,7 @@ use clap::Subcommand;
 use crate::{
     config::Loaded,
     error::{Error, ExitCode, Result},
+    inert,
     report::Style,
     sources::aws::Aws,
     store::{Settings, Store},
@@ -147,7 +148,7 @@ impl Context {
     fn note(&self, text: &str) {
         if !self.quiet {
             // Nobody can be told that stderr is closed.
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{}", inert::lines(text));
         }
     }
 

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Format, Style, answer, csv,
+    Format, Page, Style, answer, csv,
     table::{Column, Table},
     units::{count, money},
     wrapped,
 };
 use crate::{
     error::Result,
+    inert,
     ingest::{Discovered, Outcome, cost_explorer, s3},
     insights::trends::HIDING_SHARE,
 };
@@ -18,39 +19,39 @@ pub fn render(outcome: &Outcome, format: Format, style: Style) -> Result<String>
     match format {
         Format::Json => answer("ingest", outcome),
         Format::Csv => periods_csv(outcome),
-        Format::Table => Ok(text(outcome, |table| table.render(style), |prose| wrapped(prose, style))),
-        Format::Markdown => Ok(text(outcome, Table::markdown, str::to_owned)),
+        Format::Table => Ok(text(outcome, Page::Terminal(style))),
+        Format::Markdown => Ok(text(outcome, Page::Markdown)),
     }
 }
 
-fn text(outcome: &Outcome, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
+fn text(outcome: &Outcome, page: Page) -> String {
     let mut text = String::new();
     if !outcome.periods.is_empty() {
-        text += &render(&periods(outcome));
+        text += &page.table(&periods(outcome));
         let rows: u64 = outcome.periods.iter().map(|period| period.loaded.rows).sum();
         text += &format!("\n{} {} ingested\n", count(rows), if rows == 1 { "row" } else { "rows" });
     }
-    text += &prose(&notes(outcome));
+    text += &page.prose(&notes(outcome));
     for unchanged in &outcome.unchanged {
         let files = if unchanged.files == 1 { "1 file".into() } else { format!("{} files", unchanged.files) };
-        text += &format!("unchanged: {} ({files}, nothing to do)\n", unchanged.label);
+        text += &page.line(&format!("unchanged: {} ({files}, nothing to do)", unchanged.label));
     }
     for former in &outcome.vanished {
-        text += &format!(
-            "{}: {} rows of `{}` are gone, no file has them any more\n",
+        text += &page.line(&format!(
+            "{}: {} rows of `{}` are gone, no file has them any more",
             former.billing_period.format("%Y-%m"),
             count(former.rows),
             former.key
-        );
+        ));
     }
     for path in &outcome.passed_over {
-        text += &format!("passed over, not a bill: {path}\n");
+        text += &page.line(&format!("passed over, not a bill: {path}"));
     }
     if outcome.superseded_files > 0 {
         text += &format!("{} older files that no manifest names were left out\n", outcome.superseded_files);
     }
     for note in &outcome.notes {
-        text += &prose(&format!("{note}\n"));
+        text += &page.prose(&format!("{}\n", inert::one_line(note)));
     }
     if let Some(bytes) = outcome.fetched_bytes {
         text += &format!("{} fetched\n", size(bytes));
@@ -162,7 +163,7 @@ pub fn discovered(found: &[Discovered], format: Format) -> Result<String> {
     for export in found {
         let Discovered { name, kind, export, unfit } = export;
         text += &match unfit {
-            Some(why) => format!("# not for ingestion: {name}: {why}\n"),
+            Some(why) => format!("# not for ingestion: {}\n", inert::one_line(&format!("{name}: {why}"))),
             None => format!(
                 "    # {kind}\n    - {{ bucket: {}, prefix: {}, report_name: {}, region: {} }}\n",
                 yaml(&export.bucket),
@@ -269,11 +270,10 @@ fn notes(outcome: &Outcome) -> String {
     }
     let all = outcome.periods.iter().map(|period| period.loaded.billing_period).collect::<BTreeSet<_>>().len();
     said.into_iter()
-        .map(
-            |(note, periods)| {
-                if periods.len() == all { format!("{note}\n") } else { format!("{}: {note}\n", periods.join(", ")) }
-            },
-        )
+        .map(|(note, periods)| {
+            let note = inert::one_line(&note);
+            if periods.len() == all { format!("{note}\n") } else { format!("{}: {note}\n", periods.join(", ")) }
+        })
         .chain(credits(outcome))
         .collect()
 }

@@ -370,6 +370,25 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_names_no_file_outside_of_its_report() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let write = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("created");
+            fs::write(&path, "x").expect("written");
+            path
+        };
+        let secret = write("secret/key.csv");
+        let own = write("bills/acme/report/20181001-20181101/key.csv");
+        let manifest = write("bills/acme/report/20181001-20181101/report-Manifest.json");
+        for key in ["../../../../secret/key.csv", "s3://b/../../../../secret/key.csv", "x/../../secret/key.csv"] {
+            assert_eq!(locate(key, &manifest), Some(own.clone()), "the file beside it: {key}");
+        }
+        assert_eq!(locate(&secret.to_string_lossy(), &manifest), Some(own));
+        assert_eq!(locate("../../../../secret/other.csv", &manifest), None);
+    }
+
+    #[test]
     fn cur_reports_own_their_folder() {
         let manifest = Path::new("p/report/20181001-20181101/report-Manifest.json");
         assert_eq!(territory(manifest), Path::new("p/report"));
