@@ -104,12 +104,9 @@ pub fn markdown(text: &str) -> String {
 
 /// Lines of ours in markdown: what is between backticks of one line is code.
 pub fn markdown_lines(text: &str) -> String {
-    let span = |(is_code, text)| if is_code { markdown_code(text) } else { markdown(text) };
-    let line = |line: &str| match line.strip_suffix('\n') {
-        Some(line) => spans(line).map(span).collect::<String>() + "\n",
-        None => spans(line).map(span).collect(),
-    };
-    text.split_inclusive('\n').map(line).collect()
+    let span = |(is_code, part): (bool, &str)| if is_code { markdown_code(part) } else { markdown(part) };
+    let written: Vec<String> = text.split('\n').map(|line| spans(line).map(span).collect()).collect();
+    written.join("\n")
 }
 
 /// A cell of a table in markdown: what is between backticks is code, where a bar in it does not end the cell.
@@ -222,6 +219,17 @@ mod tests {
     }
 
     #[test]
+    fn a_shell_reads_every_hostile_name_as_one_word() {
+        let names: Vec<String> = serde_json::from_str(include_str!("../tests/it/hostile_names.json")).expect("names");
+        let words: Vec<String> = names.iter().map(|name| format!("x={}", shell(name))).collect();
+        assert!(words.iter().all(|word| !word.contains(is_live)));
+        let script = format!("printf '%s\\n' {}", words.join(" "));
+        let output = std::process::Command::new("sh").arg("-c").arg(script).output().expect("a shell");
+        let expected: String = names.iter().map(|name| format!("x={}\n", one_line(name))).collect();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    }
+
+    #[test]
     fn formulas_are_text_and_numbers_stay() {
         for formula in ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1+1", "-"] {
             assert!(csv(formula).starts_with('\''), "{formula}");
@@ -246,7 +254,7 @@ mod tests {
             ("a|b `c` *d* _e_ ~~f~~", r"a\|b \`c\` \*d\* \_e\_ \~\~f\~\~"),
             ("user_name__x", "user_name__x"),
             ("HTTP://e.tld www.e.tld s3://bucket/key", r"HTTP:\/\/e.tld www\.e.tld s3://bucket/key"),
-            ("&lt;i&gt; &#60; R&D; A & B", "&amp;lt;i&amp;gt; &amp;#60; R&amp;D; A & B"),
+            ("&lt;i&gt; &#60; R&D; A & B", r"&amp;lt;i&amp;gt; &amp;\#60; R&amp;D; A & B"),
             ("@acme/everybody ops@acme.com", "＠acme/everybody ops@acme.com"),
             ("# a\n- b\\", r"\# a - b\\"),
             ("USE1-BoxUsage:m5.large", "USE1-BoxUsage:m5.large"),

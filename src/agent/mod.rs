@@ -404,7 +404,7 @@ mod tests {
             "The bucket www.acme.com grew.",
             "It is m5.large, not `db.r5.large`.",
             "It is USE1-BoxUsage:m5.large alone.",
-            "Events of kms.amazonaws.com and of ec2.amazonaws.com say who asked.",
+            "Events of kms.amazonaws.com and of lambda.amazonaws.com say who asked.",
             "The log group logs.acme.internal/app takes more in.",
             "It grew, e.g. by new tables, i.e. more rows, in the U.S. at a.m. hours.",
             "It costs $105.71 a day. Where to look: the job.",

@@ -143,7 +143,7 @@ fn message(digest: &Digest) -> Value {
     if !end.is_empty() {
         blocks.push(context(&end.join("\n")));
     }
-    json!({"text": cut(&inert::slack(&digest.short(SECTION)), SECTION), "blocks": blocks})
+    json!({"text": cut_escaped(&inert::slack(&digest.short(SECTION)), SECTION), "blocks": blocks})
 }
 
 fn incident(digest: &Digest, alert: &Alert) -> Vec<Value> {

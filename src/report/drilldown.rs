@@ -4,7 +4,6 @@ use super::{
     Format, Page, Style, csv,
     explain::{causes, members_table, moves},
     json,
-    table::Table,
     units::{change, money},
 };
 use chrono::NaiveDate;

@@ -238,6 +238,17 @@ mod tests {
     }
 
     #[test]
+    fn thousands_of_columns_take_no_time_and_are_counted() {
+        let names =
+            (0..5000).map(|index| Column::name(format!("c{index}")).rank(u8::try_from(index).unwrap_or(u8::MAX)));
+        let mut table = Table::new(names.collect());
+        (0..20).for_each(|row| table.row((0..5000).map(|index| format!("{row}.{index}")).collect()));
+        let (text, left_out) = table.render_counting(Style { width: Some(40), color: false });
+        assert_eq!(text.lines().next(), Some("c0    c1    c2    c3    c4    c5    c6"));
+        assert_eq!(left_out, 4993);
+    }
+
+    #[test]
     fn an_id_stays_whole_before_its_name() {
         assert_eq!(shortened("222222222222 (acme-production)", 20), "222222222222");
         assert_eq!(shortened("arn:aws:s3:::a-long-bucket-name", 12), "arn:aw…-name");

@@ -80,14 +80,14 @@ fn database() -> &'static Sandbox {
         ];
         let summed = ["provider", "usage_account_id", "product_code", "region"];
         let named = |table: &str, column: &str| {
-            format!("UPDATE {table} SET {column} = hostile.name FROM hostile WHERE {column} = hostile.place;")
+            format!("UPDATE {table} SET {column} = hostile.name FROM hostile WHERE {table}.{column} = hostile.place;")
         };
         sql.extend(own.map(|column| named("cost_line_items", column)));
         sql.extend(summed.map(|column| named("daily_cost_summary", column)));
         sql += &named("ingestion_log", "provider");
         sql.extend(["id", "name"].map(|column| named("accounts", column)));
         sql += "UPDATE cost_line_items SET tags = map([hostile.name, 'team'], ['own', hostile.name])
-                FROM hostile WHERE tags['team'] = hostile.place;";
+                FROM hostile WHERE cost_line_items.tags['team'] = hostile.place;";
         connection.execute_batch(&sql).expect("SQL of a test");
         sandbox
     })
@@ -121,9 +121,10 @@ fn without_code(line: &str) -> String {
         }
         let fence = rest.len() - rest.trim_start_matches('`').len();
         let (ticks, after) = rest.split_at(fence);
-        let closing = after.match_indices(ticks).map(|(at, _)| at).find(|at| {
-            !after[..*at].ends_with('`') && !after[at + fence..].starts_with('`')
-        });
+        let closing = after
+            .match_indices(ticks)
+            .map(|(at, _)| at)
+            .find(|at| !after[..*at].ends_with('`') && !after[at + fence..].starts_with('`'));
         let Some(closing) = closing else { panic!("code without an end: {line:?}") };
         rest = &after[closing + fence..];
     }
@@ -162,7 +163,8 @@ fn assert_html(what: &str, text: &str) {
     let known = "!doctype html head meta title style body h1 h2 h3 p b br a table tr td th svg g rect text line polyline polygon path \
         circle ul li code div";
     for (at, _) in text.match_indices('<') {
-        let tag: String = text[at + 1..].trim_start_matches('/').chars().take_while(|c| !" >/\n".contains(*c)).collect();
+        let tag: String =
+            text[at + 1..].trim_start_matches('/').chars().take_while(|c| !" >/\n".contains(*c)).collect();
         assert!(known.split_whitespace().any(|known| *known == tag.to_lowercase()), "{what} has <{tag}>");
     }
     assert!(!text.contains("href=\"javascript:"), "{what}");
@@ -185,7 +187,9 @@ fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],
         Value::Array(values) => values.iter().flat_map(texts).collect(),
-        Value::Object(fields) => fields.iter().flat_map(|(key, value)| [vec![key.clone()], texts(value)].concat()).collect(),
+        Value::Object(fields) => {
+            fields.iter().flat_map(|(key, value)| [vec![key.clone()], texts(value)].concat()).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -237,17 +241,21 @@ fn names_are_inert_in_every_command_and_format() {
         let missing: Vec<&String> = all.difference(&texts).collect();
         assert_eq!(missing, Vec::<&String>::new(), "{what}: JSON has the names as they are");
     };
-    for dimension in ["account", "service", "region", "usage-type", "resource", "tag:team", "provider", "service+account"] {
+    for dimension in
+        ["account", "service", "region", "usage-type", "resource", "tag:team", "provider", "service+account"]
+    {
         let answer = in_every_format(sandbox, &["trends", "--group-by", dimension, "--top", "0", "--as-of", &as_of]);
         holds_all(dimension, &answer);
-        let asked = ["anomalies", "--group-by", dimension, "--from", &first, "--top", "0", "--no-save", "--as-of", &as_of];
+        let asked =
+            ["anomalies", "--group-by", dimension, "--from", &first, "--top", "0", "--no-save", "--as-of", &as_of];
         in_every_format(sandbox, &asked);
     }
     let last = day(QUIET + EVENTS - 2).to_string();
     let before = format!("{first}..{first}");
     let after = format!("{last}..{last}");
     for dimension in ["account", "service", "resource", "tag:team"] {
-        let asked = ["compare", "--from", &before, "--to", &after, "--group-by", dimension, "--top", "100", "--as-of", &as_of];
+        let asked =
+            ["compare", "--from", &before, "--to", &after, "--group-by", dimension, "--top", "100", "--as-of", &as_of];
         holds_all(dimension, &in_every_format(sandbox, &asked));
     }
     in_every_format(sandbox, &["drilldown", "--from", &before, "--to", &after, "--top", "100", "--as-of", &as_of]);
@@ -263,8 +271,11 @@ fn names_are_inert_in_the_answers_of_sql() {
     let answer = in_every_format(sandbox, &["sql", query]);
     let texts: BTreeSet<String> = texts(&answer).into_iter().collect();
     assert!(names().iter().all(|name| texts.contains(name)), "{answer}");
-    let columns: Vec<String> =
-        names().iter().filter(|name| !name.contains('\0')).map(|name| format!("1 AS \"{}\"", name.replace('"', "\"\""))).collect();
+    let columns: Vec<String> = names()
+        .iter()
+        .filter(|name| !name.contains('\0'))
+        .map(|name| format!("1 AS \"{}\"", name.replace('"', "\"\"")))
+        .collect();
     in_every_format(sandbox, &["sql", &format!("SELECT {}", columns.join(", "))]);
 }
 
