@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::inert;
+
 /// The exit codes of the program. `docs/cli.md` documents them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
@@ -111,7 +113,7 @@ impl Error {
     /// The message and its causes on one line.
     pub fn summary(&self) -> String {
         let parts = [self.message.as_str()].into_iter().chain(self.causes.iter().map(String::as_str));
-        inert(&parts.collect::<Vec<_>>().join(": ")).replace('\n', " ")
+        inert::one_line(&parts.collect::<Vec<_>>().join(": ")).into_owned()
     }
 
     /// The next steps.
@@ -131,23 +133,19 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", inert(&self.message))?;
+        // Names of files and bills are in all of it: none writes a line of its own.
+        write!(f, "{}", inert::one_line(&self.message))?;
         for cause in &self.causes {
-            write!(f, "\n  caused by: {}", inert(cause).replace('\n', "\n    "))?;
+            write!(f, "\n  caused by: {}", inert::lines(cause).replace('\n', "\n    "))?;
         }
         for hint in &self.hints {
-            write!(f, "\nhint: {}", inert(hint))?;
+            write!(f, "\nhint: {}", inert::lines(hint).replace('\n', "\n  "))?;
         }
         Ok(())
     }
 }
 
 impl std::error::Error for Error {}
-
-/// Names of files and values in them may hold what moves a terminal.
-fn inert(text: &str) -> String {
-    text.replace(|character: char| character.is_control() && character != '\n', " ")
-}
 
 /// The candidate nearest in spelling to `wanted`, when it is near enough to be a typo of it.
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -174,14 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn no_control_character_is_written() {
-        let error =
-            Error::input("cannot read `a\u{1b}[2J.csv`").cause("`\u{0}\u{9b}` is\nnot a number").hint("\u{7}mend it");
-        assert_eq!(
-            error.to_string(),
-            "cannot read `a [2J.csv`\n  caused by: `  ` is\n    not a number\nhint:  mend it"
-        );
-        assert_eq!(error.summary(), "cannot read `a [2J.csv`: `  ` is not a number");
+    fn names_in_it_write_no_lines_and_no_escape_sequences() {
+        let error = Error::input("cannot read `a\u{1b}[2J\nerror: b`").cause("c\u{202e}\0").hint("d\nhint: e");
+        assert_eq!(error.to_string(), "cannot read `a [2J error: b`\n  caused by: c  \nhint: d\n  hint: e");
+        assert!(!error.summary().contains(char::is_control));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod config;
 mod error;
+mod inert;
 mod ingest;
 mod insights;
 mod model;

@@ -6,7 +6,10 @@ use chrono::{Datelike, Days, Months, NaiveDate};
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::error::{Error, Result, nearest};
+use crate::{
+    error::{Error, Result, nearest},
+    inert,
+};
 
 /// What a cost can be grouped or filtered by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -432,28 +435,7 @@ fn with_sign(amount: f64, currency: &str, plus: &str) -> String {
         "USD" => format!("{sign}${digits}.{decimals}"),
         "EUR" => format!("{sign}€{digits}.{decimals}"),
         "GBP" => format!("{sign}£{digits}.{decimals}"),
-        other => format!("{sign}{digits}.{decimals} {other}"),
-    }
-}
-
-/// Text without control characters: names come from bills, and none may reach a terminal, a header or a card.
-pub fn printable(text: &str) -> String {
-    text.replace(|character: char| character.is_control() && character != '\n', " ")
-}
-
-/// The same on one line, and without what turns the direction of writing (Unicode TR 9), which hides what is written.
-pub fn one_line(text: &str) -> String {
-    let turns = |character: char| matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.replace(|character: char| character.is_control() || turns(character), " ")
-}
-
-/// A text as one word of a POSIX shell: usual names as they are, all else in single quotes.
-pub fn shell_word(text: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "_@%+=:,./-".contains(character);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", one_line(text).replace('\'', "'\\''"))
+        other => format!("{sign}{digits}.{decimals} {}", inert::one_line(other)),
     }
 }
 

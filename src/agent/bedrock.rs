@@ -12,7 +12,8 @@ use aws_sdk_bedrockruntime::{
 use super::{Bedrock, MOST_TOKENS, Question};
 use crate::{
     error::{Error, Result},
-    model::{cut, printable},
+    inert,
+    model::cut,
 };
 
 pub fn ask(settings: &Bedrock, config: &SdkConfig, question: &Question, timeout: Duration) -> Result<String> {
@@ -36,7 +37,7 @@ pub fn ask(settings: &Bedrock, config: &SdkConfig, question: &Question, timeout:
         .send();
     let failed = |cause: String| {
         Error::remote("Bedrock does not answer")
-            .cause(cut(&printable(&cause), 300))
+            .cause(cut(&inert::lines(&cause), 300))
             .hint("the credentials need `bedrock:InvokeModel` for `bedrock.model` in `bedrock.region`")
     };
     let answer = runtime

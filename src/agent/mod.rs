@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
+    inert,
     insights::{
         change::Members,
         explain::{Explanation, cause_words},
     },
-    model::{Dimension, change, money, printable},
+    model::{Dimension, change, money},
     web::secret::Reference,
 };
 
@@ -127,10 +128,10 @@ fn figures(found: &Explanation, with_resources: bool) -> String {
     for members in found.contributors.iter().filter(is_sent) {
         for member in members.members.iter().take(CONTRIBUTORS) {
             let name = member.name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
+            let named = format!("{}: {}{name}", members.dimension, member.value);
             text += &format!(
-                "{}: {}{name} {}, {} to {}, {}\n",
-                members.dimension,
-                member.value,
+                "{} {}, {} to {}, {}\n",
+                inert::one_line(&named),
                 more(member.change.change),
                 amount(member.change.before),
                 amount(member.change.after),
@@ -140,7 +141,8 @@ fn figures(found: &Explanation, with_resources: bool) -> String {
     }
     for meter in &found.meters {
         if let (Some(before), Some(after)) = (meter.quantity_before, meter.quantity_after) {
-            text += &format!("quantity of {}: {before:.2} to {after:.2} {} a day\n", meter.usage_type, meter.unit);
+            let quantity = format!("quantity of {}: {before:.2} to {after:.2} {} a day", meter.usage_type, meter.unit);
+            text += &format!("{}\n", inert::one_line(&quantity));
         }
     }
     for step in found.next.iter().filter(|_| with_resources) {
@@ -149,11 +151,11 @@ fn figures(found: &Explanation, with_resources: bool) -> String {
     for step in found.next.iter().filter(|_| !with_resources) {
         text += &format!("where to look: {}\n", step.what);
     }
-    let mut text = printable(&text);
+    let mut text = inert::lines(&text);
     if !with_resources {
         let resources = found.contributors.iter().filter(|members| members.dimension == Dimension::Resource);
         for member in resources.flat_map(|members| &members.members).filter(|member| member.value.len() > 3) {
-            text = text.replace(&member.value, "a resource");
+            text = text.replace(&*inert::one_line(&member.value), "a resource");
         }
     }
     // What looks like the end of the figures is a name of a bill.
@@ -162,11 +164,11 @@ fn figures(found: &Explanation, with_resources: bool) -> String {
 
 /// The text, cut to whole sentences, when each of its numbers is in the figures.
 fn checked(text: &str, figures: &str) -> Result<String, String> {
-    let text = within(printable(text).trim(), MOST_WORDS);
+    let text = within(inert::lines(text).trim(), MOST_WORDS);
     if text.is_empty() {
         return Err("it is empty, or one sentence longer than 150 words".into());
     }
-    if text.contains("://") || text.contains("www.") {
+    if has_address(&text, figures) {
         return Err("it has a web address".into());
     }
     let (known_words, known_numbers) = (words_of(figures), numbers_of(figures));
@@ -183,6 +185,39 @@ fn checked(text: &str, figures: &str) -> Result<String, String> {
         }
     }
     Ok(text)
+}
+
+/// Whether it has a web address: with a scheme, or a host by its name or number, of which chats and mail programs make a
+/// link as well. A name of the figures is none, such as a bucket or an instance type.
+fn has_address(text: &str, figures: &str) -> bool {
+    // Browsers take the others for dots, too: https://www.unicode.org/reports/tr46/
+    let dotted = |text: &str| text.replace(['。', '．', '｡'], ".").to_lowercase();
+    let (text, figures) = (dotted(text), dotted(figures));
+    let ends = |c: char| c.is_whitespace() || "()<>[]{}\"'`,;|*“”‘’".contains(c);
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+    let parts = |word: &str| word.split([':', '=']).map(bare).collect::<Vec<_>>();
+    let known: BTreeSet<String> =
+        figures.split(ends).flat_map(|word| [vec![bare(word)], parts(word)].concat()).collect();
+    let is_address = |word: &str| {
+        let is_new = |part: &String| is_host(part) && !known.contains(part) && !is_service_of_aws(part);
+        !known.contains(&bare(word)) && parts(word).iter().any(is_new)
+    };
+    text.contains("://") || text.split(ends).any(is_address)
+}
+
+/// Whether a word begins with a host, `name@` and what follows it aside: `host.tld/path`, `192.0.2.1`.
+fn is_host(word: &str) -> bool {
+    let host = word.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let labels: Vec<&str> = host.rsplit('@').next().unwrap_or_default().split('.').collect();
+    let is_label = |label: &&str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || "-_".contains(c));
+    let is_top = |label: &&str| label.chars().count() > 1 && label.starts_with(char::is_alphabetic);
+    let is_number = labels.len() == 4 && labels.iter().all(|label| label.parse::<u8>().is_ok());
+    labels.len() > 1 && labels.iter().all(is_label) && (is_number || labels.last().is_some_and(is_top))
+}
+
+/// `ec2.amazonaws.com`, as CloudTrail and policies name a service; nobody else has such a host.
+fn is_service_of_aws(word: &str) -> bool {
+    word.strip_suffix(".amazonaws.com").is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
 }
 
 /// As many sentences as have at most so many words.
@@ -331,6 +366,50 @@ mod tests {
             "A third of it is new.",
         ] {
             assert!(checked(wrong, FIGURES).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn addresses_drop_it_with_and_without_a_scheme() {
+        for wrong in [
+            "See https://example.com for more.",
+            "See example.com/login for more.",
+            "Go to www.example.com now.",
+            "Ask at billing.example.co.uk, it helps.",
+            "See:example.com.",
+            "Write to ops@example.com.",
+            "Look at [this](example.com/x).",
+            "Look at example。com for help.",
+            "Look at EXAMPLE.COM?a=b.",
+            "Ask xn--e1afmkfd.xn--p1ai for help.",
+            "Ask пример.рф for help.",
+            "Open 192.0.2.1 in a browser.",
+            "Open evil.s3.amazonaws.com/x.html there.",
+            "The bucket www.acme.com/login has it.",
+            "Write to root@www.acme.com.",
+        ] {
+            let figures = format!("{FIGURES}resource: www.acme.com +$52.86\n");
+            assert!(checked(wrong, &figures).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_with_dots_are_no_addresses_when_they_are_names() {
+        let figures = format!(
+            "{FIGURES}resource: arn:aws:s3:::www.acme.com +$52.86\nusage-type: USE1-BoxUsage:m5.large +$1.00\n\
+             usage-type: InstanceUsage:db.r5.large\nservice: kms.amazonaws.com\nresource: logs.acme.internal/app +$1.00\n\
+             where to look: x: aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventSource,AttributeValue=kms.amazonaws.com\n"
+        );
+        for fine in [
+            "The bucket www.acme.com grew.",
+            "It is m5.large, not `db.r5.large`.",
+            "It is USE1-BoxUsage:m5.large alone.",
+            "Events of kms.amazonaws.com and of lambda.amazonaws.com say who asked.",
+            "The log group logs.acme.internal/app takes more in.",
+            "It grew, e.g. by new tables, i.e. more rows, in the U.S. at a.m. hours.",
+            "It costs $105.71 a day. Where to look: the job.",
+        ] {
+            assert_eq!(checked(fine, &figures).as_deref(), Ok(fine));
         }
     }
 

@@ -7,6 +7,7 @@ use super::{Context, day, ingest::ingest_watched, print};
 use crate::{
     analysis::detect::{Kind, Method, Parameters, Sensitivity},
     error::{Error, ExitCode, Result},
+    inert,
     ingest::Request,
     insights::{
         Question,
@@ -89,7 +90,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
     show_trends(&store, question, context)?;
     let found = show_anomalies(&store, question, context)?;
     print(&check(&written.events, &found))?;
-    let db = path;
+    let db = inert::shell(&path.to_string());
     print(&format!(
         "\n6. Try next\n\n  aws-cost-anomalies --db {db} trends --group-by account --granularity weekly --days 90\n  \
          aws-cost-anomalies --db {db} trends --group-by tag:team --filter service=AmazonEC2\n  \

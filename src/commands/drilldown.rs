@@ -7,6 +7,7 @@ use dialoguer::Select;
 use super::{Context, periods::PeriodArgs, print, selection::SelectionArgs};
 use crate::{
     error::{Error, ExitCode, Result},
+    inert,
     insights::drilldown::{Request, Walk, drilldown, has_meters},
     model::Filter,
     report::{self, Format, units},
@@ -66,6 +67,7 @@ fn walk(walk: &Walk, store: &Store, since: NaiveDate, context: &Context) -> Resu
         let below = walk.below(store, &path)?;
         let names: Vec<&str> = path.iter().map(|filter| filter.value.as_str()).collect();
         let place = if names.is_empty() { "all".to_owned() } else { format!("all > {}", names.join(" > ")) };
+        let place = inert::one_line(&place);
         print(&format!("\n{place}: {}\n", units::change(below.change.change, &walk.currency)))?;
         print(&report::drilldown::place(&below, since, &walk.currency, context.style))?;
         let members = below.members.as_ref();
@@ -76,7 +78,9 @@ fn walk(walk: &Walk, store: &Store, since: NaiveDate, context: &Context) -> Resu
         let mut choices: Vec<String> = values
             .iter()
             .zip(further.iter().flat_map(|members| &members.members))
-            .map(|(value, member)| format!("{value}  {}", units::change(member.change.change, &walk.currency)))
+            .map(|(value, member)| {
+                format!("{}  {}", inert::one_line(value), units::change(member.change.change, &walk.currency))
+            })
             .collect();
         if !path.is_empty() {
             choices.push("up".into());

@@ -39,6 +39,7 @@ use clap::Subcommand;
 use crate::{
     config::Loaded,
     error::{Error, ExitCode, Result},
+    inert,
     model::Day,
     report::Style,
     sources::aws::Aws,
@@ -148,7 +149,7 @@ impl Context {
     fn note(&self, text: &str) {
         if !self.quiet {
             // Nobody can be told that stderr is closed.
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{}", inert::lines(text));
         }
     }
 

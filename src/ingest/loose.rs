@@ -8,6 +8,7 @@ use chrono::{Days, NaiveDate};
 use super::{Done, Outcome, Request, Unit, cannot_ingest, forms};
 use crate::{
     error::{Error, Result},
+    inert,
     model::money,
     sources::{Bill, Format},
     store::{
@@ -179,7 +180,7 @@ fn together(unit: &Unit, former: &FormerLoad) -> String {
     if paths.len() > SHOWN {
         return format!("ingest all {} files of the month in one command, or the folder that they are in", paths.len());
     }
-    paths = paths.into_iter().map(|path| crate::model::shell_word(&path)).collect();
+    paths = paths.into_iter().map(|path| inert::shell(&path)).collect();
     format!("take them together: `aws-cost-anomalies ingest {}`", paths.join(" "))
 }
 

@@ -16,7 +16,7 @@ use crate::{
     model::{Period, first_of_month},
     sources::{
         self, Opened,
-        s3::{Bucket, ManifestObject, Object, RemoteDelivery, cache_path},
+        s3::{Bucket, ManifestObject, Object, PART, RemoteDelivery, cache_path, manifest_of},
     },
     store::Store,
 };
@@ -235,7 +235,7 @@ pub struct Pruned {
     pub kept_bytes: u64,
 }
 
-/// Removes from the cache what the database is not made of, then the oldest files until the rest is within
+/// Removes from the cache what the database is not made of, and what versions before named otherwise, then the oldest files until the rest is within
 /// `limit` bytes. Everything in it can be fetched again. What is `spared`, whole or in part, stays for the next run.
 ///
 /// # Errors
@@ -249,7 +249,7 @@ pub fn prune(store: &Store, cache: &Path, limit: u64, spared: &BTreeSet<PathBuf>
             Some(cache_path(cache, bucket, key, &etag))
         })
         .collect();
-    let mut manifests: BTreeMap<PathBuf, (SystemTime, u64, PathBuf)> = BTreeMap::new();
+    let mut manifests: BTreeMap<String, (SystemTime, u64, PathBuf)> = BTreeMap::new();
     let root = cache.join("s3");
     let mut pruned = Pruned::default();
     let mut kept: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
@@ -261,6 +261,9 @@ pub fn prune(store: &Store, cache: &Path, limit: u64, spared: &BTreeSet<PathBuf>
             }
             _ => {}
         }
+        // Folders are of versions before; one that holds something else stays.
+        let folders = path.ancestors().skip(1).take_while(|folder| *folder != root);
+        folders.map_while(|folder| fs::remove_dir(folder).ok()).for_each(drop);
         pruned.removed_files += 1;
         pruned.removed_bytes += bytes;
         Ok::<(), Error>(())
@@ -268,12 +271,12 @@ pub fn prune(store: &Store, cache: &Path, limit: u64, spared: &BTreeSet<PathBuf>
     for path in files {
         let Ok(metadata) = fs::metadata(&path) else { continue };
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        let whole = PathBuf::from(path.to_string_lossy().trim_end_matches(".part"));
+        let whole = path.to_str().and_then(|path| path.strip_suffix(PART)).map_or_else(|| path.clone(), PathBuf::from);
         if wanted.contains(&path) || spared.contains(&whole) {
             kept.push((modified, metadata.len(), path));
-        } else if let Some(manifest) = manifest_name(&path) {
+        } else if let Some(manifest) = manifest_of(&path).filter(|_| path.parent() == Some(&root)) {
             // Manifests are small, and the newest saves a request.
-            let newest = manifests.entry(manifest).or_insert((modified, metadata.len(), path.clone()));
+            let newest = manifests.entry(manifest.to_owned()).or_insert((modified, metadata.len(), path.clone()));
             if newest.0 < modified {
                 let former = std::mem::replace(newest, (modified, metadata.len(), path));
                 remove(&former.2, former.1, &mut pruned)?;
@@ -297,11 +300,4 @@ pub fn prune(store: &Store, cache: &Path, limit: u64, spared: &BTreeSet<PathBuf>
         }
     }
     Ok(pruned)
-}
-
-/// The manifest that a file of the cache is a version of: its path without the ETag.
-fn manifest_name(path: &Path) -> Option<PathBuf> {
-    let name = path.file_name()?.to_str()?;
-    let (_, name) = name.split_once('.')?;
-    name.to_lowercase().ends_with("-manifest.json").then(|| path.with_file_name(name))
 }

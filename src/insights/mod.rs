@@ -27,6 +27,7 @@ use serde_json::{Map, Value};
 use crate::{
     analysis::calendar::settled_through,
     error::{Error, Result, nearest},
+    inert,
     model::{Dimension, Filter, Granularity, GroupBy, Metric, Period, first_of_month},
     store::{
         Store,
@@ -213,7 +214,7 @@ fn single_currency(store: &Store, selection: &Selection) -> Result<String> {
     let mut currencies = store.currencies(selection)?;
     if currencies.len() > 1 {
         return Err(Error::input(format!("the costs are in {} and are not added", currencies.join(" and ")))
-            .hint(format!("choose one: `--filter currency={}`", currencies[0])));
+            .hint(format!("choose one: `--filter {}`", inert::shell(&format!("currency={}", currencies[0])))));
     }
     Ok(currencies.pop().unwrap_or_else(|| "USD".into()))
 }
@@ -231,11 +232,11 @@ fn check_filters(store: &Store, selection: &Selection) -> Result<()> {
         }
         let error = Error::input(format!("there is no {} `{}` in these days", filter.dimension, filter.value));
         return Err(match nearest(&filter.value, values.iter().map(String::as_str)) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            Some(near) => error.hint(format!("did you mean `{}`?", inert::shell(near))),
             None if values.is_empty() => error.hint("there is no data in these days"),
             None => {
                 let few: Vec<&str> = values.iter().take(8).map(String::as_str).collect();
-                error.hint(format!("there are: {}", few.join(", ")))
+                error.hint(inert::one_line(&format!("there are: {}", few.join(", "))))
             }
         });
     }

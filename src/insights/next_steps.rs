@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{change::Members, explain::MeterChange};
-use crate::{analysis::attribution::without_region, model::Dimension, store::queries::NONE};
+use crate::{analysis::attribution::without_region, inert, model::Dimension, store::queries::NONE};
 
 /// One thing to look at.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -233,11 +233,9 @@ pub fn next_steps(meters: &[MeterChange], contributors: &[Members], days: (&str,
         };
         let Some((_, _, what, command, source)) = STEPS.iter().find(fits) else { continue };
         let region = if meter.region == "global" { "us-east-1" } else { &meter.region };
-        let command = command
-            .replace("{region}", region)
-            .replace("{resource}", resource.filter(|_| place == 0).unwrap_or("NAME"))
-            .replace("{start}", days.0)
-            .replace("{end}", days.1);
+        let resource = resource.filter(|_| place == 0).unwrap_or("NAME");
+        let places = [("region", region), ("resource", resource), ("start", days.0), ("end", days.1)];
+        let command = filled(command, &places);
         if steps.iter().all(|step| step.command != command) {
             steps.push(NextStep { what: (*what).to_owned(), command, source });
         }
@@ -246,6 +244,20 @@ pub fn next_steps(meters: &[MeterChange], contributors: &[Members], days: (&str,
         }
     }
     steps
+}
+
+/// The command with its places filled in, each by one word of a shell. A value that looks like a place is none.
+fn filled(command: &str, places: &[(&str, &str)]) -> String {
+    let mut parts = command.split('{');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let place = part.split_once('}').and_then(|(name, rest)| {
+            let (_, value) = places.iter().find(|(place, _)| *place == name)?;
+            Some(inert::shell(value) + rest)
+        });
+        text += &place.unwrap_or_else(|| format!("{{{part}"));
+    }
+    text
 }
 
 /// The name at the end of an ARN; other ids as they are.
@@ -267,6 +279,24 @@ mod tests {
         assert_eq!(name_of("arn:aws:lambda:us-east-1:222222222222:function:checkout"), "checkout");
         assert_eq!(name_of("arn:aws:logs:us-east-1:222222222222:log-group:/aws/lambda/x:*"), "/aws/lambda/x");
         assert_eq!(name_of("my-bucket"), "my-bucket");
+    }
+
+    #[test]
+    fn names_of_a_bill_are_one_word_of_a_shell_each() {
+        let command = "aws x --region {region} --dimensions Name=N,Value={resource} --query \"[?a>='{start}'].[b]\"";
+        let filled = |region, resource| {
+            filled(
+                command,
+                &[("region", region), ("resource", resource), ("start", "2026-03-01"), ("end", "2026-03-02")],
+            )
+        };
+        assert_eq!(
+            filled("us-east-1", "nat-0ab"),
+            "aws x --region us-east-1 --dimensions Name=N,Value=nat-0ab --query \"[?a>='2026-03-01'].[b]\""
+        );
+        let hostile = filled("{resource}", "x; touch\n'pwned'");
+        let expected = r"aws x --region '{resource}' --dimensions Name=N,Value='x; touch '\''pwned'\''' --query";
+        assert!(hostile.starts_with(expected), "{hostile}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     analysis::attribution::{Cause, Move, without_region},
+    inert,
     model::{Dimension, grouped, money},
     store::queries::NONE,
 };
@@ -19,8 +20,12 @@ const ALONE: f64 = 120.0;
 /// What goes up and down together is so many times what is left of it.
 const MUCH_OF_BOTH: f64 = 3.0;
 
-/// What happened, why, and whether it goes on.
+/// What happened, why, and whether it goes on, on one line.
 pub fn explanation(found: &Explanation) -> String {
+    inert::one_line(&explained(found)).into_owned()
+}
+
+fn explained(found: &Explanation) -> String {
     let level = |amount: f64| money(amount, &found.currency);
     let money = |amount: f64| money(amount.abs(), &found.currency);
     let more = |change: f64| if change < 0.0 { "less" } else { "more" };
@@ -71,8 +76,12 @@ pub fn explanation(found: &Explanation) -> String {
     text + "."
 }
 
-/// What changed between two periods.
+/// What changed between two periods, on one line.
 pub fn comparison(compared: &Comparison) -> String {
+    inert::one_line(&compare(compared)).into_owned()
+}
+
+fn compare(compared: &Comparison) -> String {
     let level = |amount: f64| money(amount, &compared.currency);
     let money = |amount: f64| money(amount.abs(), &compared.currency);
     let total = compared.total;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Link;
 use crate::{
+    inert,
     insights::{
         alerts::{Cause, Closing, News},
         change::CauseShare,
@@ -13,7 +14,7 @@ use crate::{
         explain::{Explanation, cause_words},
         incidents::{Shown, State},
     },
-    model::{Dimension, change, cut, money, one_line},
+    model::{Dimension, change, cut, money},
     report,
 };
 
@@ -149,12 +150,12 @@ impl Alert {
                 format!("{subject} cost {actual} on {day}, {expected} was expected ({}).", reasons.join("; "))
             }
         };
-        // Names come from bills, and a line break in one would write lines of its own.
-        for text in
-            [&mut alert.subject, &mut alert.sentence].into_iter().chain(&mut alert.mostly).chain(&mut alert.urgent)
-        {
-            *text = one_line(text);
+        // Names come from bills: a line break in one would write lines of its own, a NUL is refused by services.
+        let own = [&mut alert.subject, &mut alert.sentence].into_iter();
+        for text in own.chain(&mut alert.mostly).chain(&mut alert.urgent).chain(&mut alert.account_name) {
+            *text = inert::one_line(text).into_owned();
         }
+        alert.group.values_mut().for_each(inert::json);
         let is_aws = explained.is_some_and(|found| !found.next.is_empty());
         let console = is_aws.then(|| Button { name: "Cost Explorer".into(), url: alert.cost_explorer() });
         let own = links.iter().map(|link| Button { name: link.name.clone(), url: alert.filled(&link.url) });
@@ -275,7 +276,7 @@ impl Alert {
         facts.extend(self.told_as.clone().map(|told| ("first told as", told)));
         if !self.is_closed() {
             facts.extend(self.urgent.clone().map(|urgent| ("at once", urgent)));
-            facts.extend(self.next.clone().map(|next| ("look with", next)));
+            facts.extend(self.next.clone().map(|next| (report::run::LOOK_WITH, next)));
         }
         facts
     }

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Alert;
 use crate::{
+    inert,
     insights::{SCHEMA_VERSION, alerts::News},
-    model::{change, cut, printable},
+    model::{change, cut},
 };
 
 /// What a message is about.
@@ -166,7 +167,7 @@ impl Digest {
         if !footer.is_empty() {
             text += &format!("\n{}\n", footer.join("\n"));
         }
-        printable(&text)
+        inert::lines(&text)
     }
 
     /// A few lines for a telephone: at most `most` characters.
@@ -182,7 +183,7 @@ impl Digest {
             text += &format!("\n{} ({}, {})", alert.headline(), alert.event(), alert.id);
         }
         text += &self.rest().map_or(String::new(), |rest| format!("\n{rest}"));
-        cut(&printable(&text), most)
+        cut(&inert::lines(&text), most)
     }
 }
 

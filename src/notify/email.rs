@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{cut, one_line, printable},
+    inert,
+    model::cut,
     web::{
         Failure, causes,
         secret::{Reference, Secret},
@@ -121,7 +122,7 @@ impl Settings {
                 Err(error) => error,
             };
             let text = causes(&error);
-            let text = printable(&secret.map_or(text.clone(), |secret| secret.redact(&text)));
+            let text = inert::lines(&secret.map_or(text.clone(), |secret| secret.redact(&text)));
             let text = cut(&text, 300);
             // 552 and 554 are about the message: https://www.rfc-editor.org/rfc/rfc5321#section-4.2.3
             let of_message = error.status().is_some_and(|code| ["552", "554"].contains(&code.to_string().as_str()));
@@ -153,7 +154,7 @@ impl Settings {
                 header::HeaderName::new_from_ascii_str("Auto-Submitted"),
                 "auto-generated".into(),
             ))
-            .subject(cut(&one_line(&digest.title), SUBJECT))
+            .subject(cut(&inert::one_line(&digest.title), SUBJECT))
             .from(from);
         for to in &self.to {
             builder = builder.to(mailbox(to)?);
@@ -166,17 +167,17 @@ impl Settings {
 fn html(digest: &Digest) -> String {
     let mut text = format!(
         "<html><body style=\"font-family:sans-serif;max-width:44em\"><h2 style=\"font-size:1.2em\">{}</h2>",
-        escaped(&digest.title)
+        inert::html(&digest.title)
     );
     if let Some(own) = &digest.text {
-        text += &format!("<p>{}</p>", escaped(own).replace('\n', "<br>"));
+        text += &format!("<p>{}</p>", inert::html(own).replace('\n', "<br>"));
     }
     digest.alerts.iter().for_each(|alert| text += &incident(digest, alert));
     if let Some(rest) = digest.rest() {
-        text += &format!("<p>{}: <code>{LIST_COMMAND}</code></p>", escaped(&rest));
+        text += &format!("<p>{}: <code>{LIST_COMMAND}</code></p>", inert::html(&rest));
     }
     for line in digest.footer() {
-        text += &format!("<p style=\"color:#777;font-size:0.85em\">{}</p>", escaped(&line));
+        text += &format!("<p style=\"color:#777;font-size:0.85em\">{}</p>", inert::html(&line));
     }
     text + "</body></html>"
 }
@@ -192,29 +193,25 @@ fn incident(digest: &Digest, alert: &Alert) -> String {
     let mut text = format!(
         "<div style=\"border-left:4px solid {color};padding:0 1em;margin:1em 0\"><p><b>{}</b></p><p>{}</p>\
          <table style=\"border-spacing:0\">",
-        escaped(&digest.heading(alert)),
-        escaped(&alert.sentence)
+        inert::html(&digest.heading(alert)),
+        inert::html(&alert.sentence)
     );
     for (name, value) in alert.facts() {
-        text += &format!("<tr><td style=\"padding-right:1em;color:#555\">{name}</td><td>{}</td></tr>", escaped(&value));
+        text +=
+            &format!("<tr><td style=\"padding-right:1em;color:#555\">{name}</td><td>{}</td></tr>", inert::html(&value));
     }
     text += "</table>";
     if let Some(words) = &alert.words {
-        text += &format!("<p>{}</p>", escaped(words).replace('\n', "<br>"));
+        text += &format!("<p>{}</p>", inert::html(words).replace('\n', "<br>"));
     }
     let links = alert.links.iter().filter(|_| !alert.is_closed());
     let links: Vec<String> =
-        links.map(|link| format!("<a href=\"{}\">{}</a>", escaped(&link.url), escaped(&link.name))).collect();
+        links.map(|link| format!("<a href=\"{}\">{}</a>", inert::html(&link.url), inert::html(&link.name))).collect();
     if !links.is_empty() {
         text += &format!("<p>{}</p>", links.join(" &middot; "));
     }
     if !alert.is_closed() {
-        text += &format!("<p><code>{}</code></p>", escaped(&alert.command()));
+        text += &format!("<p><code>{}</code></p>", inert::html(&alert.command()));
     }
     text + "</div>"
-}
-
-/// Names come from bills: they are no markup.
-fn escaped(text: &str) -> String {
-    printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -10,7 +10,8 @@ use super::{
     digest::{About, Digest},
 };
 use crate::{
-    model::{cut, printable},
+    inert,
+    model::cut,
     web::{Failure, secret::Reference},
 };
 
@@ -38,6 +39,7 @@ impl Settings {
             for mut event in events {
                 event["routing_key"] = key.expose().into();
                 without_nulls(&mut event);
+                inert::json(&mut event);
                 sending.json(&self.url, &[&key], &event, &[])?;
             }
             Ok(())
@@ -52,7 +54,7 @@ fn events_of(digest: &Digest) -> Vec<(String, Vec<Value>)> {
         let own = format!("{OWN}-{}", digest.topic.as_deref().unwrap_or_default());
         let mut event = json!({"event_action": action, "dedup_key": own});
         if digest.about == About::Failure {
-            event["payload"] = json!({"summary": cut(&printable(&digest.title), SUMMARY), "source": "aws-cost-anomalies",
+            event["payload"] = json!({"summary": cut(&digest.title, SUMMARY), "source": "aws-cost-anomalies",
                 "severity": "error", "custom_details": {"text": digest.text}});
         }
         // A test is opened and closed again.
@@ -95,7 +97,7 @@ fn trigger(alert: &Alert) -> Value {
         "impact_total": alert.impact_total, "currency": alert.currency, "mostly": alert.mostly, "at_once": alert.urgent, "look_with": alert.next, "plan": alert.plan, "words": alert.words,
         "command": alert.command()});
     json!({"event_action": "trigger", "dedup_key": alert.id, "client": "aws-cost-anomalies", "payload": {
-        "summary": cut(&printable(&format!("{} ({})", alert.headline(), alert.event())), SUMMARY), "source": printable(&alert.subject),
+        "summary": cut(&format!("{} ({})", alert.headline(), alert.event()), SUMMARY), "source": alert.subject,
         "severity": alert.severity, "class": alert.kind, "component": alert.group.get("service"),
         "group": alert.owner, "custom_details": details}, "links": links.collect::<Vec<_>>()})
 }

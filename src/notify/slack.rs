@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{cut, printable},
+    inert,
+    model::cut,
     web::{self, Failure, secret::Reference},
 };
 
@@ -89,7 +90,7 @@ impl Settings {
             return Ok(answer["ts"].as_str().map(str::to_owned));
         }
         let error = answer["error"].as_str().unwrap_or("no JSON in the answer");
-        let error = token.redact(&format!("Slack says `{}`", cut(&printable(error), 100)));
+        let error = token.redact(&format!("Slack says `{}`", cut(&inert::one_line(error), 100)));
         let passes =
             ["ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"];
         let of_message = ["invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "no_text"];
@@ -116,10 +117,11 @@ fn is_of_thread(error: &Value) -> bool {
 
 /// The blocks of a digest, with a text for notifications.
 fn message(digest: &Digest) -> Value {
-    let mut blocks =
-        vec![json!({"type": "header", "text": {"type": "plain_text", "text": cut(&printable(&digest.title), HEADER)}})];
+    let mut blocks = vec![
+        json!({"type": "header", "text": {"type": "plain_text", "text": cut(&inert::one_line(&digest.title), HEADER)}}),
+    ];
     if let Some(text) = &digest.text {
-        blocks.push(section(&escaped(text)));
+        blocks.push(section(&inert::slack(text)));
     }
     let size = |blocks: &[Value]| blocks.iter().map(|block| block.to_string().chars().count()).sum::<usize>();
     let mut left_out = 0;
@@ -137,11 +139,11 @@ fn message(digest: &Digest) -> Value {
     if digest.more + left_out > 0 {
         end.push(format!("`{LIST_COMMAND}` lists all"));
     }
-    end.extend(digest.footer().iter().map(|line| escaped(line)));
+    end.extend(digest.footer().iter().map(|line| inert::slack(line)));
     if !end.is_empty() {
         blocks.push(context(&end.join("\n")));
     }
-    json!({"text": cut(&escaped(&digest.short(SECTION)), SECTION), "blocks": blocks})
+    json!({"text": cut_escaped(&inert::slack(&digest.short(SECTION)), SECTION), "blocks": blocks})
 }
 
 fn incident(digest: &Digest, alert: &Alert) -> Vec<Value> {
@@ -153,16 +155,16 @@ fn incident(digest: &Digest, alert: &Alert) -> Vec<Value> {
         "warning" => ":large_orange_circle:",
         _ => ":large_blue_circle:",
     };
-    let head = format!("{icon} *{}*\n{}", escaped(&digest.heading(alert)), escaped(&alert.sentence));
+    let head = format!("{icon} *{}*\n{}", inert::slack(&digest.heading(alert)), inert::slack(&alert.sentence));
     let mut blocks = vec![json!({"type": "divider"}), section(&head)];
     let facts = alert.facts();
-    let fields = facts.iter().map(|(name, value)| mrkdwn(&format!("*{name}*\n{}", escaped(value)), FIELD));
+    let fields = facts.iter().map(|(name, value)| mrkdwn(&format!("*{name}*\n{}", inert::slack(value)), FIELD));
     let fields: Vec<Value> = fields.take(FIELDS).collect();
     if !fields.is_empty() {
         blocks.push(json!({"type": "section", "fields": fields}));
     }
     if let Some(words) = &alert.words {
-        blocks.push(section(&escaped(words)));
+        blocks.push(section(&inert::slack(words)));
     }
     if alert.is_closed() {
         return blocks;
@@ -170,7 +172,7 @@ fn incident(digest: &Digest, alert: &Alert) -> Vec<Value> {
     let buttons = alert.links.iter().filter(|link| link.url.len() <= ADDRESS).take(BUTTONS).enumerate();
     let buttons: Vec<Value> = buttons
         .map(|(place, link)| {
-            json!({"type": "button", "text": {"type": "plain_text", "text": cut(&printable(&link.name), 75)},
+            json!({"type": "button", "text": {"type": "plain_text", "text": cut(&inert::one_line(&link.name), 75)},
                 "url": link.url, "action_id": format!("link-{place}")})
         })
         .collect();
@@ -202,11 +204,4 @@ fn cut_escaped(text: &str, most: usize) -> String {
     let kept: String = text.chars().take(most - 1).collect();
     let entity = kept.rfind('&').filter(|start| !kept[*start..].contains(';'));
     format!("{}…", &kept[..entity.unwrap_or(kept.len())])
-}
-
-/// Names come from bills: they are text to Slack, neither links nor mentions nor formatting.
-fn escaped(text: &str) -> String {
-    let plain = printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    // A zero-width space keeps what looks like formatting from being it.
-    plain.replace('*', "\u{2217}").replace('`', "'").replace('~', "\u{223c}")
 }

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{deliver::Sending, digest::Digest};
 use crate::{
     error::{Error, Result},
-    model::{cut, one_line, printable},
+    inert,
+    model::cut,
     web::{Failure, causes},
 };
 
@@ -58,7 +59,8 @@ impl Settings {
             .timeout_config(timeout)
             .retry_config(RetryConfig::standard().with_max_attempts(sending.attempts));
         let client = Client::from_conf(client.build());
-        let subject: String = one_line(&digest.title).replace('→', "->").chars().filter(char::is_ascii).collect();
+        let subject: String =
+            inert::one_line(&digest.title).replace('→', "->").chars().filter(char::is_ascii).collect();
         let text = |value: &str| {
             MessageAttributeValue::builder()
                 .data_type("String")
@@ -89,10 +91,10 @@ fn failure<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static, 
     error: &SdkError<E, R>,
 ) -> Failure {
     let SdkError::ServiceError(service) = error else {
-        return Failure::later(format!("SNS is not reached: {}", cut(&printable(&causes(error)), 200)));
+        return Failure::later(format!("SNS is not reached: {}", cut(&inert::one_line(&causes(error)), 200)));
     };
     let code = service.err().code().unwrap_or("an error without a code");
-    let said = cut(&printable(service.err().message().unwrap_or_default()), 200);
+    let said = cut(&inert::one_line(service.err().message().unwrap_or_default()), 200);
     let text = format!("SNS says `{code}`: {said}");
     let passes = [
         "Throttling",

@@ -10,7 +10,8 @@ use super::{
     digest::{Digest, LIST_COMMAND},
 };
 use crate::{
-    model::{cut, printable},
+    inert,
+    model::cut,
     web::{self, Failure, secret::Reference},
 };
 
@@ -60,7 +61,7 @@ fn card(digest: &Digest, shown: usize) -> Value {
     for alert in &digest.alerts[..shown] {
         body.push(incident(digest, alert));
         actions.extend(alert.links.iter().map(|link| {
-            json!({"type": "Action.OpenUrl", "title": printable(&format!("{}: {}", link.name, cut(&alert.subject, 40))), "url": link.url})
+            json!({"type": "Action.OpenUrl", "title": inert::one_line(&format!("{}: {}", link.name, cut(&alert.subject, 40))), "url": link.url})
         }));
     }
     actions.truncate(BUTTONS);
@@ -115,9 +116,5 @@ fn block(own: &str) -> Value {
 
 /// Names come from bills: what looks like a link or formatting is text.
 fn text(own: &str) -> String {
-    let plain = cut(&printable(own), TEXT);
-    plain
-        .chars()
-        .flat_map(|character| ['\\'].into_iter().filter(move |_| "\\[]*_`#".contains(character)).chain([character]))
-        .collect()
+    inert::adaptive_card(&cut(own, TEXT))
 }

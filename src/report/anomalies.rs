@@ -3,14 +3,14 @@
 use comfy_table::Color;
 
 use super::{
-    Format, Style, csv, group_names, json, plain,
+    Format, Page, Style, csv, group_names, json, plain,
     table::{Column, Table},
     units::{self, change, money, percent},
-    wrapped,
 };
 use crate::{
     analysis::detect::{Direction, Kind, Severity},
     error::Result,
+    inert,
     insights::anomalies::{Anomalies, Finding, Scores},
 };
 
@@ -23,8 +23,8 @@ pub fn render(anomalies: &Anomalies, top: usize, format: Format, style: Style) -
     match format {
         Format::Json => json(anomalies),
         Format::Csv => findings_csv(anomalies),
-        Format::Table => Ok(text(anomalies, shown, |table| table.render(style), |prose| wrapped(prose, style))),
-        Format::Markdown => Ok(text(anomalies, shown, Table::markdown, str::to_owned)),
+        Format::Table => Ok(text(anomalies, shown, Page::Terminal(style))),
+        Format::Markdown => Ok(text(anomalies, shown, Page::Markdown)),
     }
 }
 
@@ -53,12 +53,7 @@ pub fn render_scores(scores: &Scores, format: Format) -> Result<String> {
     csv(&header, rows)
 }
 
-fn text(
-    anomalies: &Anomalies,
-    shown: usize,
-    render: impl Fn(&Table) -> String,
-    prose: impl Fn(&str) -> String,
-) -> String {
+fn text(anomalies: &Anomalies, shown: usize, page: Page) -> String {
     let judged = if anomalies.judged.days() == 1 {
         format!("on {}", anomalies.judged.end)
     } else {
@@ -73,17 +68,18 @@ fn text(
         anomalies.threshold,
     );
     if anomalies.findings.is_empty() {
-        return prose(&format!("No anomalies {judged} ({basis})\n"));
+        return page.prose(&format!("No anomalies {judged} ({basis})\n"));
     }
     let count = anomalies.findings.len();
-    let mut text = prose(&format!("{count} {} {judged} ({basis})\n", if count == 1 { "anomaly" } else { "anomalies" }));
+    let mut text =
+        page.prose(&format!("{count} {} {judged} ({basis})\n", if count == 1 { "anomaly" } else { "anomalies" }));
     let findings = &anomalies.findings[..shown];
     text.push('\n');
-    text += &render(&table(anomalies, findings));
+    text += &page.table(&table(anomalies, findings));
     let rest = &anomalies.findings[shown..];
     if !rest.is_empty() {
         let dollars = rest.iter().map(|finding| finding.impact_total.abs()).sum();
-        text += &prose(&format!(
+        text += &page.prose(&format!(
             "\nand {} more that moved {} in all; `--top 0` shows them\n",
             rest.len(),
             money(dollars, &anomalies.currency)
@@ -91,11 +87,11 @@ fn text(
     }
     text += "\nwhy\n\n";
     for finding in findings {
-        text += &prose(&format!(
+        text += &page.prose(&format!(
             "- {} {}: {}\n",
             finding.id,
             who(anomalies, finding).join(" / "),
-            finding.reasons.join("; ")
+            inert::one_line(&finding.reasons.join("; "))
         ));
     }
     text

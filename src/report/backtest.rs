@@ -1,10 +1,9 @@
 //! How methods did on the user's own past, as text.
 
 use super::{
-    Format, Style, answer, csv,
+    Format, Page, Style, answer, csv,
     table::{Column, Table},
     units::{count, money},
-    wrapped,
 };
 use crate::{
     analysis::inject::{SIZES, Shape},
@@ -16,13 +15,13 @@ pub fn render(backtest: &Backtest, format: Format, style: Style) -> Result<Strin
     match format {
         Format::Json => answer("backtest", backtest),
         Format::Csv => to_csv(backtest),
-        Format::Table => Ok(text(backtest, |table| table.render(style), |prose| wrapped(prose, style))),
-        Format::Markdown => Ok(text(backtest, Table::markdown, str::to_owned)),
+        Format::Table => Ok(text(backtest, Page::Terminal(style))),
+        Format::Markdown => Ok(text(backtest, Page::Markdown)),
     }
 }
 
-fn text(backtest: &Backtest, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
-    let mut text = prose(&format!(
+fn text(backtest: &Backtest, page: Page) -> String {
+    let mut text = page.prose(&format!(
         "{} days replayed, {} to {}: {} series of {} cost\n\n",
         backtest.replayed.days(),
         backtest.replayed.start,
@@ -30,19 +29,19 @@ fn text(backtest: &Backtest, render: impl Fn(&Table) -> String, prose: impl Fn(&
         count(backtest.series as u64),
         backtest.metric.name().replace('_', " "),
     ));
-    text += &render(&methods(backtest));
+    text += &page.table(&methods(backtest));
     let chosen =
         backtest.results.iter().find(|outcome| outcome.sensitivity == Some(backtest.recommendation.sensitivity));
     if let Some(outcome) = chosen.filter(|_| backtest.events > 0) {
-        text += &prose(&format!(
+        text += &page.prose(&format!(
             "\nof {} events put into copies of these series (seed {}), {} finds, and after how many days\n\n",
             backtest.events,
             backtest.seed,
             backtest.recommendation.sensitivity.name()
         ));
-        text += &render(&shapes(outcome));
+        text += &page.table(&shapes(outcome));
     }
-    text += &prose(&format!("\n{}\n", backtest.recommendation.text));
+    text += &page.prose(&format!("\n{}\n", backtest.recommendation.text));
     text
 }
 

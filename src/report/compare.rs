@@ -1,12 +1,11 @@
 //! A comparison as text.
 
 use super::{
-    Format, Style, csv,
+    Format, Page, Style, csv,
     explain::{causes, moves},
-    group_names, json, markdown_prose, plain,
+    group_names, json, plain,
     table::{Column, Table},
     units::{change, money, percent},
-    wrapped,
 };
 use crate::{
     error::Result,
@@ -24,32 +23,32 @@ pub fn render(compared: &Comparison, format: Format, style: Style) -> Result<Str
     match format {
         Format::Json => json(compared),
         Format::Csv => movers_csv(compared),
-        Format::Table => Ok(text(compared, |table| table.render(style), |prose| wrapped(prose, style))),
-        Format::Markdown => Ok(text(compared, Table::markdown, markdown_prose)),
+        Format::Table => Ok(text(compared, Page::Terminal(style))),
+        Format::Markdown => Ok(text(compared, Page::Markdown)),
     }
 }
 
-fn text(compared: &Comparison, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
-    let mut text = prose(&format!("{}\n", sentences::comparison(compared)));
+fn text(compared: &Comparison, page: Page) -> String {
+    let mut text = page.prose(&format!("{}\n", sentences::comparison(compared)));
     if compared.per_day {
         let of = |side: &Side| format!("{} in {} days", money(side.total, &compared.currency), side.days);
-        text += &prose(&format!(
+        text += &page.prose(&format!(
             "{} against {}: all figures below are a day's\n",
             of(&compared.after),
             of(&compared.before)
         ));
     }
     if compared.after.provisional {
-        text += &prose(&format!("provisional: days after {} may still change\n", compared.settled_through));
+        text += &page.prose(&format!("provisional: days after {} may still change\n", compared.settled_through));
     }
-    text += &format!("\n{}", render(&movers(compared)));
-    text += &format!("\n{}", render(&waterfall(compared)));
-    text += &format!("\n{}", render(&causes(&compared.causes, compared.total, &compared.currency)));
-    text += &prose(&moves(&compared.moves, &compared.currency));
+    text += &format!("\n{}", page.table(&movers(compared)));
+    text += &format!("\n{}", page.table(&waterfall(compared)));
+    text += &format!("\n{}", page.table(&causes(&compared.causes, compared.total, &compared.currency)));
+    text += &page.prose(&moves(&compared.moves, &compared.currency));
     for beside in &compared.beside {
         let Change { before, after, .. } = beside.change;
         let (before, after) = (money(before, &compared.currency), money(after, &compared.currency));
-        text += &prose(&format!(
+        text += &page.prose(&format!(
             "not in the total: {} {before} before, {after} after (`--include`)\n",
             beside.charge_category
         ));

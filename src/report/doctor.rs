@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     error::Result,
+    inert,
     insights::health::{Check, Status},
 };
 
@@ -42,10 +43,12 @@ pub fn render(checks: &[Check], format: Format, style: Style) -> Result<String> 
             let mut text = String::new();
             let width = checks.iter().map(|check| check.check.len()).max().unwrap_or(0);
             for check in checks {
-                let status = colored(word(check.status), check.status, style);
-                text += &wrapped(&format!("{status}  {:width$}  {}\n", check.check, check.found), style);
+                let status = format!("{:<4}", word(check.status));
+                let found = inert::one_line(&check.found);
+                let line = wrapped(&format!("{status}  {:width$}  {found}\n", check.check), style);
+                text += &line.replacen(&status, &colored(&status, check.status, style), 1);
                 if let Some(fix) = check.fix.as_ref() {
-                    text += &wrapped(&format!("      fix: {fix}\n"), style);
+                    text += &wrapped(&format!("      fix: {}\n", inert::one_line(fix)), style);
                 }
             }
             let count = |status: Status| checks.iter().filter(|check| check.status == status).count();
@@ -62,5 +65,5 @@ fn colored(word: &str, status: Status, style: Style) -> String {
         Status::Fail => 31,
         Status::Skip => 90,
     };
-    if style.color { format!("\u{1b}[{code}m{word:<4}\u{1b}[0m") } else { format!("{word:<4}") }
+    if style.color { format!("\u{1b}[{code}m{word}\u{1b}[0m") } else { word.to_owned() }
 }

@@ -1,12 +1,10 @@
 //! A way down from the total as text.
 
 use super::{
-    Format, Style, csv,
+    Format, Page, Style, csv,
     explain::{causes, members_table, moves},
-    json, markdown_prose,
-    table::Table,
+    json,
     units::{change, money},
-    wrapped,
 };
 use chrono::NaiveDate;
 
@@ -23,24 +21,25 @@ pub fn render(found: &Drilldown, format: Format, style: Style) -> Result<String>
     match format {
         Format::Json => json(found),
         Format::Csv => members_csv(found),
-        Format::Table => Ok(text(found, |table| table.render(style), |prose| wrapped(prose, style))),
-        Format::Markdown => Ok(text(found, Table::markdown, markdown_prose)),
+        Format::Table => Ok(text(found, Page::Terminal(style))),
+        Format::Markdown => Ok(text(found, Page::Markdown)),
     }
 }
 
-fn text(found: &Drilldown, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
-    let mut text = prose(&heading(found.before, found.after, found.total, found.per_day, &found.currency));
+fn text(found: &Drilldown, page: Page) -> String {
+    let mut text = page.prose(&heading(found.before, found.after, found.total, found.per_day, &found.currency));
     let mut path = String::from("all");
     for level in &found.levels {
-        text += &format!("\n{path}: {} by {}\n", change(level.of.change, &found.currency), level.members.dimension);
-        text += &render(&members_table(&level.members, level.of, found.after.start, &found.currency));
+        let of = change(level.of.change, &found.currency);
+        text += &format!("\n{}", page.line(&format!("{path}: {of} by {}", level.members.dimension)));
+        text += &page.table(&members_table(&level.members, level.of, found.after.start, &found.currency));
         if let Some(chosen) = &level.chosen {
             path += &format!(" > {chosen}");
         }
     }
     text += &format!("\nwhy, {}\n", change(found.caused.change, &found.currency));
-    text += &render(&causes(&found.causes, found.caused, &found.currency));
-    text + &prose(&moves(&found.moves, &found.currency))
+    text += &page.table(&causes(&found.causes, found.caused, &found.currency));
+    text + &page.prose(&moves(&found.moves, &found.currency))
 }
 
 /// The two periods and the change between them.

@@ -1,16 +1,16 @@
 //! An explanation as text.
 
 use super::{
-    Format, Style, chart, csv, json, markdown_prose,
+    Format, Page, Style, chart, csv, json,
     table::{Column, Table},
     units::{change, money, percent},
-    wrapped,
 };
 use chrono::NaiveDate;
 
 use crate::{
     analysis::attribution::Move,
     error::Result,
+    inert,
     insights::{
         change::{CauseShare, Change, HALF_CENT, Members, share as share_of},
         course::CourseState,
@@ -30,30 +30,30 @@ pub fn render(found: &Explanation, format: Format, style: Style) -> Result<Strin
         Format::Csv => contributors_csv(found),
         Format::Table => {
             let plain = chart::terminal(&found.chart, &found.currency, style.width);
-            Ok(text(found, &plain, |table| table.render(style), |prose| wrapped(prose, style)))
+            Ok(text(found, &plain, Page::Terminal(style)))
         }
         Format::Markdown => {
             let plain = format!("```text\n{}```\n", chart::terminal(&found.chart, &found.currency, Some(80)));
-            Ok(text(found, &plain, Table::markdown, markdown_prose))
+            Ok(text(found, &plain, Page::Markdown))
         }
     }
 }
 
-fn text(found: &Explanation, chart: &str, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
-    let mut text = prose(&format!("{}\n", found.sentence));
+fn text(found: &Explanation, chart: &str, page: Page) -> String {
+    let mut text = page.prose(&format!("{}\n", found.sentence));
     if let Some(words) = &found.words {
-        text += &prose(&format!("\n{words}\n"));
+        text += &page.prose(&format!("\n{words}\n"));
     }
     text += &format!("\n{chart}\n");
-    text += &prose(&baseline(found));
-    text += &prose(&course(found));
+    text += &page.prose(&baseline(found));
+    text += &page.prose(&course(found));
     text += &format!(
         "\nwhy, a day: {} to {}\n",
         money(found.change.before, &found.currency),
         money(found.change.after, &found.currency)
     );
-    text += &render(&causes(&found.causes, found.change, &found.currency));
-    text += &prose(&moves(&found.moves, &found.currency));
+    text += &page.table(&causes(&found.causes, found.change, &found.currency));
+    text += &page.prose(&moves(&found.moves, &found.currency));
     // A dimension with one value says where, not which.
     let (alone, several): (Vec<&Members>, Vec<&Members>) =
         found.contributors.iter().partition(|members| members.members.len() == 1 && members.others == 0);
@@ -61,22 +61,22 @@ fn text(found: &Explanation, chart: &str, render: impl Fn(&Table) -> String, pro
     let places: Vec<String> =
         places.map(|(dimension, one)| format!("{dimension} {}", one.name.as_deref().unwrap_or(&one.value))).collect();
     if !places.is_empty() {
-        text += &prose(&format!("\nall of it in {}\n", places.join(", ")));
+        text += &page.prose(&format!("\nall of it in {}\n", inert::one_line(&places.join(", "))));
     }
     for members in several {
         let carried = match (members.carried_by, members.members.len() + members.others) {
             (Some(few), all) if few < all => format!(", carried by {few} of {all}"),
             _ => String::new(),
         };
-        text += &format!("\nby {}{carried}\n", members.dimension);
-        text += &render(&members_table(members, found.change, found.course.start, &found.currency));
+        text += &format!("\n{}", page.line(&format!("by {}{carried}", members.dimension)));
+        text += &page.table(&members_table(members, found.change, found.course.start, &found.currency));
     }
     if found.meters.iter().any(|meter| meter.quantity_before.is_some() || meter.quantity_after.is_some()) {
         text += "\nquantities and unit prices, a day\n";
-        text += &render(&meters(found));
+        text += &page.table(&meters(found));
     }
     for beside in &found.beside {
-        text += &prose(&format!(
+        text += &page.prose(&format!(
             "\nnot in the total: {} {} a day, {} before (`--include`)\n",
             beside.charge_category,
             money(beside.change.after, &found.currency),
@@ -87,11 +87,11 @@ fn text(found: &Explanation, chart: &str, render: impl Fn(&Table) -> String, pro
         text += "\nwhere to look next\n";
     }
     for step in &found.next {
-        text += &prose(&format!("- {} ({})\n", step.what, step.source));
-        text += &format!("    {}\n", step.command);
+        text += &page.own(&format!("- {} ({})\n", step.what, step.source));
+        text += &page.command(&step.command);
     }
     for unknown in &found.unknown {
-        text += &prose(&format!("\nnot known: {unknown}\n"));
+        text += &page.prose(&format!("\nnot known: {}\n", inert::one_line(unknown)));
     }
     text
 }
@@ -128,7 +128,7 @@ fn baseline(found: &Explanation) -> String {
         text += &format!("{}\n", earlier.join(", "));
     }
     for reason in &baseline.reasons {
-        text += &format!("because: {reason}\n");
+        text += &format!("because: {}\n", inert::one_line(reason));
     }
     text
 }
@@ -235,7 +235,7 @@ fn moved_words(moved: &Move, currency: &str) -> String {
     let places = |places: &[(String, String)]| {
         places.iter().map(|(account, region)| format!("{account} {region}")).collect::<Vec<_>>().join(", ")
     };
-    format!(
+    let text = format!(
         "moved: {} {} from {} ({}) to {} ({})",
         moved.service,
         moved.usage_type,
@@ -243,7 +243,8 @@ fn moved_words(moved: &Move, currency: &str) -> String {
         money(moved.before, currency),
         places(&moved.to),
         money(moved.dollars, currency)
-    )
+    );
+    inert::one_line(&text).into_owned()
 }
 
 fn meters(found: &Explanation) -> Table {

@@ -1,14 +1,14 @@
 //! The ledger as text.
 
 use super::{
-    Format, Style, answer, csv, group_names, plain,
+    Format, Page, Style, answer, csv, group_names, plain,
     table::{Column, Table},
     units::{change, money},
-    wrapped,
 };
 use crate::{
     analysis::detect::Kind,
     error::Result,
+    inert,
     insights::{
         alerts::{Mark, Marked},
         incidents::{Incidents, Shown, State},
@@ -73,19 +73,20 @@ pub fn render_one(shown: &Shown, format: Format, style: Style) -> Result<String>
     text += &format!("{} in all so far\n", change(incident.impact_total, &incident.currency));
     text += &format!(
         "{} ({}, threshold {:.1}, version {})\n",
-        incident.reasons.join("; "),
-        incident.scope,
+        inert::one_line(&incident.reasons.join("; ")),
+        inert::one_line(&incident.scope),
         incident.threshold,
-        incident.program
+        inert::one_line(&incident.program)
     );
     if let Some(mark) = &shown.mark {
         let until = mark.until.map_or(String::new(), |until| format!(" until {until}"));
         let by = if mark.marked_by.is_empty() { String::new() } else { format!(" by {}", mark.marked_by) };
         let reason = if mark.reason.is_empty() { String::new() } else { format!(": {}", mark.reason) };
-        text += &format!("{}{until}{by} on {}{reason}\n", mark.mark.name(), mark.marked_at.date());
+        let marked = format!("{}{until}{by} on {}{reason}", mark.mark.name(), mark.marked_at.date());
+        text += &format!("{}\n", inert::one_line(&marked));
     }
-    let table = if format == Format::Markdown { history.markdown() } else { history.render(style) };
-    Ok(if format == Format::Markdown { text } else { wrapped(&text, style) } + "\n" + &table)
+    let page = if format == Format::Markdown { Page::Markdown } else { Page::Terminal(style) };
+    Ok(page.prose(&text) + "\n" + &page.table(&history))
 }
 
 /// The group of an incident in words.

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 
 use super::{
-    Format, Style, answer, csv,
+    Format, Page, Style, answer, csv,
     table::{Column, Table},
     units::{count, money},
     wrapped,
 };
 use crate::{
     error::Result,
+    inert,
     ingest::{Discovered, Outcome, Repeated, cost_explorer, s3},
     insights::trends::HIDING_SHARE,
 };
@@ -20,51 +21,51 @@ pub fn render(outcome: &Outcome, format: Format, style: Style) -> Result<String>
     match format {
         Format::Json => answer("ingest", outcome),
         Format::Csv => periods_csv(outcome),
-        Format::Table => Ok(text(outcome, |table| table.render(style), |prose| wrapped(prose, style))),
-        Format::Markdown => Ok(text(outcome, Table::markdown, str::to_owned)),
+        Format::Table => Ok(text(outcome, Page::Terminal(style))),
+        Format::Markdown => Ok(text(outcome, Page::Markdown)),
     }
 }
 
-fn text(outcome: &Outcome, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
+fn text(outcome: &Outcome, page: Page) -> String {
     let mut text = String::new();
     if !outcome.periods.is_empty() {
-        text += &render(&periods(outcome));
+        text += &page.table(&periods(outcome));
         let rows: u64 = outcome.periods.iter().map(|period| period.loaded.rows).sum();
         text += &format!("\n{} {} ingested\n", count(rows), if rows == 1 { "row" } else { "rows" });
     }
-    text += &prose(&notes(outcome));
+    text += &page.prose(&notes(outcome));
     for unchanged in &outcome.unchanged {
         let files = if unchanged.files == 1 { "1 file".into() } else { format!("{} files", unchanged.files) };
-        text += &format!("unchanged: {} ({files}, nothing to do)\n", unchanged.label);
+        text += &page.line(&format!("unchanged: {} ({files}, nothing to do)", unchanged.label));
     }
     for former in &outcome.vanished {
-        text += &format!(
-            "{}: {} rows of `{}` are gone, no file has them any more\n",
-            former.billing_period.format("%Y-%m"),
-            count(former.rows),
-            former.key
-        );
-    }
-    for former in &outcome.kept {
-        text += &prose(&format!(
-            "{}: {} rows of a former `{}` stay, though the file does not have that month any more; `--full-refresh` removes them\n",
+        text += &page.line(&format!(
+            "{}: {} rows of `{}` are gone, no file has them any more",
             former.billing_period.format("%Y-%m"),
             count(former.rows),
             former.key
         ));
     }
-    text += &prose(&counted_once(outcome));
+    for former in &outcome.kept {
+        text += &page.prose(&format!(
+            "{}: {} rows of a former `{}` stay, though the file does not have that month any more; `--full-refresh` removes them\n",
+            former.billing_period.format("%Y-%m"),
+            count(former.rows),
+            inert::one_line(&former.key)
+        ));
+    }
+    text += &page.prose(&counted_once(outcome));
     for path in &outcome.without_rows {
-        text += &format!("no rows below the header: {path}\n");
+        text += &page.line(&format!("no rows below the header: {path}"));
     }
     for path in &outcome.passed_over {
-        text += &format!("passed over, not a bill: {path}\n");
+        text += &page.line(&format!("passed over, not a bill: {path}"));
     }
     if outcome.superseded_files > 0 {
         text += &format!("{} older files that no manifest names were left out\n", outcome.superseded_files);
     }
     for note in &outcome.notes {
-        text += &prose(&format!("{note}\n"));
+        text += &page.prose(&format!("{}\n", inert::one_line(note)));
     }
     if let Some(bytes) = outcome.fetched_bytes {
         text += &format!("{} fetched\n", size(bytes));
@@ -176,7 +177,7 @@ pub fn discovered(found: &[Discovered], format: Format) -> Result<String> {
     for export in found {
         let Discovered { name, kind, export, unfit } = export;
         text += &match unfit {
-            Some(why) => format!("# not for ingestion: {name}: {why}\n"),
+            Some(why) => format!("# not for ingestion: {}\n", inert::one_line(&format!("{name}: {why}"))),
             None => format!(
                 "    # {kind}\n    - {{ bucket: {}, prefix: {}, report_name: {}, region: {} }}\n",
                 yaml(&export.bucket),
@@ -287,11 +288,10 @@ fn notes(outcome: &Outcome) -> String {
     }
     let all = outcome.periods.iter().map(|period| period.loaded.billing_period).collect::<BTreeSet<_>>().len();
     said.into_iter()
-        .map(
-            |(note, periods)| {
-                if periods.len() == all { format!("{note}\n") } else { format!("{}: {note}\n", periods.join(", ")) }
-            },
-        )
+        .map(|(note, periods)| {
+            let note = inert::one_line(&note);
+            if periods.len() == all { format!("{note}\n") } else { format!("{}: {note}\n", periods.join(", ")) }
+        })
         .chain(credits(outcome))
         .collect()
 }
@@ -316,6 +316,7 @@ fn counted_once(outcome: &Outcome) -> String {
             Repeated::Contained => "has no line that is not in",
             Repeated::Earlier => "is an earlier version of",
         };
+        let (key, counted_in) = (inert::one_line(key), inert::one_line(counted_in));
         format!("counted once: `{key}` {what} `{counted_in}` ({months}, {} rows left out)\n", count(rows))
     };
     pairs.into_iter().map(line).collect()

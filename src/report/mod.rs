@@ -26,9 +26,11 @@ use serde::Serialize;
 
 use crate::{
     error::{Error, Result},
+    inert,
     insights::SCHEMA_VERSION,
-    model::printable,
 };
+
+use table::Table;
 
 /// How a result is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -71,13 +73,62 @@ fn answer(command: &str, result: &impl Serialize) -> Result<String> {
     json(&Answer { schema_version: SCHEMA_VERSION, command, result })
 }
 
+/// What a view for people is written on.
+#[derive(Clone, Copy, Debug)]
+enum Page {
+    Terminal(Style),
+    Markdown,
+}
+
+impl Page {
+    fn table(self, table: &Table) -> String {
+        match self {
+            Page::Terminal(style) => table.render(style),
+            Page::Markdown => table.markdown(),
+        }
+    }
+
+    /// Lines broken between words where they do not fit.
+    fn prose(self, text: &str) -> String {
+        match self {
+            Page::Terminal(style) => wrapped(text, style),
+            Page::Markdown => inert::markdown_lines(text),
+        }
+    }
+
+    /// The same of lines in which nothing is from a bill: their markup is meant.
+    fn own(self, text: &str) -> String {
+        match self {
+            Page::Terminal(style) => wrapped(text, style),
+            Page::Markdown => text.to_owned(),
+        }
+    }
+
+    /// One line that stays whole, such as a path.
+    fn line(self, text: &str) -> String {
+        let text = inert::one_line(text);
+        match self {
+            Page::Terminal(_) => format!("{text}\n"),
+            Page::Markdown => inert::markdown_lines(&text) + "\n",
+        }
+    }
+
+    /// A command to copy, on a line of its own.
+    fn command(self, text: &str) -> String {
+        match self {
+            Page::Terminal(_) => format!("    {}\n", inert::one_line(text)),
+            Page::Markdown => format!("    {}\n", inert::markdown_code(text)),
+        }
+    }
+}
+
 /// CSV with a header.
 fn csv(header: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> Result<String> {
     let failed = |e: csv::Error| Error::bug("a result has no CSV").cause(e);
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(header).map_err(failed)?;
+    writer.write_record(header.iter().map(|name| inert::csv(name))).map_err(failed)?;
     for row in rows {
-        writer.write_record(row).map_err(failed)?;
+        writer.write_record(row.iter().map(|cell| inert::csv(cell))).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(|e| Error::bug("a result has no CSV").cause(e))?;
     String::from_utf8(bytes).map_err(|e| Error::bug("a result has no CSV").cause(e))
@@ -85,7 +136,7 @@ fn csv(header: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> Result
 
 /// Prose broken between words where it does not fit the screen; lines that fit stay as they are.
 fn wrapped(text: &str, style: Style) -> String {
-    let text = &printable(text);
+    let text = &inert::lines(text);
     let Some(width) = style.width else { return text.clone() };
     // Dates and ids have hyphens; they are not places to break at.
     let options = textwrap::Options::new(width)
@@ -96,18 +147,13 @@ fn wrapped(text: &str, style: Style) -> String {
     lines.flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
-/// Prose for markdown: what looks like markup in a name is text.
-fn markdown_prose(text: &str) -> String {
-    printable(text).replace('<', "&lt;")
-}
-
-/// The values of a group, an account with its name.
+/// The values of a group for people, an account with its name.
 fn group_names(group: &serde_json::Map<String, serde_json::Value>, account_name: Option<&str>) -> Vec<String> {
     let named = |(dimension, value): (&String, &serde_json::Value)| match account_name {
         Some(name) if dimension == "account" => format!("{} ({name})", plain(value)),
         _ => plain(value),
     };
-    group.iter().map(named).collect()
+    group.iter().map(|value| inert::one_line(&named(value)).into_owned()).collect()
 }
 
 /// The text of a JSON value as CSV and tables have it.

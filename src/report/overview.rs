@@ -4,11 +4,12 @@ use super::{
     chart::{Svg, terminal},
     explain::causes,
     group_names,
-    table::{Column, Table, escaped_html},
+    table::{Column, Table},
     units::{change, money, percent},
 };
 use crate::{
     error::Result,
+    inert,
     insights::{
         change::HALF_CENT,
         compare::Comparison,
@@ -29,9 +30,10 @@ svg{max-width:100%;height:auto}.note{color:#59636e}.critical{color:#b42318}.warn
 
 /// Markdown, with the chart as text.
 pub fn markdown(page: &Overview) -> String {
-    let mut text = format!("# {}\n\n{}\n", title(page), sentences::comparison(&page.week));
+    let prose = inert::markdown_lines;
+    let mut text = format!("# {}\n\n{}\n", title(page), prose(&sentences::comparison(&page.week)));
     if let Some(month) = &page.month {
-        text += &format!("\nThe month so far: {}\n", sentences::comparison(month));
+        text += &format!("\nThe month so far: {}\n", prose(&sentences::comparison(month)));
     }
     text += &format!("\n```text\n{}```\n", terminal(&page.chart, &page.currency, Some(100)));
     text += &format!("\n## What moved in the week\n\n{}", movers(&page.week).markdown());
@@ -41,13 +43,13 @@ pub fn markdown(page: &Overview) -> String {
         text += "None.\n";
     }
     for told in &page.findings {
-        text += &format!("- {}: {}\n", heading(told), told.sentence);
+        text += &format!("- {}: {}\n", inert::markdown(&heading(told)), prose(&inert::one_line(&told.sentence)));
     }
     if page.more_findings > 0 {
         text += &format!("- and {} more\n", page.more_findings);
     }
     text += "\n## The data\n\n";
-    quality(page).iter().for_each(|line| text += &format!("- {line}\n"));
+    quality(page).iter().for_each(|line| text += &format!("- {}\n", prose(&inert::one_line(line))));
     text
 }
 
@@ -156,11 +158,11 @@ pub fn html(page: &Overview) -> Result<String> {
     let svg = |days, (width, height)| Svg { days, currency: &page.currency, width, height }.render();
     let mut body = format!(
         "<h1>{}</h1>\n<p>{}</p>\n",
-        escaped_html(&title(page)),
-        escaped_html(&sentences::comparison(&page.week))
+        inert::html(&title(page)),
+        inert::html_sentence(&sentences::comparison(&page.week))
     );
     if let Some(month) = &page.month {
-        body += &format!("<p>The month so far: {}</p>\n", escaped_html(&sentences::comparison(month)));
+        body += &format!("<p>The month so far: {}</p>\n", inert::html_sentence(&sentences::comparison(month)));
     }
     body += &svg(&page.chart, WIDE)?;
     body += "\n<p class=\"note\">Daily cost (area), what was expected (line), flagged days (dots)</p>\n";
@@ -174,8 +176,8 @@ pub fn html(page: &Overview) -> Result<String> {
         let severity = told.finding.severity.name();
         body += &format!(
             "<h3 class=\"{severity}\">{}</h3>\n<p>{}</p>\n",
-            escaped_html(&heading(told)),
-            code(&told.sentence)
+            inert::html(&heading(told)),
+            inert::html_sentence(&told.sentence)
         );
         body += &svg(&told.chart, SMALL)?;
         body.push('\n');
@@ -185,24 +187,12 @@ pub fn html(page: &Overview) -> Result<String> {
     }
     body += "<h2>The data</h2>\n<ul>\n";
     for line in quality(page) {
-        body += &format!("<li>{}</li>\n", escaped_html(&line));
+        body += &format!("<li>{}</li>\n", inert::html(&line));
     }
     body += "</ul>\n";
     Ok(format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
          <title>{}</title>\n<style>{CSS}</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
-        escaped_html(&title(page))
+        inert::html(&title(page))
     ))
-}
-
-/// A sentence with what is between backticks as code.
-fn code(sentence: &str) -> String {
-    let parts = sentence.split('`').enumerate();
-    parts
-        .map(
-            |(index, part)| {
-                if index % 2 == 1 { format!("<code>{}</code>", escaped_html(part)) } else { escaped_html(part) }
-            },
-        )
-        .collect()
 }

@@ -1,13 +1,13 @@
 //! Two sources side by side, as text.
 
 use super::{
-    Format, Style, csv,
+    Format, Page, Style, csv,
     table::{Column, Table},
     units::{change, money},
-    wrapped,
 };
 use crate::{
     error::Result,
+    inert,
     insights::reconcile::{Difference, Reconciliation},
 };
 
@@ -34,19 +34,19 @@ pub fn render(answer: &Reconciliation, format: Format, style: Style) -> Result<S
                 }),
             )
         }
-        Format::Table => Ok(text(answer, |table| table.render(style), |prose| wrapped(prose, style))),
-        Format::Markdown => Ok(text(answer, Table::markdown, str::to_owned)),
+        Format::Table => Ok(text(answer, Page::Terminal(style))),
+        Format::Markdown => Ok(text(answer, Page::Markdown)),
     }
 }
 
-fn text(answer: &Reconciliation, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
+fn text(answer: &Reconciliation, page: Page) -> String {
     let ours = answer.detailed.source.as_str();
     let money = |amount: f64| money(amount, &answer.currency);
     let change = |amount: f64| change(amount, &answer.currency);
     let mut text = String::new();
     let month = answer.month.format("%Y-%m");
     if let Some(explorer) = &answer.cost_explorer {
-        text += &prose(&format!(
+        text += &page.prose(&format!(
             "{month}: {ours} (read {}) beside Cost Explorer (read {})\n",
             day(&answer.detailed.ingested_at),
             day(&explorer.ingested_at)
@@ -61,12 +61,12 @@ fn text(answer: &Reconciliation, render: impl Fn(&Table) -> String, prose: impl 
             let name = row.metric.replace('_', " ");
             totals.row(vec![name, money(row.detailed), money(row.other), change(row.difference)]);
         }
-        text += &format!("\n{}\n", render(&totals));
-        text += &services(answer, &render, &prose, &money, &change);
+        text += &format!("\n{}\n", page.table(&totals));
+        text += &services(answer, page, &money, &change);
     }
     if let Some(invoice) = &answer.invoice {
         let why = invoice.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-        text += &prose(&format!(
+        text += &page.prose(&format!(
             "{month}: invoice {} beside {} unblended in {ours}: {}{why}\n",
             money(invoice.other),
             money(invoice.detailed),
@@ -74,7 +74,7 @@ fn text(answer: &Reconciliation, render: impl Fn(&Table) -> String, prose: impl 
         ));
     }
     for note in &answer.notes {
-        text += &prose(&format!("{note}\n"));
+        text += &page.prose(&format!("{}\n", inert::one_line(note)));
     }
     text
 }
@@ -82,8 +82,7 @@ fn text(answer: &Reconciliation, render: impl Fn(&Table) -> String, prose: impl 
 /// The services that differ, with the metrics of the same difference in one row.
 fn services(
     answer: &Reconciliation,
-    render: &impl Fn(&Table) -> String,
-    prose: &impl Fn(&str) -> String,
+    page: Page,
     money: &impl Fn(f64) -> String,
     change: &impl Fn(f64) -> String,
 ) -> String {
@@ -134,8 +133,10 @@ fn services(
             None => reasons.push((reason, vec![service])),
         }
     }
-    let lines = reasons.into_iter().map(|(reason, services)| format!("  {reason}: {}\n", services.join(", ")));
-    format!("{}\nlikely because\n{}", render(&table), prose(&lines.collect::<String>()))
+    let lines = reasons
+        .into_iter()
+        .map(|(reason, services)| format!("  {reason}: {}\n", inert::one_line(&services.join(", "))));
+    format!("{}\nlikely because\n{}", page.table(&table), page.prose(&lines.collect::<String>()))
 }
 
 fn day(time: &str) -> &str {

@@ -109,9 +109,15 @@ pub fn json(summary: &Summary) -> Result<String> {
     answer("run", summary)
 }
 
-/// The messages that are this command's own output.
+/// The name of a fact of a message that is a command.
+pub const LOOK_WITH: &str = "look with";
+
+/// The messages that are this command's own output. A command stays on one line: half of it pasted would run.
 pub fn messages(printed: &[Printed], style: Style) -> String {
-    printed.iter().map(|message| wrapped(&message.text, style) + "\n").collect()
+    let whole = Style { width: None, ..style };
+    let is_command = |line: &str| line.trim_start().strip_prefix(LOOK_WITH).is_some_and(|rest| rest.starts_with(':'));
+    let shown = |line| wrapped(line, if is_command(line) { whole } else { style });
+    printed.iter().map(|message| message.text.split_inclusive('\n').map(shown).collect::<String>() + "\n").collect()
 }
 
 /// A few lines that say what was done.

@@ -24,8 +24,9 @@ pub fn render(
         Format::Csv => csv(columns, rows.iter().map(|row| row.iter().map(plain).collect())),
         Format::Table => {
             let (text, hidden) = table(columns, rows).render_counting(style);
+            let are = if hidden == 1 { "column is" } else { "columns are" };
             let note = if hidden > 0 {
-                format!("\n{hidden} columns do not fit; `--format json` has them\n")
+                format!("\n{hidden} {are} left out, which do not fit; `--format csv` has them\n")
             } else {
                 String::new()
             };

@@ -1,13 +1,13 @@
 //! Trends as text.
 
 use super::{
-    Format, Style, csv, group_names, json, plain,
+    Format, Page, Style, csv, group_names, json, plain,
     table::{Column, Table},
     units::{change, money, percent, sparkline},
-    wrapped,
 };
 use crate::{
     error::Result,
+    inert,
     insights::trends::{TrendPeriod, Trends},
     model::{Granularity, Period},
 };
@@ -20,28 +20,28 @@ pub fn render(trends: &Trends, format: Format, style: Style) -> Result<String> {
     match format {
         Format::Json => json(trends),
         Format::Csv => rows_csv(trends),
-        Format::Table => Ok(text(trends, |table| table.render(style), |prose| wrapped(prose, style))),
-        Format::Markdown => Ok(text(trends, Table::markdown, str::to_owned)),
+        Format::Table => Ok(text(trends, Page::Terminal(style))),
+        Format::Markdown => Ok(text(trends, Page::Markdown)),
     }
 }
 
-fn text(trends: &Trends, render: impl Fn(&Table) -> String, prose: impl Fn(&str) -> String) -> String {
+fn text(trends: &Trends, page: Page) -> String {
     let dimensions: Vec<String> = trends.group_by.0.iter().map(ToString::to_string).collect();
     let range = match (trends.periods.first(), trends.periods.last()) {
         (Some(first), Some(last)) => format!("{} to {}", first.start, last.end),
         _ => String::new(),
     };
-    let mut text = prose(&format!(
+    let mut text = page.prose(&format!(
         "{} cost by {}, {range}, from {}\n",
         capitalised(&trends.metric.name().replace('_', " ")),
-        dimensions.join(" and "),
+        inert::one_line(&dimensions.join(" and ")),
         trends.source
     ));
     text.push('\n');
-    text += &render(&groups(trends, &dimensions));
+    text += &page.table(&groups(trends, &dimensions));
     text.push('\n');
-    text += &render(&periods(trends));
-    text += &prose(&footer(trends));
+    text += &page.table(&periods(trends));
+    text += &page.prose(&footer(trends));
     text
 }
 

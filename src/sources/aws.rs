@@ -21,7 +21,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    inert,
+};
 
 /// The `aws` section of the configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -258,7 +261,7 @@ impl Whom<'_> {
         if self.profile.is_empty() {
             "aws sso login".into()
         } else {
-            format!("aws sso login --profile {}", self.profile)
+            format!("aws sso login --profile {}", inert::shell(&self.profile))
         }
     }
 

@@ -18,7 +18,8 @@ use serde::Deserialize;
 use super::{Format, files};
 use crate::{
     error::{Error, Result},
-    model::{Day, shell_word},
+    inert,
+    model::Day,
 };
 
 /// How much later than a file that it names a manifest may be dated. AWS writes the manifest last, within
@@ -319,7 +320,7 @@ fn read_manifest(path: &Path) -> Result<Delivery> {
                 .cause(format!("named by `{shown}`"));
             match unpacked(key, path) {
                 Some(file) => {
-                    error.hint(format!("ingest the csv by name: `aws-cost-anomalies ingest {}`", shell_word(&file)))
+                    error.hint(format!("ingest the csv by name: `aws-cost-anomalies ingest {}`", inert::shell(&file)))
                 }
                 None => error.hint("copy the whole report again, e.g. with `aws s3 sync`"),
             }
@@ -428,6 +429,25 @@ mod tests {
         assert_eq!(territory(own), Path::new("r"));
         assert_eq!(territory(copy), Path::new("r"));
         assert_eq!(period_folder(copy), Path::new("r/metadata/BILLING_PERIOD=2026-04"));
+    }
+
+    #[test]
+    fn a_manifest_names_no_file_outside_of_its_report() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let write = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("created");
+            fs::write(&path, "x").expect("written");
+            path
+        };
+        let secret = write("secret/key.csv");
+        let own = write("bills/acme/report/20181001-20181101/key.csv");
+        let manifest = write("bills/acme/report/20181001-20181101/report-Manifest.json");
+        for key in ["../../../../secret/key.csv", "s3://b/../../../../secret/key.csv", "x/../../secret/key.csv"] {
+            assert_eq!(locate(key, &manifest), Some(own.clone()), "the file beside it: {key}");
+        }
+        assert_eq!(locate(&secret.to_string_lossy(), &manifest), Some(own));
+        assert_eq!(locate("../../../../secret/other.csv", &manifest), None);
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! program's own statements alone, with every value of a user's or a bill's quoted. A statement of the user's runs on a
 //! database opened read-only and cut off ([`guard`] refuses others), and in a process of its own ([`apart`]).
 
-pub mod api;
 pub mod apart;
+pub mod api;
 pub mod changes;
 pub mod former;
 pub mod guard;

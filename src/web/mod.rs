@@ -16,7 +16,8 @@ use reqwest::{
 use self::secret::Secret;
 use crate::{
     error::{Error, Result},
-    model::{cut, printable},
+    inert,
+    model::cut,
 };
 
 /// The first wait between two attempts; each further one is twice as long.
@@ -150,7 +151,7 @@ fn beginning(response: Response) -> String {
 }
 
 fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
-    let said = cut(&printable(body).replace('\n', " "), SHOWN);
+    let said = cut(&inert::one_line(body), SHOWN);
     let error = match status.canonical_reason() {
         Some(reason) => format!("{} {reason}", status.as_u16()),
         None => status.as_u16().to_string(),

@@ -14,6 +14,7 @@ mod explain;
 mod fake_aws;
 mod fake_services;
 mod harness;
+mod hostile_names;
 mod http;
 mod incidents;
 mod ingest;

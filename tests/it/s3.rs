@@ -454,12 +454,26 @@ fn what_is_not_there_is_said() {
 fn the_cache_keeps_what_the_database_is_made_of() {
     let Some(scene) = Scene::new("pruned-cache", &[]) else { return };
     scene.ok(&[]);
-    let stray = scene.sandbox.write("data/cache/s3/pruned-cache/x/0123.old.parquet", "old");
+    let is_ours = |name: &str| {
+        let mut parts = name.splitn(3, '-');
+        let hashes = [parts.next(), parts.next()].map(Option::unwrap_or_default);
+        hashes.iter().all(|hash| hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    for file in std::fs::read_dir(scene.sandbox.path("data/cache/s3")).expect("the cache") {
+        let file = file.expect("a file");
+        assert!(
+            file.path().is_file() && is_ours(&file.file_name().to_string_lossy()),
+            "{file:?} is named by the bucket"
+        );
+    }
+    // What earlier versions named by the bucket's own words.
+    scene.sandbox.write("data/cache/s3/pruned-cache/x/0123.old.parquet", "old");
+    scene.sandbox.write("data/cache/s3/pruned-cache/x/0123.old-Manifest.json", "old");
     assert_snapshot!(scene.run(&["cache", "prune"]), @"
-    1 file removed (3 B), 6 files kept (2.2 MB)
+    2 files removed (6 B), 6 files kept (2.2 MB)
     --- exit code 0
     ");
-    assert!(!stray.exists());
+    assert!(!scene.sandbox.path("data/cache/s3/pruned-cache").exists(), "with their folders");
     assert_snapshot!(scene.run(&["cache", "prune", "--all"]), @"
     6 files removed (2.2 MB), 0 files kept (0 B)
     --- exit code 0

@@ -79,6 +79,24 @@ fn more_rows_than_the_limit_are_said() {
 }
 
 #[test]
+fn columns_that_do_not_fit_are_counted_however_many_they_are() {
+    let sandbox = bill();
+    let columns: Vec<String> = (0..2000).map(|index| format!("{index} AS c{index}")).collect();
+    let query = format!("SELECT {}", columns.join(", "));
+    let mut command = sandbox.command(&["sql", &query]);
+    command.env("COLUMNS", "30");
+    insta::assert_snapshot!(sandbox.finish(command), @"
+    c0  c1  c2  c3  c4  c5  c6  c7
+     0   1   2   3   4   5   6   7
+
+    1992 columns are left out, which do not fit; `--format csv` has them
+    --- exit code 0
+    ");
+    let csv = sandbox.ok(&["sql", &query, "--format", "csv"]).stdout;
+    assert_eq!(csv.lines().next().map(|header| header.split(',').count()), Some(2000));
+}
+
+#[test]
 fn an_answer_without_rows_has_its_columns() {
     insta::assert_snapshot!(bill().run(&["sql", "SELECT product_code, unblended_cost FROM cost_line_items WHERE false", "--format", "csv"]), @"
     product_code,unblended_cost

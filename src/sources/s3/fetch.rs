@@ -36,6 +36,9 @@ const DELIVERIES_AT_ONCE: usize = 2;
 /// Attempts at the body of one object; each goes on where the one before broke off.
 const ATTEMPTS: u32 = 5;
 
+/// The end of the name of what is not whole yet.
+pub const PART: &str = ".part";
+
 /// Fetches under way, in the order of the deliveries.
 pub struct Fetching {
     arriving: Vec<Option<oneshot::Receiver<Result<Vec<PathBuf>>>>>,
@@ -107,6 +110,13 @@ async fn fetch_all(fetches: Vec<ObjectFetch>, permits: Arc<Semaphore>) -> Result
     Ok(paths)
 }
 
+/// Where an object is until it is whole.
+fn part_of(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(PART);
+    part.into()
+}
+
 impl Fetching {
     /// Waits for the objects of the delivery `index`; those of later ones go on meanwhile.
     ///
@@ -156,7 +166,7 @@ impl ObjectFetch {
         if let Some(folder) = object.path.parent() {
             fs::create_dir_all(folder).map_err(cannot_write)?;
         }
-        let part = PathBuf::from(format!("{}.part", object.path.display()));
+        let part = part_of(&object.path);
         let mut broken = None;
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {

@@ -1,9 +1,11 @@
 //! Bills in S3 buckets: finding the deliveries, and fetching what changed into the cache.
 //!
 //! Folders are walked with a delimiter as far as their names tell the layout; what to fetch is said by the
-//! manifests alone. A cached file's name holds the ETag, so an object that is overwritten is never served stale.
+//! manifests alone. A cached file's name holds a hash of the ETag, so an object that is overwritten is never served stale.
 
 mod fetch;
+
+pub use self::fetch::PART;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,6 +21,7 @@ use aws_sdk_s3::{
 };
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{
     Format,
@@ -36,6 +39,12 @@ const MAX_LAG_SECONDS: i64 = 3600;
 
 /// AWS delivers at least daily: a file that stays newer than its manifest for longer was copied.
 const DAY_SECONDS: i64 = 86_400;
+
+/// Bytes of a hash in the name of a cached file.
+const HASH_BYTES: usize = 16;
+
+/// Characters of a key's end in the name of a cached file.
+const MAX_END: usize = 60;
 
 /// The `s3` section of the configuration: one export in its own keys, more of them in `exports`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -434,13 +443,26 @@ impl Listing {
     }
 }
 
-/// `<cache>/s3/<bucket>/<folders>/<ETag>.<name>`: the end of the name tells the format.
+/// `<cache>/s3/<hash of bucket and key>-<hash of the ETag>-<end of the key>`. What a bucket says is hashed, and of the end,
+/// which tells people and readers the format, only letters and digits stay: no name leads out of the folder.
 pub fn cache_path(cache: &Path, bucket: &str, key: &str, etag: &str) -> PathBuf {
-    let mut path = cache.join("s3").join(bucket);
-    let parts: Vec<&str> = key.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
-    let (name, folders) = parts.split_last().map_or(("", &[][..]), |(name, folders)| (*name, folders));
-    path.extend(folders);
-    path.join(format!("{etag}.{name}"))
+    let hash = |parts: &[&str]| -> String {
+        let digest = Sha256::digest(parts.join("\0"));
+        digest.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    };
+    let is_plain = |character: &char| character.is_ascii_alphanumeric() || "._-".contains(*character);
+    let name: Vec<char> = key.rsplit('/').next().unwrap_or_default().chars().filter(is_plain).collect();
+    let end: String = name[name.len().saturating_sub(MAX_END)..].iter().collect();
+    cache.join("s3").join(format!("{}-{}-{}", hash(&[bucket, key]), hash(&[etag]), end.trim_matches('.')))
+}
+
+/// The manifest that a file of the cache is a version of: the hash of its bucket and key. Nothing for other files, and for
+/// what earlier versions called `<bucket>/<folders>/<ETag>.<name>`.
+pub fn manifest_of(path: &Path) -> Option<&str> {
+    let mut parts = path.file_name()?.to_str()?.splitn(3, '-');
+    let (object, etag, end) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_hash = |text: &str| text.len() == HASH_BYTES * 2 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_hash(object) && is_hash(etag) && is_manifest(end)).then_some(object)
 }
 
 fn bare(etag: &str) -> String {
@@ -470,4 +492,55 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     std::io::Write::write_all(&mut file, bytes).map_err(cannot_write)?;
     file.persist(path).map_err(|e| cannot_write(e.error))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_bucket_says_leads_out_of_the_cache() {
+        let cache = Path::new("/c");
+        let long = "x".repeat(3000);
+        for hostile in
+            ["../../../etc/cron.d/x", "/etc/passwd", "..", ".", "", "a/..", "a\0b", "a\nb\u{1b}[2J", "~/x", &long]
+        {
+            for (bucket, key, etag) in [(hostile, "k.csv", "e"), ("b", hostile, "e"), ("b", "k.csv", hostile)] {
+                let path = cache_path(cache, bucket, key, etag);
+                assert_eq!(path.parent(), Some(Path::new("/c/s3")), "{path:?}");
+                let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+                assert!(
+                    name.len() < 140 && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)),
+                    "{name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_cached_file_is_of_one_bucket_key_and_etag() {
+        let path = |bucket, key, etag| cache_path(Path::new("/c"), bucket, key, etag);
+        let one = path("b", "p/2026/a-00001.csv.gz", "0123");
+        assert!(one.to_string_lossy().ends_with("-a-00001.csv.gz"), "{one:?}");
+        assert_eq!(one, path("b", "p/2026/a-00001.csv.gz", "0123"));
+        for other in [
+            path("b2", "p/2026/a-00001.csv.gz", "0123"),
+            path("b", "p/2027/a-00001.csv.gz", "0123"),
+            path("b", "p/2026/a-00001.csv.gz", "0124"),
+            path("b/p", "2026/a-00001.csv.gz", "0123"),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+
+    #[test]
+    fn versions_of_one_manifest_are_known_by_their_names() {
+        let path = |key, etag| cache_path(Path::new("/c"), "b", key, etag);
+        let (old, new) = (path("p/x-Manifest.json", "1"), path("p/x-Manifest.json", "2"));
+        assert!(manifest_of(&old).is_some());
+        assert_eq!(manifest_of(&old), manifest_of(&new));
+        assert_ne!(manifest_of(&old), manifest_of(&path("q/x-Manifest.json", "1")));
+        assert_eq!(manifest_of(&path("p/x.csv", "1")), None);
+        assert_eq!(manifest_of(Path::new("/c/s3/b/p/0123.x-Manifest.json")), None, "of an earlier version");
+    }
 }
