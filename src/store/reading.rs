@@ -55,7 +55,10 @@ fn in_words(text: &str) -> (String, &'static str) {
         return (format!("{line}: a quote is not closed, or closed before its value ends"), MEND);
     }
     if has("Invalid unicode") || has("Invalid string encoding") {
-        return (format!("{line} is not UTF-8 text"), "unpack it and ingest the CSV, which may be in other encodings");
+        return (
+            format!("{line} is not UTF-8 text"),
+            "if it is packed, unpack it and ingest the CSV; else save it as UTF-8",
+        );
     }
     if has("Maximum line size") {
         return (format!("{line} is longer than any line of a bill, or a quote in it is not closed"), MEND);
@@ -68,6 +71,9 @@ fn in_words(text: &str) -> (String, &'static str) {
     }
     if has("CSV Error") {
         return (format!("{line} cannot be read"), MEND);
+    }
+    if has("Invalid column type Null") {
+        return ("a row has no date".into(), "every line of a bill needs one");
     }
     if has("GZIP") || has("gzip") || has("Failed to read from stream") {
         return ("the gzip file is damaged or cut short".into(), FETCH);

@@ -17,6 +17,8 @@ use crate::error::Result;
 
 /// The bytes at the beginning that tell text from what is none.
 const HEAD_BYTES: usize = 4096;
+/// What is looked at before DuckDB reads the file: all of what systems keep in memory, since it is read twice.
+const MAX_SCANNED_BYTES: u64 = 1 << 30;
 
 /// How the bytes of a text are to be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,19 +41,19 @@ impl Found {
     }
 }
 
-/// Looks at all bytes of a file.
+/// Looks at the bytes of a file: all but what is beyond the first gigabyte.
 ///
 /// # Errors
 /// When the file cannot be read or is no text.
 pub fn scan_file(path: &Path) -> Result<Found> {
     let mut file = File::open(path).map_err(|e| cannot_read(path).cause(e))?;
     let mut scan = Scan::default();
-    pour(&mut file, u64::MAX, &|e| cannot_read(path).cause(e), |bytes| scan.feed(bytes))?;
-    let mut found = scan.end(true);
+    let seen = pour(&mut file, MAX_SCANNED_BYTES, &|e| cannot_read(path).cause(e), |bytes| scan.feed(bytes))?;
+    let mut found = scan.end(seen <= MAX_SCANNED_BYTES);
     if found.mixed_ends && found.encoding.is_none() {
         let mut file = File::open(path).map_err(|e| cannot_read(path).cause(e))?;
         let mut lines = Lines::default();
-        pour(&mut file, u64::MAX, &|e| cannot_read(path).cause(e), |bytes| {
+        pour(&mut file, MAX_SCANNED_BYTES, &|e| cannot_read(path).cause(e), |bytes| {
             lines.ended_alike(bytes);
             Ok(())
         })?;
