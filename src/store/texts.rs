@@ -35,37 +35,32 @@ fn clean(text: &str) -> String {
 }
 
 impl Store {
-    /// Cleans the texts of an ingestion. Looking at each distinct value once costs a few percent of a load.
+    /// Cleans the texts of an ingestion. Looking for something to clean is one pass over the distinct
+    /// combinations of texts: about a twentieth of a load.
     pub(super) fn clean_texts(&self, id: i64) -> Result<()> {
         let doing = "cannot clean the texts of the new line items";
-        let own = format!("FROM cost_line_items WHERE ingestion_id = {id}");
-        let looks = TEXTS.iter().map(|column| {
-            format!("SELECT '{column}' FROM (SELECT DISTINCT {column} AS text {own}) WHERE regexp_matches(text, '{CONTROLS}')")
-        });
-        let in_tags = format!(
-            "SELECT 'tags' FROM (SELECT DISTINCT map_keys(tags) AS keys, map_values(tags) AS texts {own}) \
-             WHERE regexp_matches(array_to_string(list_concat(keys, texts), ''), '{CONTROLS}')"
+        let texts = TEXTS.join(", ");
+        let sql = format!(
+            "SELECT EXISTS (FROM (SELECT DISTINCT {texts}, tags FROM cost_line_items WHERE ingestion_id = {id}) \
+             WHERE regexp_matches(concat_ws('', {texts}, CAST(tags AS VARCHAR)), '{CONTROLS}'))"
         );
-        let sql = looks.chain([in_tags]).collect::<Vec<_>>().join(" UNION ALL ");
-        let found: Vec<String> =
-            self.rows(&format!("SELECT DISTINCT * FROM ({sql}) ORDER BY ALL"), doing, |row| row.get(0))?;
-        for column in found {
-            let (cleaned, is_odd) = match column.as_str() {
-                "tags" => (
-                    format!(
-                        "map_from_entries(list_transform(map_entries(tags), lambda e: {{'k': {}, 'v': {}}}))",
-                        clean("e.key"),
-                        clean("e.value")
-                    ),
-                    format!("regexp_matches(CAST(tags AS VARCHAR), '{CONTROLS}')"),
-                ),
-                text => (clean(text), format!("regexp_matches({text}, '{CONTROLS}')")),
-            };
-            self.run(
-                &format!("UPDATE cost_line_items SET {column} = {cleaned} WHERE ingestion_id = {id} AND {is_odd}"),
-                doing,
-            )?;
+        let found: Vec<bool> = self.rows(&sql, doing, |row| row.get(0))?;
+        if !found.contains(&true) {
+            return Ok(());
         }
-        Ok(())
+        let update = |column: &str, cleaned: &str| {
+            self.run(
+                &format!(
+                    "UPDATE cost_line_items SET {column} = {cleaned} \
+                     WHERE ingestion_id = {id} AND regexp_matches(CAST({column} AS VARCHAR), '{CONTROLS}')"
+                ),
+                doing,
+            )
+        };
+        for column in TEXTS {
+            update(column, &clean(column))?;
+        }
+        let entry = format!("{{'k': {}, 'v': {}}}", clean("e.key"), clean("e.value"));
+        update("tags", &format!("map_from_entries(list_transform(map_entries(tags), lambda e: {entry}))"))
     }
 }
