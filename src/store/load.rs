@@ -204,8 +204,10 @@ impl Store {
         for file in &load.files {
             loaded.left_out += self.insert(id, load.data_source, file)?;
         }
-        self.clean_texts(id)?;
         self.aggregate(id)?;
+        if self.clean_texts(id)? {
+            self.aggregate(id)?;
+        }
         self.check_days(load.days)?;
         self.find_former(load, &mut loaded)?;
         self.delete_former(id)?;
