@@ -240,8 +240,10 @@ impl Store {
         for file in &load.files {
             loaded.left_out += self.insert(id, load.data_source, file)?;
         }
-        self.clean_texts(id)?;
         self.aggregate(id)?;
+        if self.clean_texts(id)? {
+            self.aggregate(id)?;
+        }
         self.check_days(load.days)?;
         // The files of a delivery are its parts; of loose files only the lines tell.
         if load.export.is_empty() && load.files.len() > 1 {
