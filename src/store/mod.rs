@@ -4,11 +4,13 @@
 pub mod api;
 pub mod changes;
 pub mod guard;
+pub mod holdings;
 pub mod ledger;
 pub mod load;
 pub mod notices;
 pub mod queries;
 mod schema;
+mod segments;
 pub mod series;
 
 use std::{

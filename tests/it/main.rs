@@ -22,6 +22,7 @@ mod levels;
 mod mornings;
 mod newest_day;
 mod properties;
+mod providers;
 mod real_bills;
 mod reconcile;
 mod replacement;
