@@ -350,26 +350,34 @@ pub struct Judged {
     pub unusable: Vec<Vec<bool>>,
 }
 
+/// What is known of the bills that a series is of.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Their first day, from which it is known that a series did not exist.
+    pub first_day: NaiveDate,
+    /// Days that they do not have.
+    pub missing: BTreeSet<NaiveDate>,
+}
+
 /// Judges every day of each series as if it were the newest: nothing after a day is used.
 ///
-/// `accounts[i]` is a number that series of the same account share; `missing` are days that the data does not have;
-/// `first_day` is the first day of the data,
-/// from which it is known that a series did not exist; `period` are the days whose common moves matter.
+/// `accounts[i]` is a number that series of the same account share; `known[i]` is what is known of the bills of `series[i]`;
+/// `period` are the days whose common moves matter.
 pub fn judge(
     series: &[Series],
     accounts: &[usize],
-    missing: &BTreeSet<NaiveDate>,
-    first_day: NaiveDate,
+    known: &[&Known],
     period: Period,
     parameters: &Parameters,
 ) -> Judged {
     let robust = parameters.method == Method::Robust;
     let unusable = if robust && parameters.has(Step::Unusable) {
-        unusable_days(series, accounts, missing, Period { start: first_day, end: period.end })
+        let start = known.iter().map(|known| known.first_day).min().unwrap_or(period.start);
+        unusable_days(series, accounts, known, Period { start, end: period.end })
     } else {
         series.iter().map(|one| vec![false; one.values.len()]).collect()
     };
-    let mut verdicts = verdicts(series, &unusable, first_day, parameters);
+    let mut verdicts = verdicts(series, &unusable, known, parameters);
     let moves =
         if robust && parameters.has(Step::Common) { common_moves(series, &mut verdicts, period) } else { Vec::new() };
     Judged { verdicts, moves, unusable }
@@ -380,7 +388,7 @@ pub fn judge(
 pub fn verdicts(
     series: &[Series],
     unusable: &[Vec<bool>],
-    first_day: NaiveDate,
+    known: &[&Known],
     parameters: &Parameters,
 ) -> Vec<Vec<Option<Verdict>>> {
     let mut verdicts: Vec<Vec<Option<Verdict>>> = Vec::with_capacity(series.len());
@@ -389,12 +397,13 @@ pub fn verdicts(
     std::thread::scope(|scope| {
         let parts: Vec<_> = series
             .chunks(share)
-            .zip(unusable.chunks(share))
-            .map(|(series, unusable)| {
+            .zip(unusable.chunks(share).zip(known.chunks(share)))
+            .map(|(series, (unusable, known))| {
                 scope.spawn(move || {
                     let mut judge = robust::Judge::new(parameters);
-                    let verdicts = series.iter().zip(unusable).map(|(one, unusable)| match parameters.method {
-                        Method::Robust => judge.verdicts(one, unusable, first_day),
+                    let all = series.iter().zip(unusable.iter().zip(known));
+                    let verdicts = all.map(|(one, (unusable, known))| match parameters.method {
+                        Method::Robust => judge.verdicts(one, unusable, known.first_day),
                         _ => yardsticks::verdicts(one, parameters),
                     });
                     verdicts.collect::<Vec<_>>()

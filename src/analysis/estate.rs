@@ -1,11 +1,11 @@
 //! What only shows across series: days whose bill is not whole, and moves that many series share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
 use super::{
-    detect::{Direction, Kind, Verdict, Why},
+    detect::{Direction, Kind, Known, Verdict, Why},
     stats::{median, median_absolute_deviation, median_in_place},
 };
 use crate::model::{Period, Series};
@@ -34,32 +34,26 @@ const AHEAD: f64 = 2.5;
 const LEAST_SPREAD: f64 = 0.1;
 
 /// The days of each series that say nothing, for nearly the whole account is missing or low on them: a gap of
-/// the delivery or an unfinished day; and those of `missing`, which the data does not have at all. `accounts[i]`
+/// the delivery or an unfinished day; and those that its bills do not have at all, by `known[i]`. `accounts[i]`
 /// is any number that series of one account share. Each day of `period` is decided by itself and the days before.
-pub fn unusable_days(
-    series: &[Series],
-    accounts: &[usize],
-    missing: &BTreeSet<NaiveDate>,
-    period: Period,
-) -> Vec<Vec<bool>> {
+pub fn unusable_days(series: &[Series], accounts: &[usize], known: &[&Known], period: Period) -> Vec<Vec<bool>> {
     let mut unusable: Vec<Vec<bool>> = series.iter().map(|one| vec![false; one.values.len()]).collect();
-    for day in missing {
-        for (one, unusable) in series.iter().zip(&mut unusable) {
-            if let Some(at) = one.index(*day) {
-                unusable[at] = true;
-            }
-        }
+    for ((one, unusable), known) in series.iter().zip(&mut unusable).zip(known) {
+        known.missing.iter().filter_map(|day| one.index(*day)).for_each(|at| unusable[at] = true);
     }
     let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (index, account) in accounts.iter().enumerate() {
         groups.entry(*account).or_default().push(index);
     }
     for members in groups.values() {
-        let first = members.iter().map(|index| series[*index].start).min().unwrap_or(period.end);
         let mut late = 0;
-        for day in (Period { start: first.max(period.start), ..period }).iter().filter(|day| !missing.contains(day)) {
-            let (mut alive, mut absent, mut known, mut low) = (0, 0, 0, 0);
-            for index in members {
+        for day in days_of(members.iter().map(|index| &series[*index]), period) {
+            let is_missing = |index: &usize| known[*index].missing.contains(&day);
+            if members.iter().all(is_missing) {
+                continue;
+            }
+            let (mut alive, mut absent, mut compared, mut low) = (0, 0, 0, 0);
+            for index in members.iter().filter(|index| !is_missing(index)) {
                 let Some(at) = series[*index].index(day) else { continue };
                 let values = &series[*index].values;
                 if !is_alive(values, at) {
@@ -68,12 +62,12 @@ pub fn unusable_days(
                 alive += 1;
                 absent += usize::from(values[at] == 0.0);
                 if let Some(is_low) = is_low(values, at) {
-                    known += 1;
+                    compared += 1;
                     low += usize::from(is_low);
                 }
             }
             let gone = alive >= LEAST_SERIES && absent == alive;
-            let unfinished = low >= LEAST_LOW_SERIES && low as f64 >= MOST * known as f64;
+            let unfinished = low >= LEAST_LOW_SERIES && low as f64 >= MOST * f64::from(compared);
             late = if gone || unfinished { late + 1 } else { 0 };
             if late == 0 || late > LATE_DAYS {
                 continue;
@@ -86,6 +80,24 @@ pub fn unusable_days(
         }
     }
     unusable
+}
+
+/// The days of `period` that some of the series have, in order: what is years apart is not walked through.
+fn days_of<'a>(series: impl Iterator<Item = &'a Series>, period: Period) -> impl Iterator<Item = NaiveDate> {
+    let last = |one: &Series| one.start + Days::new(one.values.len().max(1) as u64 - 1);
+    let mut spans: Vec<Period> = series
+        .map(|one| Period { start: one.start.max(period.start), end: last(one).min(period.end) })
+        .filter(|span| span.start <= span.end)
+        .collect();
+    spans.sort();
+    let mut joined: Vec<Period> = Vec::new();
+    for span in spans {
+        match joined.last_mut().filter(|before| span.start <= before.end + Days::new(1)) {
+            Some(before) => before.end = before.end.max(span.end),
+            None => joined.push(span),
+        }
+    }
+    joined.into_iter().flat_map(Period::iter)
 }
 
 fn is_alive(values: &[f64], at: usize) -> bool {
@@ -123,7 +135,7 @@ pub struct CommonMove {
 /// `verdicts[i]` belongs to the days of `series[i]`.
 pub fn common_moves(series: &[Series], verdicts: &mut [Vec<Option<Verdict>>], period: Period) -> Vec<CommonMove> {
     let mut moves: Vec<CommonMove> = Vec::new();
-    for day in period.iter() {
+    for day in days_of(series.iter(), period) {
         let mut judged = 0;
         let mut moved: [Vec<(usize, f64)>; 2] = [Vec::new(), Vec::new()];
         for (index, one) in series.iter().enumerate() {

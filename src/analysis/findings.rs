@@ -37,7 +37,7 @@ pub struct Finding {
     /// The day that stands out most.
     pub date: NaiveDate,
     pub start: NaiveDate,
-    /// The last flagged day, when it is not the last judged one.
+    /// The last flagged day, when it is not the last one of its series.
     pub end: Option<NaiveDate>,
     /// The last flagged day.
     pub last_seen: NaiveDate,
@@ -147,7 +147,8 @@ fn finding(
     let start = onset(verdicts, run, direction);
     let impact = |day: usize| of(day).map_or(0.0, |verdict| series.values[day] - verdict.expected);
     let impact_total: f64 = (start..=last).map(impact).sum();
-    let goes_on = date(series, last) == period.end;
+    // A series whose bill ends before the others goes on until then.
+    let goes_on = date(series, last) == period.end || last + 1 == series.values.len();
     let length = last - start + 1;
     let ahead = if goes_on { length.min(HORIZON_DAYS) as f64 * impact(last).abs() } else { 0.0 };
     // A lasting change is told by its levels, not by one of its days.

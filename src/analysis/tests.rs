@@ -6,7 +6,7 @@ use chrono::{Datelike, Days, NaiveDate, Weekday};
 use proptest::prelude::*;
 
 use super::{
-    detect::{Kind, Method, Parameters, Severity, Verdict, Why, judge},
+    detect::{Kind, Known, Method, Parameters, Severity, Verdict, Why, judge},
     findings::{Finding, findings},
 };
 use crate::model::{Period, Series};
@@ -37,7 +37,8 @@ fn series(name: &str, start: NaiveDate, values: Vec<f64>) -> Series {
 
 /// Noise of a tenth of a standard deviation of 1, the same each time.
 fn noise(seed: u64, day: usize) -> f64 {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(day as u64 * 0x2545_f491_4f6c_dd1d);
+    let mut state =
+        seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add((day as u64).wrapping_mul(0x2545_f491_4f6c_dd1d));
     let mut sum = 0.0;
     for _ in 0..4 {
         state ^= state >> 29;
@@ -61,7 +62,8 @@ fn verdicts_of(series: &[Series], parameters: &Parameters) -> Vec<Vec<Option<Ver
     let start = series.iter().map(|one| one.start).min().unwrap_or_else(monday);
     let last = |one: &Series| one.start + Days::new(one.values.len().max(1) as u64 - 1);
     let end = series.iter().map(last).max().unwrap_or_else(monday);
-    judge(series, &accounts, &BTreeSet::new(), start, Period { start, end }, parameters).verdicts
+    let known = Known { first_day: start, missing: BTreeSet::new() };
+    judge(series, &accounts, &vec![&known; series.len()], Period { start, end }, parameters).verdicts
 }
 
 fn found_in(series: &[Series]) -> Vec<Finding> {
@@ -69,7 +71,9 @@ fn found_in(series: &[Series]) -> Vec<Finding> {
     let start = series.iter().map(|one| one.start).min().expect("a series");
     let end = series.iter().map(|one| one.start + Days::new(one.values.len() as u64 - 1)).max().expect("a series");
     let period = Period { start, end };
-    findings(series, &judge(series, &accounts, &BTreeSet::new(), start, period, &parameters()), period, &parameters())
+    let known = Known { first_day: start, missing: BTreeSet::new() };
+    let judged = judge(series, &accounts, &vec![&known; series.len()], period, &parameters());
+    findings(series, &judged, period, &parameters())
 }
 
 fn found(values: Vec<f64>) -> Vec<Finding> {

@@ -25,7 +25,7 @@ pub struct ReportArgs {
     #[arg(long, value_enum, default_value = "net-amortized")]
     metric: Metric,
 
-    /// Data source, such as cur2; without it the most detailed one of each month
+    /// Data source, such as cur2; without it all bills add up, each from its most detailed source of each month
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
 

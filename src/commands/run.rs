@@ -179,8 +179,18 @@ pub fn once(asked: &Morning, context: &Context) -> Result<Done> {
     for filters in &questions {
         let request = request(context, today, asked.how.sensitivity, filters);
         let scope = scope(&request, Asked::EveryLevel);
-        let judged = judge(&request, &scope, context, &mut summary).map_err(|error| errors.push(error)).ok();
-        records.push((scope, judged));
+        match judge(&request, &scope, context, &mut summary) {
+            Ok((judged, late)) => {
+                records.push((scope.clone(), Some(judged)));
+                records.extend(
+                    late.into_iter().map(|(bill, end)| (below(&scope, &bill), Some(Period { start: end, end }))),
+                );
+            }
+            Err(error) => {
+                errors.push(error);
+                records.push((scope, None));
+            }
+        }
     }
     let first = errors.first().map(Error::summary);
     let mut untold = Vec::new();
@@ -216,7 +226,7 @@ pub fn now() -> NaiveDateTime {
 /// When there is no data.
 pub fn questions(today: NaiveDate, context: &Context) -> Result<Vec<Vec<Filter>>> {
     let currencies = levels::currencies(&context.store()?, &request(context, today, None, &[]).question)?;
-    if currencies.len() < 2 {
+    if currencies.is_empty() {
         return Ok(vec![Vec::new()]);
     }
     let of = |value: String| vec![Filter { dimension: Dimension::Currency, value, negated: false }];
@@ -253,17 +263,35 @@ pub fn request<'a>(
     }
 }
 
-/// Judges the days since the last run, and writes the ledger.
-fn judge(request: &Request, scope: &str, context: &Context, summary: &mut Summary) -> Result<Period> {
-    let answer = {
+/// What a run notes of a bill that ended before the others, below its scope.
+fn below(scope: &str, bill: &str) -> String {
+    format!("{scope} of {bill}")
+}
+
+/// Judges the days since the last run, and writes the ledger. Gives the days that were judged, and the bills that end before them with
+/// their last days: the next run judges from there on when these have caught up.
+fn judge(
+    request: &Request,
+    scope: &str,
+    context: &Context,
+    summary: &mut Summary,
+) -> Result<(Period, Vec<(String, NaiveDate)>)> {
+    let (answer, late) = {
         let store = context.store()?;
         let frame = levels::frame(&store, &request.question)?;
         // A day settles by bills that come after it: what came before is not judged as if it were whole.
         let came = store.last_ingested()?.map(|day| day - Days::new(u64::from(request.question.settle_days)));
         let settled = frame.settled_through.min(came.unwrap_or(frame.settled_through));
         let missed = store.judged_through(scope)?.map(|last| last + Days::new(1)).filter(|next| *next < settled);
-        let from = missed.map(|next| next.max(settled - Days::new(MOST_MISSED_DAYS)));
-        levels::anomalies(&store, &Request { from, to: Some(settled), ..request.clone() })?
+        let ends = frame.ends();
+        let caught_up = store.judged_below(scope)?.into_iter().filter_map(|(bill, last)| {
+            let end = ends.iter().find(|(name, _)| below("", name) == bill).map(|(_, end)| *end)?;
+            (last < end.min(settled)).then_some(last + Days::new(1))
+        });
+        let first = caught_up.chain(missed).min();
+        let from = first.map(|next| next.min(settled).max(settled - Days::new(MOST_MISSED_DAYS)));
+        let late = ends.into_iter().filter(|(_, end)| *end < settled).collect();
+        (levels::anomalies(&store, &Request { from, to: Some(settled), ..request.clone() })?, late)
     };
     context.notes(&answer.notes);
     Store::open_when_free(context.database())?.save_incidents(&answer.ledger.changes)?;
@@ -279,7 +307,7 @@ fn judge(request: &Request, scope: &str, context: &Context, summary: &mut Summar
             ended: before.ended + judged.ended,
         },
     });
-    Ok(answer.judged)
+    Ok((answer.judged, late))
 }
 
 fn of_answer(answer: &Anomalies) -> Judged {

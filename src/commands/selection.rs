@@ -16,7 +16,7 @@ pub struct SelectionArgs {
     #[arg(long, value_enum, default_value = "net-amortized")]
     pub metric: Metric,
 
-    /// Data source, such as cur2; without it the most detailed one of each month
+    /// Data source, such as cur2; without it all bills add up, each from its most detailed source of each month
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
 

@@ -16,6 +16,7 @@ use crate::{
     analysis::detect::Sensitivity,
     error::{Error, Result},
     insights::{
+        Frame,
         alerts::{self, Cases, Delivery, Notice, Queued},
         explain::{self, Explanation},
         incidents::{Asked, Shown, scope},
@@ -291,7 +292,54 @@ fn freshness(today: NaiveDate, context: &Context, summary: &mut Summary) -> Resu
         };
         messages.push(Message { channel: channel.name, digest, notices: vec![notice] });
     }
+    if !is_stale {
+        messages.extend(freshness_of_bills(today, &frame, context, &known));
+    }
     Ok(messages)
+}
+
+/// The same of single bills while others come.
+fn freshness_of_bills(today: NaiveDate, frame: &Frame, context: &Context, known: &[Notice]) -> Vec<Message> {
+    let settings = &context.loaded.config.notify;
+    let mut messages = Vec::new();
+    for bill in frame.freshness(today, settings.stale_days) {
+        let topic = format!("{BILLS} of {}", bill.payer);
+        for channel in settings.channels_or_terminal() {
+            let last = known.iter().rfind(|notice| notice.anomaly_id == topic && notice.channel == channel.name);
+            if bill.is_stale == last.is_some_and(|notice| notice.notice == "stale") {
+                continue;
+            }
+            let (name, newest) = (&bill.name, bill.newest);
+            let (about, title, text) = match bill.is_stale {
+                true => (
+                    About::Failure,
+                    format!("No new bills of {name} since {newest}"),
+                    "Other bills come. What moved in this one since is not seen, and sums are without it.".to_owned(),
+                ),
+                false => (
+                    About::Recovery,
+                    format!("Bills of {name} come again"),
+                    format!("Its newest costs are of {newest}. What was missed is judged."),
+                ),
+            };
+            let mut digest = Digest::of_program(about, &topic, today, &title, text);
+            digest.id = short_hash(&format!("{} {topic} {} {newest} {today}", channel.name, bill.is_stale));
+            let notice = Notice {
+                anomaly_id: topic.clone(),
+                channel: channel.name.clone(),
+                notice: if bill.is_stale { "stale" } else { "fresh" }.to_owned(),
+                subject: topic.clone(),
+                told_on: today,
+                seen_on: newest,
+                last_date: newest,
+                impact: 0.0,
+                impact_total: 0.0,
+                message_id: digest.id.clone(),
+            };
+            messages.push(Message { channel: channel.name, digest, notices: vec![notice] });
+        }
+    }
+    messages
 }
 
 /// What there is to tell, and to whom.

@@ -252,7 +252,9 @@ impl Case {
     /// Whether the last flagged day, or the one that stands out most, is new and so many times a size.
     fn has_grown(&self, size: f64, step: f64, told_through: NaiveDate) -> bool {
         let incident = &self.shown.incident;
-        let judged = self.judged_before.map_or(told_through, |judged| judged.max(told_through));
+        // Of a bill that ends before the others, earlier runs did not judge the days that they judged of these.
+        let judged = self.judged_before.filter(|judged| incident.seen_on >= *judged);
+        let judged = judged.map_or(told_through, |judged| judged.max(told_through));
         let days = [(incident.last_date, incident.last_impact), (incident.peak_date, incident.impact)];
         days.into_iter().any(|(day, impact)| day > judged && impact.abs() >= step * size)
     }

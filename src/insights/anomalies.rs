@@ -8,20 +8,23 @@ use serde_json::{Map, Value};
 
 use super::{
     Frame, Question, SCHEMA_VERSION, check_filters,
-    found::{Found, shown},
+    coverage::{Class, Covered, classes},
+    found::{Found, Window, shown},
+    frame::listed,
     group_object,
     incidents::{self, Asked, Ledger, State},
-    single_currency, source_names,
+    is_fixed, single_currency, source_names,
 };
 use crate::{
     analysis::{
-        detect::{self, Direction, Judged, Kind, Method, Parameters, Sensitivity, Severity},
+        detect::{self, Direction, Judged, Kind, Known, Method, Parameters, Sensitivity, Severity},
         findings, screen,
     },
     error::{Error, Result},
-    model::{ChargeCategory, Dimension, GroupBy, Metric, Period, Series},
+    model::{ChargeCategory, Dimension, Filter, GroupBy, Metric, Period, Series},
     store::{
         Store,
+        holdings::Payer,
         ledger::Incident,
         queries::{Segment, Selection},
         series::Wanted,
@@ -86,6 +89,9 @@ pub struct Finding {
     /// Empty for a move that many groups share.
     pub group: Map<String, Value>,
     pub account_name: Option<String>,
+    /// Where the answer is of several currencies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
     /// How many groups it is of.
     pub groups: usize,
     pub actual: f64,
@@ -150,27 +156,112 @@ pub struct Scores {
     pub notes: Vec<String>,
 }
 
-/// Judges the newest settled day, or each day of a range, as if it were the newest.
+/// Judges the newest settled day, or each day of a range, as if it were the newest; each currency by itself.
 ///
 /// # Errors
-/// When there is too little data, several currencies, or a filter or key names what is not there.
+/// When there is too little data, or a filter or key names what is not there.
 pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
+    by_currency(store, request, &|request, frame| judge(store, request, frame))
+}
+
+/// Judges one currency after another, where there are several: sums of them mean nothing, and what moves in one must not hide behind the
+/// other. A currency that cannot be judged is said; the others are.
+///
+/// # Errors
+/// When none can be judged.
+pub(super) fn by_currency(
+    store: &Store,
+    request: &Request,
+    judge: &dyn Fn(&Request, &Frame) -> Result<Anomalies>,
+) -> Result<Anomalies> {
+    let question = &request.question;
+    let frame = Frame::new(store, question)?;
+    let is_one = frame.currencies().len() < 2 || is_fixed(question.filters, &Dimension::Currency);
+    let end = request.to.unwrap_or(frame.settled_through).min(frame.settled_through);
+    let period = Period { start: request.from.unwrap_or(end).min(end), end };
+    let currencies = if is_one { Vec::new() } else { frame.currencies_apart(store, question, period)? };
+    if currencies.is_empty() {
+        return judge(request, &frame);
+    }
+    let mut answers = Vec::new();
+    let mut failed: Vec<(String, Error)> = Vec::new();
+    for currency in currencies {
+        let own = Filter { dimension: Dimension::Currency, value: currency.clone(), negated: false };
+        let filters = [question.filters, &[own]].concat();
+        let question = Question { filters: &filters, ..*question };
+        let request = Request { question, ..request.clone() };
+        match Frame::new(store, &question).and_then(|frame| judge(&request, &frame)) {
+            Ok(answer) => answers.push(answer),
+            Err(error) => failed.push((currency, error)),
+        }
+    }
+    let mut answers = answers.into_iter();
+    let Some(first) = answers.next() else {
+        return Err(failed.into_iter().next().map_or_else(|| Error::bug("there is no currency"), |(_, error)| error));
+    };
+    let mut all = answers.fold(first.in_own_currency(), Anomalies::with);
+    all.findings.sort_by(|a, b| b.at_stake.total_cmp(&a.at_stake));
+    all.notes.extend(failed.iter().map(|(currency, error)| format!("{currency} is not judged: {}", error.summary())));
+    Ok(all)
+}
+
+impl Anomalies {
+    /// With the currency in each finding.
+    fn in_own_currency(mut self) -> Self {
+        self.findings.iter_mut().for_each(|finding| finding.currency = Some(self.currency.clone()));
+        self
+    }
+
+    /// The answers of two currencies as one.
+    fn with(self, other: Self) -> Self {
+        let other = other.in_own_currency();
+        let mut notes = self.notes;
+        notes.extend(other.notes.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
+        let mut sources: Vec<&str> = self.source.split(',').chain(other.source.split(',')).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        let levels = self.levels.zip(other.levels).map(|(mut levels, others)| {
+            levels.extend(others.into_iter().filter(|level| !levels.contains(level)).collect::<Vec<_>>());
+            levels
+        });
+        Anomalies {
+            as_of: self.as_of.max(other.as_of),
+            data_age_days: self.data_age_days.min(other.data_age_days),
+            settled_through: self.settled_through.max(other.settled_through),
+            source: sources.join(","),
+            currency: format!("{},{}", self.currency, other.currency),
+            levels,
+            judged: Period {
+                start: self.judged.start.min(other.judged.start),
+                end: self.judged.end.max(other.judged.end),
+            },
+            series: self.series + other.series,
+            findings: [self.findings, other.findings].concat(),
+            notes,
+            ledger: self.ledger.with(other.ledger),
+            ..self
+        }
+    }
+}
+
+fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Anomalies> {
     let known = incidents::known(store, request, Asked::Grouping)?;
-    let data = Data::newest(store, request, &known)?;
+    let data = Data::newest(store, request, frame, &known)?;
     let names = store.account_names()?;
     let whole = Period { start: data.first_day, end: data.judged.end };
     let judged = data.judge(whole, &request.parameters);
-    let every = findings::findings(&data.series, &judged, whole, &request.parameters);
-    let every: Vec<Found> = every.into_iter().map(|found| Found::new(found, &request.group_by, &data.series)).collect();
+    let every = findings::findings(&data.covered.series, &judged, whole, &request.parameters);
+    let every: Vec<Found> =
+        every.into_iter().map(|found| Found::new(found, &request.group_by, &data.covered, data.window())).collect();
     let groups = data.groups();
     let is_judged =
         |incident: &Incident| groups.as_ref().is_none_or(|groups| groups.contains(&incident.group_values[..]));
     let ledger = Ledger::new(&known, request, Asked::Grouping, &data.currency, data.judged, &every, &is_judged);
-    let findings = shown(&every, &ledger, data.judged, &names);
+    let findings = shown(&every, &ledger, &names);
     let mut notes = data.notes.clone();
-    let (series, unusable) = data.all(&judged);
-    notes.extend(unusable_note(series, unusable, &data.missing, data.judged));
-    notes.extend(chance_note(&request.parameters, series.len(), data.judged));
+    let series = data.count();
+    notes.extend(data.unusable_note(&judged));
+    notes.extend(chance_note(&request.parameters, series, data.judged));
     Ok(Anomalies {
         schema_version: SCHEMA_VERSION,
         command: "anomalies",
@@ -187,7 +278,7 @@ pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
         threshold: request.parameters.threshold,
         window_days: request.parameters.window_days,
         judged: data.judged,
-        series: series.len(),
+        series,
         findings,
         notes,
         ledger,
@@ -202,8 +293,8 @@ pub fn scores(store: &Store, request: &Request) -> Result<Scores> {
     let data = Data::read(store, request)?;
     let judged = data.judge(data.judged, &request.parameters);
     let mut scores = Vec::new();
-    for day in data.judged.iter() {
-        for (series, verdicts) in data.series.iter().zip(&judged.verdicts) {
+    for day in (Period { start: data.judged.start.max(data.first_day), ..data.judged }).iter() {
+        for (series, verdicts) in data.covered.series.iter().zip(&judged.verdicts) {
             let Some(index) = series.index(day) else { continue };
             let verdict = verdicts[index].as_ref();
             scores.push(Score {
@@ -242,78 +333,76 @@ pub(super) struct Data {
     pub judged: Period,
     /// The first day of any data.
     pub first_day: NaiveDate,
-    /// Days since then that the data does not have.
-    pub missing: BTreeSet<NaiveDate>,
     pub segments: Vec<Segment>,
     pub currency: String,
-    pub series: Vec<Series>,
+    pub classes: Vec<Class>,
+    pub covered: Covered,
     /// For each series a number that series of its account share.
     pub accounts: Vec<usize>,
     pub notes: Vec<String>,
-    /// What a first look at all series said, when `series` are only those that it did not clear.
+    /// What a first look at all series said, when `covered` are only those that it did not clear.
     look: Option<Look>,
 }
 
 /// The last weeks of every series, and of their days those that say nothing.
 struct Look {
-    series: Vec<Series>,
+    covered: Covered,
     unusable: Vec<Vec<bool>>,
 }
 
 /// With more series-days, a first look decides which series are judged.
 const MANY: usize = 2_000_000;
+/// Days that end so shortly before the newest settled one are what is newest: a run judges what was settled when bills came.
+const NEWEST_DAYS: u64 = 7;
 /// Days before the newest of which a first look tells whether an account's bill is whole.
 const UNUSABLE_SPAN: u64 = 28;
 
 impl Data {
     /// All history of all series.
     pub fn read(store: &Store, request: &Request) -> Result<Self> {
-        Self::open(store, request)?.with_series(store, request, Wanted::All)
+        let frame = Frame::new(store, &request.question)?;
+        Self::open(store, request, &frame)?.with_series(store, request, Wanted::All)
     }
 
     /// What judging the newest day takes. Of very many series that is all history of those whose day a first look at
     /// the last weeks of all does not clear, and of those that `known` incidents are open of. Everything is
     /// read when many series may have moved together: that shows in all of them only.
-    pub fn newest(store: &Store, request: &Request, known: &[Incident]) -> Result<Self> {
-        let data = Self::open(store, request)?;
+    pub fn newest(store: &Store, request: &Request, frame: &Frame, known: &[Incident]) -> Result<Self> {
+        let data = Self::open(store, request, frame)?;
         let (judged, parameters) = (data.judged, &request.parameters);
         let whole = Period { start: data.first_day, end: judged.end };
         if judged.days() > 1 || whole.days() <= 2 * screen::SPAN || !screen::can_tell(parameters) {
             return data.with_series(store, request, Wanted::All);
         }
         let start = judged.end - Days::new(screen::SPAN as u64 - 1);
-        let selection =
-            Selection { segments: &data.segments, metric: request.question.metric, filters: request.question.filters };
-        let series =
-            store.daily_series(&selection, &request.group_by.0, request.include, judged.end, Wanted::Since(start))?;
-        if series.len() * whole.days() <= MANY {
+        let covered = data.covered(store, request, Wanted::Since(start))?;
+        if covered.series.len() * whole.days() <= MANY {
             return data.with_series(store, request, Wanted::All);
         }
-        let accounts = account_numbers(&request.group_by, &series);
+        let accounts = account_numbers(&request.group_by, &covered.series);
         let recent = Period { start: judged.end - Days::new(UNUSABLE_SPAN), end: judged.end };
-        let unusable = detect::unusable_days(&series, &accounts, &data.missing, recent);
-        let screened = screen::screen(&series, &unusable, parameters);
+        let unusable = detect::unusable_days(&covered.series, &accounts, &covered.known(), recent);
+        let (wanted, common) = screened(&covered, &unusable, judged.end, parameters);
         let open = known.iter().filter(|incident| incident.state == State::Open);
-        if screened.common || open.clone().any(|incident| incident.group_values.is_empty()) {
+        if common || open.clone().any(|incident| incident.group_values.is_empty()) {
             return data.with_series(store, request, Wanted::All);
         }
         let mut groups: BTreeSet<&Vec<String>> = open.map(|incident| &incident.group_values).collect();
-        groups.extend(series.iter().zip(&screened.wanted).filter(|(_, wanted)| **wanted).map(|(one, _)| &one.group));
+        groups.extend(covered.series.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(one, _)| &one.group));
         let groups: Vec<Vec<String>> = groups.into_iter().cloned().collect();
         let mut data = data.with_series(store, request, Wanted::Groups(&groups))?;
         data.notes.push(format!(
             "{} of {} series are judged in full: the day of the others is as their last eight weeks were",
-            data.series.len(),
-            series.len()
+            data.covered.series.len(),
+            covered.series.len()
         ));
-        data.look = Some(Look { series, unusable });
+        data.look = Some(Look { covered, unusable });
         Ok(data)
     }
 
     /// All but the series.
-    fn open(store: &Store, request: &Request) -> Result<Self> {
+    fn open(store: &Store, request: &Request, frame: &Frame) -> Result<Self> {
         let question = &request.question;
-        let frame = Frame::new(store, question)?;
         let end = request.to.unwrap_or(frame.settled_through).min(frame.settled_through);
         let start = request.from.unwrap_or(end);
         if start > end {
@@ -333,70 +422,151 @@ impl Data {
         };
         // All history: a verdict must not depend on which days are asked for.
         let read = Period { start: first_day.min(start), end };
-        let segments = frame.segments(read, question.settle_days);
+        let segments = frame.segments(read);
         let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
         let currency = single_currency(store, &selection)?;
-        let mut notes = frame.notes(question, &segments);
-        notes.extend(little_history(&frame, judged));
+        let mut notes = frame.notes(question, &segments, &[judged]);
+        notes.extend(little_history(frame, judged));
         if let Some(to) = request.to.filter(|to| *to > end) {
             notes.push(format!("days after {end} are not settled and not judged, though asked for up to {to}"));
         }
-        let read = Period { start: first_day, end };
-        let missing: BTreeSet<NaiveDate> = read.iter().filter(|day| !frame.has_day(&segments, *day)).collect();
-        notes.extend(missing_note(&missing, judged));
-        let (series, accounts) = (Vec::new(), Vec::new());
-        Ok(Self { frame, judged, first_day, missing, segments, currency, series, accounts, notes, look: None })
+        notes.extend(missing_note(
+            "at all of",
+            &frame.missing(Period { start: first_day.max(judged.start), end }),
+            judged,
+        ));
+        let classes = classes(frame, end);
+        for class in classes.iter().filter(|class| classes.len() > 1 && class.is_daily()) {
+            let own: BTreeSet<NaiveDate> = class.missing.iter().copied().filter(|day| frame.has_day(*day)).collect();
+            notes.extend(missing_note(&format!("of {} on", class.names.join(" and ")), &own, judged));
+        }
+        let (covered, accounts) = (Covered::default(), Vec::new());
+        let frame = frame.clone();
+        Ok(Self { frame, judged, first_day, segments, currency, classes, covered, accounts, notes, look: None })
+    }
+
+    fn covered(&self, store: &Store, request: &Request, wanted: Wanted) -> Result<Covered> {
+        let Question { metric, filters, .. } = request.question;
+        let selection = Selection { segments: &self.segments, metric, filters };
+        let payers: Vec<Vec<Payer>> = self.classes.iter().map(|class| class.payers.clone()).collect();
+        let (dimensions, end) = (&request.group_by.0, self.judged.end);
+        let parts = store.daily_series(&selection, dimensions, request.include, end, wanted, &payers)?;
+        Ok(Covered::new(parts, &self.classes))
     }
 
     fn with_series(mut self, store: &Store, request: &Request, wanted: Wanted) -> Result<Self> {
-        let Question { metric, filters, .. } = request.question;
-        let selection = Selection { segments: &self.segments, metric, filters };
-        let end = self.judged.end;
-        self.series = store.daily_series(&selection, &request.group_by.0, request.include, end, wanted)?;
-        if self.series.is_empty() {
-            check_filters(store, &selection)?;
+        self.covered = self.covered(store, request, wanted)?;
+        if self.covered.series.is_empty() {
+            let Question { metric, filters, .. } = request.question;
+            check_filters(store, &Selection { segments: &self.segments, metric, filters })?;
         }
-        self.accounts = account_numbers(&request.group_by, &self.series);
+        self.accounts = account_numbers(&request.group_by, &self.covered.series);
+        if request.group_by.0.is_empty() {
+            self.narrow();
+        }
         Ok(self)
     }
 
+    /// Leaves the bills that the only series is made of, so that whatever else is asked of it is asked of the same.
+    fn narrow(&mut self) {
+        let Some(coverage) = self.covered.coverages.first().filter(|_| !self.covered.left_out.is_empty()) else {
+            return;
+        };
+        let payers: BTreeSet<&Payer> = coverage.classes.iter().flat_map(|place| &self.classes[*place].payers).collect();
+        let names: Vec<String> =
+            self.covered.left_out.iter().flat_map(|place| self.classes[*place].names.clone()).collect();
+        self.notes.push(format!("the total is without {}, whose days are others: judged apart", listed(&names)));
+        let start = self.first_day.min(self.judged.start);
+        self.segments =
+            self.frame.segments_where(Period { start, end: self.judged.end }, |payer| payers.contains(payer));
+    }
+
+    /// The days whose findings are news: those asked for, and of a bill that ends before them its newest ones.
+    pub fn window(&self) -> Window {
+        let is_newest = self.judged.end + Days::new(NEWEST_DAYS) >= self.frame.settled_through;
+        Window { judged: self.judged, is_newest }
+    }
+
     /// All series, judged in full or looked at, and of their days those that say nothing.
-    pub fn all<'a>(&'a self, judged: &'a Judged) -> (&'a [Series], &'a [Vec<bool>]) {
+    pub fn all<'a>(&'a self, judged: &'a Judged) -> (&'a Covered, &'a [Vec<bool>]) {
         match &self.look {
-            Some(look) => (&look.series, &look.unusable),
-            None => (&self.series, &judged.unusable),
+            Some(look) => (&look.covered, &look.unusable),
+            None => (&self.covered, &judged.unusable),
         }
     }
 
     /// How many series there are, judged in full or looked at.
     pub fn count(&self) -> usize {
-        self.look.as_ref().map_or(self.series.len(), |look| look.series.len())
+        self.look.as_ref().map_or(self.covered.series.len(), |look| look.covered.series.len())
     }
 
     /// The groups that are judged in full, when not all are.
     pub fn groups(&self) -> Option<BTreeSet<&[String]>> {
-        self.look.as_ref().map(|_| self.series.iter().map(|one| one.group.as_slice()).collect())
+        self.look.as_ref().map(|_| self.covered.series.iter().map(|one| one.group.as_slice()).collect())
     }
 
     pub fn judge(&self, period: Period, parameters: &Parameters) -> Judged {
+        let (series, known) = (&self.covered.series, self.covered.known());
         let Some(look) = &self.look else {
-            return detect::judge(&self.series, &self.accounts, &self.missing, self.first_day, period, parameters);
+            return detect::judge(series, &self.accounts, &known, period, parameters);
         };
         // What takes all series to tell is known from the look: which days say nothing, and that nothing is common.
+        let looked_at = &look.covered.series;
         let places: BTreeMap<&[String], usize> =
-            look.series.iter().enumerate().map(|(place, one)| (one.group.as_slice(), place)).collect();
-        let unusable_of = |one: &Series| {
+            looked_at.iter().enumerate().map(|(place, one)| (one.group.as_slice(), place)).collect();
+        let unusable_of = |(one, known): (&Series, &&Known)| {
             let is_unusable = |day: NaiveDate| {
                 let place = places.get(one.group.as_slice())?;
-                Some(look.unusable[*place][look.series[*place].index(day)?])
+                Some(look.unusable[*place][looked_at[*place].index(day)?])
             };
-            let days = Period { start: one.start, end: period.end };
-            days.iter().map(|day| self.missing.contains(&day) || is_unusable(day) == Some(true)).collect()
+            let days = one.start.iter_days().take(one.values.len());
+            days.map(|day| known.missing.contains(&day) || is_unusable(day) == Some(true)).collect()
         };
-        let unusable: Vec<Vec<bool>> = self.series.iter().map(unusable_of).collect();
-        let verdicts = detect::verdicts(&self.series, &unusable, self.first_day, parameters);
+        let unusable: Vec<Vec<bool>> = series.iter().zip(&known).map(unusable_of).collect();
+        let verdicts = detect::verdicts(series, &unusable, &known, parameters);
         Judged { verdicts, moves: Vec::new(), unusable }
     }
+
+    /// Days of the judged ones that say nothing, with how many series are concerned.
+    pub fn unusable_note(&self, judged: &Judged) -> Option<String> {
+        let (covered, unusable) = self.all(judged);
+        let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
+        for (place, (one, unusable)) in covered.series.iter().zip(unusable).enumerate() {
+            let missing = covered.missing(place);
+            let (start, end) = (one.start.max(self.judged.start), self.judged.end);
+            for day in (Period { start, end }).iter().filter(|day| !missing.contains(day)) {
+                if one.index(day).is_some_and(|index| unusable[index]) {
+                    *days.entry(day).or_default() += 1;
+                }
+            }
+        }
+        let told: Vec<String> = days.iter().take(5).map(|(day, count)| format!("{day} ({count} series)")).collect();
+        (!told.is_empty()).then(|| {
+            let more = days.len().saturating_sub(told.len());
+            let more = if more > 0 { format!(" and {more} more days") } else { String::new() };
+            format!(
+                "not judged, for nearly all of an account is missing or low as on an unfinished day: {}{more}",
+                told.join(", ")
+            )
+        })
+    }
+}
+
+/// What a first look says of all series: those that are to be judged in full, and whether many may have moved together. It is of the
+/// newest day; series that end earlier are always judged.
+fn screened(covered: &Covered, unusable: &[Vec<bool>], end: NaiveDate, parameters: &Parameters) -> (Vec<bool>, bool) {
+    let is_current = |place: &usize| covered.coverages[covered.of[*place]].end == end;
+    let current: Vec<usize> = (0..covered.series.len()).filter(is_current).collect();
+    if current.len() == covered.series.len() {
+        let screen::Screened { wanted, common } = screen::screen(&covered.series, unusable, parameters);
+        return (wanted, common);
+    }
+    let series: Vec<Series> = current.iter().map(|place| covered.series[*place].clone()).collect();
+    let days: Vec<Vec<bool>> = current.iter().map(|place| unusable[*place].clone()).collect();
+    let screened = screen::screen(&series, &days, parameters);
+    let mut wanted = vec![true; covered.series.len()];
+    current.iter().zip(screened.wanted).for_each(|(place, is_wanted)| wanted[*place] = is_wanted);
+    (wanted, screened.common)
 }
 
 /// A number for each account of the groups, the same for all series when they are not grouped by it.
@@ -422,39 +592,13 @@ fn little_history(frame: &Frame, judged: Period) -> Option<String> {
         .then(|| format!("only {} days of data before {}: 45 and more give better findings", days.max(0), judged.start))
 }
 
-/// Days of the judged ones that there is no data of.
-fn missing_note(missing: &BTreeSet<NaiveDate>, judged: Period) -> Option<String> {
+/// Days of the judged ones that there is no data of: `at all`, or of some bills.
+fn missing_note(of: &str, missing: &BTreeSet<NaiveDate>, judged: Period) -> Option<String> {
     let days: Vec<String> = missing.iter().filter(|day| judged.contains(**day)).map(ToString::to_string).collect();
     let told = &days[..days.len().min(5)];
     let more = days.len() - told.len();
     let more = if more > 0 { format!(" and {more} more days") } else { String::new() };
-    (!days.is_empty()).then(|| format!("there is no data at all of {}{more}: not judged", told.join(", ")))
-}
-
-/// Days of the judged ones that say nothing, with how many series are concerned.
-pub(super) fn unusable_note(
-    series: &[Series],
-    unusable: &[Vec<bool>],
-    missing: &BTreeSet<NaiveDate>,
-    period: Period,
-) -> Option<String> {
-    let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
-    for day in period.iter() {
-        for (one, unusable) in series.iter().zip(unusable) {
-            if !missing.contains(&day) && one.index(day).is_some_and(|index| unusable[index]) {
-                *days.entry(day).or_default() += 1;
-            }
-        }
-    }
-    let told: Vec<String> = days.iter().take(5).map(|(day, count)| format!("{day} ({count} series)")).collect();
-    (!told.is_empty()).then(|| {
-        let more = days.len().saturating_sub(told.len());
-        let more = if more > 0 { format!(" and {more} more days") } else { String::new() };
-        format!(
-            "not judged, for nearly all of an account is missing or low as on an unfinished day: {}{more}",
-            told.join(", ")
-        )
-    })
+    (!days.is_empty()).then(|| format!("there is no data {of} {}{more}: not judged", told.join(", ")))
 }
 
 /// False alerts in 1000 series-days at 3.0, 2.5 and 2.0, as `docs/ANOMALIES.md` measures them.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::anomalies::{Data, Request};
 use crate::{
     analysis::{
-        detect::{self, Direction, Method, Parameters, Sensitivity, Verdict},
+        detect::{self, Direction, Known, Method, Parameters, Sensitivity, Verdict},
         findings::findings,
         inject::{Injected, SIZES, Shape, inject},
         stats::median,
@@ -102,7 +102,7 @@ pub struct Recommendation {
 pub fn backtest(store: &Store, replay: &Replay) -> Result<Backtest> {
     let data = Data::read(store, &replay.request)?;
     let end = data.judged.end;
-    let wanted = end - Days::new(u64::from(replay.days.max(1)) - 1);
+    let wanted = end.checked_sub_days(Days::new(u64::from(replay.days.max(1)) - 1)).unwrap_or(NaiveDate::MIN);
     let start = wanted.max(data.first_day + Days::new(LEAST_HISTORY));
     if start > end {
         return Err(Error::input(format!(
@@ -122,9 +122,11 @@ pub fn backtest(store: &Store, replay: &Replay) -> Result<Backtest> {
         ));
     }
     let parameters = &replay.request.parameters;
-    let eligible: Vec<usize> =
-        (0..data.series.len()).filter(|index| is_eligible(&data.series[*index], data.first_day)).collect();
-    let events = inject(&data.series, &eligible, replayed.days(), parameters.min_impact, replay.events, replay.seed);
+    let (series, known) = (&data.covered.series, data.covered.known());
+    let ends = |index: usize| series[index].start + Days::new(series[index].values.len() as u64) > end;
+    let fits = |index: &usize| ends(*index) && is_eligible(&series[*index], known[*index].first_day);
+    let eligible: Vec<usize> = (0..series.len()).filter(fits).collect();
+    let events = inject(series, &eligible, replayed.days(), parameters.min_impact, replay.events, replay.seed);
     if events.is_empty() {
         notes.push("no series is long and large enough to put events into: only alerts are counted".into());
     }
@@ -133,12 +135,13 @@ pub fn backtest(store: &Store, replay: &Replay) -> Result<Backtest> {
     for (method, sensitivity) in rules() {
         let parameters = of(method, sensitivity, parameters);
         let judged = data.judge(replayed, &parameters);
-        let alerts = findings(&data.series, &judged, replayed, &parameters);
+        let alerts = findings(series, &judged, replayed, &parameters);
         let alerts: Vec<_> = alerts.iter().filter(|alert| alert.start >= start).collect();
         // Without what many series share, which copies beside each other cannot have.
-        let plain = detect::verdicts(&data.series, &judged.unusable, data.first_day, &parameters);
+        let plain = detect::verdicts(series, &judged.unusable, &known, &parameters);
         let unusable: Vec<Vec<bool>> = events.iter().map(|event| judged.unusable[event.of].clone()).collect();
-        let verdicts = detect::verdicts(&copies, &unusable, data.first_day, &parameters);
+        let known: Vec<&Known> = events.iter().map(|event| known[event.of]).collect();
+        let verdicts = detect::verdicts(&copies, &unusable, &known, &parameters);
         let delays: Vec<Option<usize>> =
             events.iter().zip(&verdicts).map(|(event, verdicts)| delay(event, verdicts, &plain[event.of])).collect();
         results.push(Outcome {
@@ -162,10 +165,10 @@ pub fn backtest(store: &Store, replay: &Replay) -> Result<Backtest> {
     Ok(Backtest {
         as_of: data.frame.as_of,
         metric: replay.request.question.metric,
-        currency: data.currency,
+        currency: data.currency.clone(),
         group_by: replay.request.group_by.clone(),
         replayed,
-        series: data.series.len(),
+        series: series.len(),
         seed: replay.seed,
         events: events.len(),
         results,

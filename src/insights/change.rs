@@ -14,7 +14,7 @@ use crate::{
     store::{
         Store,
         changes::{ClassCost, DaySet},
-        queries::{NONE, Segment, Selection},
+        queries::{NONE, Selection},
     },
 };
 
@@ -148,11 +148,11 @@ pub struct Known {
 ///
 /// # Errors
 /// When a period has none.
-pub fn known_sets(frame: &Frame, segments: &[Segment], periods: [Period; 2]) -> Result<Known> {
+pub fn known_sets(frame: &Frame, periods: [Period; 2]) -> Result<Known> {
     let mut notes = Vec::new();
     let mut sets = Vec::new();
     for (period, after) in periods.into_iter().zip([false, true]) {
-        let days: Vec<NaiveDate> = period.iter().filter(|day| frame.has_day(segments, *day)).collect();
+        let days: Vec<NaiveDate> = period.iter().filter(|day| frame.has_day(*day)).collect();
         if days.is_empty() {
             let first = frame.first_day().unwrap_or(frame.as_of);
             return Err(Error::input(format!("there is no data from {} to {}", period.start, period.end))
@@ -174,6 +174,7 @@ pub fn known_sets(frame: &Frame, segments: &[Segment], periods: [Period; 2]) -> 
 /// Which costs of which days.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
+    pub frame: &'a Frame,
     pub selection: &'a Selection<'a>,
     pub include: &'a [ChargeCategory],
     pub sets: &'a [DaySet],
@@ -185,7 +186,7 @@ impl Attribution {
     /// # Errors
     /// When a filter names what is not there.
     pub fn read(store: &Store, asked: Asked) -> Result<Self> {
-        let Asked { selection, include, sets } = asked;
+        let Asked { frame, selection, include, sets } = asked;
         let is_place = |filter: &&Filter| matches!(filter.dimension, Dimension::Account | Dimension::Region);
         let mut wider: Vec<Filter> = selection.filters.iter().filter(|filter| !is_place(filter)).cloned().collect();
         let currency = single_currency(store, selection)?;
@@ -193,7 +194,10 @@ impl Attribution {
         let rows = store.class_costs(&Selection { filters: &wider, ..selection.clone() }, sets)?;
         let places = Places::new(store, selection.filters.iter().filter(is_place))?;
         let is_selected = |meter: &Meter| places.have(&meter.account, &meter.region);
-        let sources_differ = sources(selection, sets, false) != sources(selection, sets, true);
+        let days = |after: bool| -> Vec<NaiveDate> {
+            sets.iter().filter(|set| set.after == after).flat_map(|set| set.days.iter().copied()).collect()
+        };
+        let sources_differ = frame.sources_differ([&days(false), &days(true)]);
         let (mut counted, mut beside) = (Vec::new(), BTreeMap::new());
         for cell in cells(rows, sets, sources_differ)? {
             match category(cell.class).filter(|category| !include.contains(category)) {
@@ -397,13 +401,6 @@ impl Places {
             values.contains(value) != *negated
         })
     }
-}
-
-/// The data sources that the days of one side are read from.
-fn sources<'a>(selection: &'a Selection, sets: &[DaySet], after: bool) -> BTreeSet<&'a str> {
-    let days = || sets.iter().filter(|set| set.after == after).flat_map(|set| &set.days);
-    let is_read = |segment: &&Segment| days().any(|day| segment.period.contains(*day));
-    selection.segments.iter().filter(is_read).map(|segment| segment.data_source.as_str()).collect()
 }
 
 /// Rows of all sets, weighted and put side by side; `coarse` by account, service and region only. Quantities without a usage

@@ -159,9 +159,9 @@ pub fn compare(store: &Store, request: &Request) -> Result<Comparison> {
     let sides = [request.before, request.after];
     // One source for a day, whichever period asks for it.
     let span = Period { start: sides[0].start.min(sides[1].start), end: sides[0].end.max(sides[1].end) };
-    let segments = frame.segments_of(span, &sides, question.settle_days);
-    let mut notes = frame.notes(question, &segments);
-    let Known { sets, per_day, notes: missing } = known_sets(&frame, &segments, sides)?;
+    let segments = frame.segments_of(span, &sides);
+    let mut notes = frame.notes(question, &segments, &sides);
+    let Known { sets, per_day, notes: missing } = known_sets(&frame, sides)?;
     notes.extend(missing);
     let days = [&sets[0].days, &sets[1].days];
     let weights = [sets[0].weight, sets[1].weight];
@@ -169,7 +169,8 @@ pub fn compare(store: &Store, request: &Request) -> Result<Comparison> {
         notes.push("the periods overlap: days of both are on either side".into());
     }
     let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
-    let attribution = Attribution::read(store, Asked { selection: &selection, include: request.include, sets: &sets })?;
+    let asked = Asked { frame: &frame, selection: &selection, include: request.include, sets: &sets };
+    let attribution = Attribution::read(store, asked)?;
     if attribution.cells.is_empty() {
         check_filters(store, &selection)?;
     }
@@ -237,7 +238,7 @@ fn movers(
     for (index, period) in sides.iter().enumerate() {
         let cut = |segment: &Segment| {
             let cut = Period { start: segment.period.start.max(period.start), end: segment.period.end.min(period.end) };
-            (cut.start <= cut.end).then(|| Segment { data_source: segment.data_source.clone(), period: cut })
+            (cut.start <= cut.end).then(|| Segment { period: cut, ..segment.clone() })
         };
         let segments: Vec<Segment> = selection.segments.iter().filter_map(cut).collect();
         for cell in store.cells(&Selection { segments: &segments, ..selection.clone() }, &request.group_by.0)? {

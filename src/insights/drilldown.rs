@@ -105,7 +105,12 @@ pub fn drilldown(store: &Store, request: &Request) -> Result<Drilldown> {
         causes: place.causes,
         caused: place.change,
         moves: moves(&walk.attribution, &path),
-        notes: walk.frame.notes(&request.question, &walk.segments).into_iter().chain(walk.notes).collect(),
+        notes: walk
+            .frame
+            .notes(&request.question, &walk.segments, &[request.before, request.after])
+            .into_iter()
+            .chain(walk.notes)
+            .collect(),
     })
 }
 
@@ -141,11 +146,11 @@ impl<'a> Walk<'a> {
         let frame = Frame::new(store, question)?;
         let sides = [request.before, request.after];
         let span = Period { start: sides[0].start.min(sides[1].start), end: sides[0].end.max(sides[1].end) };
-        let segments = frame.segments_of(span, &sides, question.settle_days);
+        let segments = frame.segments_of(span, &sides);
         let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
-        let Known { sets, per_day, notes } = known_sets(&frame, &segments, sides)?;
-        let attribution =
-            Attribution::read(store, Asked { selection: &selection, include: request.include, sets: &sets })?;
+        let Known { sets, per_day, notes } = known_sets(&frame, sides)?;
+        let asked = Asked { frame: &frame, selection: &selection, include: request.include, sets: &sets };
+        let attribution = Attribution::read(store, asked)?;
         if attribution.cells.is_empty() {
             check_filters(store, &selection)?;
             let error = Error::input("there is no data in these days");
@@ -177,7 +182,7 @@ impl<'a> Walk<'a> {
         let is_fixed = |dimension: &&Dimension| is_fixed(&filters, dimension);
         let mut below = Below { change: attribution.total, members: None, causes: attribution.causes.clone() };
         for dimension in LEVELS.iter().filter(|dimension| !is_fixed(dimension)) {
-            let asked = Asked { selection: &selection, include: request.include, sets: &self.sets };
+            let asked = Asked { frame: &self.frame, selection: &selection, include: request.include, sets: &self.sets };
             let members = attribution.members_of(store, asked, dimension, request.top, &self.names)?;
             // A level that the data does not have is skipped.
             if members.members.iter().any(|member| member.value != NONE) {

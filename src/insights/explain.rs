@@ -139,19 +139,22 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         },
     )?;
     let selection = Selection { segments: &data.segments, metric: question.metric, filters: question.filters };
-    let Some(series) = data.series.first() else {
+    let Some(series) = data.covered.series.first() else {
         check_filters(store, &selection)?;
         return Err(Error::input("there are no charges of this to explain").hint("`trends` lists what there is"));
     };
-    let date = request.date.unwrap_or(data.judged.end);
-    let (Some(day), true) = (series.index(date), date <= data.judged.end) else {
+    // A bill may end before the others.
+    let end = data.covered.coverages[0].end;
+    let missing = data.covered.missing(0);
+    let date = request.date.unwrap_or(end);
+    let (Some(day), true) = (series.index(date), date <= end) else {
         let error = Error::input(format!("there is no settled day {date} of this cost"));
-        return Err(error.hint(format!("its days are {} to {}", series.start, data.judged.end)));
+        return Err(error.hint(format!("its days are {} to {end}", series.start)));
     };
     let whole = Period { start: data.first_day, end: data.judged.end };
     let judged = data.judge(whole, &request.parameters);
     let verdicts = &judged.verdicts[0];
-    let found = findings::findings(&data.series[..1], &judged, whole, &request.parameters);
+    let found = findings::findings(&data.covered.series[..1], &judged, whole, &request.parameters);
     let known = |found: &&Finding| match request.incident {
         Some(shown) => found.start <= shown.incident.last_date && shown.incident.start_date <= found.last_seen,
         None => (found.start..=found.last_seen).contains(&date),
@@ -167,16 +170,16 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         Some(_) if request.incident.is_none() => day,
         _ => found.and_then(|found| series.index(found.date)).unwrap_or(day),
     };
-    let known = |day: NaiveDate| series.index(day).is_some() && !data.missing.contains(&day);
-    let sets = day_sets(verdicts, series, event, data.first_day, &known);
+    let known = |day: NaiveDate| series.index(day).is_some() && !missing.contains(&day);
+    let sets = day_sets(verdicts, series, event, data.covered.known()[0].first_day, &known);
     if sets.iter().all(|set| set.after) {
         return Err(Error::input(format!("there are no days before {} to compare with", event.start))
             .hint("ingest more history"));
     }
-    let asked = Asked { selection: &selection, include: request.include, sets: &sets };
+    let asked = Asked { frame: &data.frame, selection: &selection, include: request.include, sets: &sets };
     let attribution = Attribution::read(store, asked)?;
     let names = store.account_names()?;
-    let (mut contributors, mut missing) = (Vec::new(), Vec::new());
+    let (mut contributors, mut absent) = (Vec::new(), Vec::new());
     let also = request.also.iter().filter(|one| !is_fixed(question.filters, one)).cloned();
     let mut looked_at = dimensions(question.filters);
     looked_at.extend(also.filter(|one| !looked_at.contains(one)).collect::<Vec<_>>());
@@ -184,7 +187,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         let members = match attribution.members_of(store, asked, &dimension, request.top, &names) {
             // A tag that an owner is known by and this data does not have is no reason to explain nothing.
             Err(error) if request.also.contains(&dimension) => {
-                missing.push(error.summary());
+                absent.push(error.summary());
                 continue;
             }
             members => members?,
@@ -203,7 +206,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         last: event.end,
         ..course(series, event, found.is_some() || request.incident.is_some(), change)
     };
-    let baseline = baseline(series, &data.missing, verdicts, peak, event, found, &request.parameters);
+    let baseline = baseline(series, missing, verdicts, peak, event, found, &request.parameters);
     let all_meters = meters(&attribution);
     let main_meter = main_meter(&attribution, &all_meters);
     let meters: Vec<MeterChange> = all_meters.into_iter().take(request.top).collect();
@@ -214,8 +217,8 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         true => next_steps(&meters, &contributors, (&event.start.to_string(), &until)),
         false => Vec::new(),
     };
-    let mut notes = data.notes;
-    notes.extend(missing);
+    let mut notes = data.notes.clone();
+    notes.extend(absent);
     if let Some(shown) =
         request.incident.filter(|shown| shown.incident.group_values.is_empty() && !shown.incident.group_by.is_empty())
     {
@@ -247,7 +250,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         main_meter,
         meters,
         beside: attribution.beside,
-        chart: chart(series, &data.missing, verdicts, event, data.judged.end),
+        chart: chart(series, missing, verdicts, event, end),
         notes,
     };
     explanation.before_days.sort();
@@ -296,7 +299,7 @@ fn dimensions(filters: &[Filter]) -> Vec<Dimension> {
 
 /// First days of what is new, tags of resources. Resources come and go: when one was new is not asked of all history.
 fn annotate(store: &Store, asked: Asked, contributors: &mut [Members]) -> Result<()> {
-    let Asked { selection, include, sets } = asked;
+    let Asked { selection, include, sets, .. } = asked;
     let days = || sets.iter().flat_map(|set| &set.days).copied();
     let (Some(from), Some(to)) = (days().min(), days().max()) else { return Ok(()) };
     for members in contributors {

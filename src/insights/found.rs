@@ -2,17 +2,39 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{Days, NaiveDate};
+
 use super::{
     account_name,
     anomalies::{self, Member},
+    coverage::Covered,
     group_object,
     incidents::{Fits, GAP_DAYS, Ledger, match_round},
 };
 use crate::{
     analysis::{detect::Kind, findings::Finding},
-    model::{Dimension, GroupBy, Period, Series},
+    model::{Dimension, GroupBy, Period},
     store::ledger::Incident,
 };
+
+/// A bill that ends before the others by no more than this is judged on its own newest settled day.
+const LATE_DAYS: u64 = 14;
+
+/// The days whose findings are news.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    pub judged: Period,
+    /// Whether they end with the newest settled days.
+    pub is_newest: bool,
+}
+
+impl Window {
+    /// The first of these days for a bill that ends on `end`.
+    fn start(&self, end: NaiveDate) -> NaiveDate {
+        let is_late = self.is_newest && end < self.judged.start && self.judged.start <= end + Days::new(LATE_DAYS);
+        if is_late { end } else { self.judged.start }
+    }
+}
 
 /// A finding, and the group that it is of.
 #[derive(Clone, Debug)]
@@ -25,16 +47,24 @@ pub struct Found {
     pub members: Vec<Found>,
     /// The groups that take part in a move that many share.
     pub shared_by: Vec<Vec<String>>,
+    /// The newest settled day of its bills.
+    pub end: NaiveDate,
+    /// Whether its days are news.
+    pub is_news: bool,
 }
 
 impl Found {
-    pub fn new(finding: Finding, group_by: &GroupBy, series: &[Series]) -> Self {
+    pub fn new(finding: Finding, group_by: &GroupBy, covered: &Covered, window: Window) -> Self {
+        let series = &covered.series;
         let groups = finding.series.iter().map(|index| series[*index].group.clone());
         let (values, shared_by) = match finding.series[..] {
             [only] => (series[only].group.clone(), Vec::new()),
             _ => (Vec::new(), groups.collect()),
         };
-        Self { finding, group_by: group_by.clone(), values, members: Vec::new(), shared_by }
+        let ends = finding.series.iter().map(|index| covered.coverages[covered.of[*index]].end);
+        let end = ends.max().unwrap_or(window.judged.end);
+        let is_news = finding.last_seen >= window.start(end);
+        Self { finding, group_by: group_by.clone(), values, members: Vec::new(), shared_by, end, is_news }
     }
 
     pub fn is_of_group(&self, incident: &Incident) -> bool {
@@ -92,13 +122,8 @@ impl Found {
 }
 
 /// The findings that reach into the judged days.
-pub fn shown(
-    every: &[Found],
-    ledger: &Ledger,
-    judged: Period,
-    names: &BTreeMap<String, String>,
-) -> Vec<anomalies::Finding> {
-    let reaching = every.iter().zip(&ledger.ids).filter(|(found, _)| found.finding.last_seen >= judged.start);
+pub fn shown(every: &[Found], ledger: &Ledger, names: &BTreeMap<String, String>) -> Vec<anomalies::Finding> {
+    let reaching = every.iter().zip(&ledger.ids).filter(|(found, _)| found.is_news);
     let shown = reaching.map(|(Found { finding: found, group_by, values, members, .. }, id)| anomalies::Finding {
         id: id.clone(),
         kind: found.kind,
@@ -109,6 +134,7 @@ pub fn shown(
         end: found.end,
         group: group_object(group_by, values),
         account_name: account_name(group_by, values, names),
+        currency: None,
         groups: found.series.len(),
         actual: found.actual,
         expected: found.expected,

@@ -1,8 +1,14 @@
 //! Whether the data can be trusted: the database holds together, is fresh, and has no holes.
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
-use crate::{error::Result, model::Period, store::Store};
+use crate::{
+    error::Result,
+    model::Period,
+    store::{Store, holdings::Holding},
+};
 
 /// Days after which data is called old: bills are delivered at least daily.
 const STALE_DAYS: i64 = 3;
@@ -41,6 +47,28 @@ impl Check {
     }
 }
 
+/// Payers of a source whose bills end before those of the others.
+fn payers(holdings: &[Holding], source: &str, newest: NaiveDate, today: NaiveDate) -> Option<Check> {
+    let mut ends: BTreeMap<&str, NaiveDate> = BTreeMap::new();
+    for holding in holdings.iter().filter(|holding| holding.data_source == source) {
+        let Some(last) = holding.usage_days.range(..=today).next_back() else { continue };
+        let end = ends.entry(&holding.payer.id).or_insert(*last);
+        *end = (*end).max(*last);
+    }
+    let of = ends.len();
+    ends.retain(|_, end| (newest - *end).num_days() > STALE_DAYS);
+    let shown: Vec<String> = ends.iter().take(5).map(|(payer, end)| format!("{payer} on {end}")).collect();
+    let more = if ends.len() > 5 { format!(" and {} more", ends.len() - 5) } else { String::new() };
+    (!ends.is_empty()).then(|| {
+        Check::new(
+            format!("payers in {source}"),
+            Status::Warn,
+            format!("{} of {of} end before the others: {}{more}", ends.len(), shown.join(", ")),
+        )
+        .fix("ingest their bills, if they are still charged")
+    })
+}
+
 /// Checks the database: that its tables agree, how old each source is, which days it lacks, which accounts have
 /// no name.
 ///
@@ -55,8 +83,12 @@ pub fn checks(store: &Store, today: NaiveDate) -> Result<Vec<Check>> {
         Check::new("tables", Status::Fail, format!("{lines} line items, {summary} in the summary, {log} in the log"))
             .fix("somebody wrote to the tables: ingest again with `--full-refresh`")
     });
-    for source in store.days()? {
-        let (source, days) = (source.data_source, source.usage_days);
+    let holdings = store.holdings()?;
+    let mut sources: BTreeMap<&str, BTreeSet<NaiveDate>> = BTreeMap::new();
+    for holding in &holdings {
+        sources.entry(&holding.data_source).or_default().extend(holding.usage_days.iter().copied());
+    }
+    for (source, days) in sources {
         // Somewhere tomorrow has begun. A day beyond, such as that of a mistake, does not make the others any newer.
         let tomorrow = today + Days::new(1);
         let to_come = days.range(tomorrow..).filter(|day| **day > tomorrow).count();
@@ -66,6 +98,7 @@ pub fn checks(store: &Store, today: NaiveDate) -> Result<Vec<Check>> {
             checks.push(check.fix("look for the dates in the bill, and ingest it again once they are right"));
         }
         let (Some(first), Some(last)) = (days.first(), days.range(..=tomorrow).next_back()) else { continue };
+        checks.extend(payers(&holdings, source, *last, today));
         let age = (today - *last).num_days();
         let found = format!("{first}..{last}, newest {age} days old");
         checks.push(if age > STALE_DAYS {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{
+    Question,
     anomalies::Request,
     found::{Found, match_other_levels},
     group_filters,
@@ -84,7 +85,7 @@ impl Ledger {
                 changes.extend(merged(former, whole, judged.end));
                 continue;
             }
-            if former.is_none() && found.last_seen < judged.start {
+            if former.is_none() && !one.is_news {
                 continue;
             }
             let incident = Incident {
@@ -97,7 +98,7 @@ impl Ledger {
                 threshold: request.parameters.threshold,
                 metric: request.question.metric.name().into(),
                 currency: currency.into(),
-                state: state(found, judged.end),
+                state: state(found, one.end),
                 kind: found.kind.name().into(),
                 direction: found.direction.name().into(),
                 severity: found.severity.name().into(),
@@ -105,7 +106,7 @@ impl Ledger {
                 peak_date: found.date,
                 last_date: found.last_seen,
                 opened_on: former.map_or(judged.end, |former| former.opened_on),
-                seen_on: judged.end,
+                seen_on: judged.end.min(one.end),
                 closed_on: None,
                 actual: found.actual,
                 expected: found.expected,
@@ -140,9 +141,35 @@ impl Ledger {
     }
 }
 
-/// The incidents of what is asked.
+impl Ledger {
+    /// Both.
+    pub fn with(mut self, other: Self) -> Self {
+        self.ids.extend(other.ids);
+        self.changes.extend(other.changes);
+        self
+    }
+}
+
+/// The incidents of what is asked. When a second currency comes, each is judged by itself from then on: what is open of the only one there
+/// was goes on in the scope of that currency, with its id and all that was told of it.
 pub fn known(store: &Store, request: &Request, asked: Asked) -> Result<Vec<Incident>> {
-    store.incidents(Some(&scope(request, asked)))
+    let own = scope(request, asked);
+    let mut known = store.incidents(Some(&own))?;
+    let (currency, others): (Vec<Filter>, Vec<Filter>) = request
+        .question
+        .filters
+        .iter()
+        .cloned()
+        .partition(|filter| filter.dimension == Dimension::Currency && !filter.negated);
+    if let [currency] = currency.as_slice()
+        && store.delivered_currencies()? > 1
+    {
+        let question = Question { filters: &others, ..request.question };
+        let before = store.incidents(Some(&scope(&Request { question, ..request.clone() }, asked)))?;
+        let is_same = |incident: &Incident| incident.currency == currency.value && incident.state == State::Open;
+        known.extend(before.into_iter().filter(is_same).map(|incident| Incident { scope: own.clone(), ..incident }));
+    }
+    Ok(known)
 }
 
 /// What is asked, in words: incidents of the same scope can be compared.
@@ -170,6 +197,7 @@ fn filters(request: &Request) -> Vec<String> {
     filters
 }
 
+/// How a finding stands whose bills are settled through `settled`.
 fn state(found: &Finding, settled: NaiveDate) -> State {
     if found.accepted {
         State::Accepted

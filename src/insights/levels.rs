@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use super::{
     Frame, Question, SCHEMA_VERSION,
-    anomalies::{Anomalies, Data, Request, chance_note, unusable_note},
+    anomalies::{Anomalies, Data, Request, by_currency, chance_note},
     found::{Found, shown},
     incidents::{self, Asked, Ledger},
     source_names,
@@ -20,12 +20,13 @@ use crate::{
     },
     error::{Error, Result},
     model::{Dimension, GroupBy, Period},
-    store::{Store, ledger::Incident as Known, queries::Selection},
+    store::{Store, ledger::Incident as Known},
 };
 
 /// The levels, the finest last: of two that tell a change alike, the later one is said.
-const LEVELS: [&[Dimension]; 6] = [
+const LEVELS: [&[Dimension]; 7] = [
     &[],
+    &[Dimension::Provider],
     &[Dimension::Region],
     &[Dimension::Account],
     &[Dimension::Service],
@@ -47,22 +48,25 @@ struct Level {
 /// # Errors
 /// As [`super::anomalies::anomalies`].
 pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
+    by_currency(store, request, &|request, frame| judge(store, request, frame))
+}
+
+fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Anomalies> {
     let known = incidents::known(store, request, Asked::EveryLevel)?;
-    let levels = levels(store, request, &known)?;
+    let levels = levels(store, request, frame, &known)?;
     let Some(Level { data, .. }) = levels.first() else { return Err(Error::bug("there is no level")) };
     let whole = Period { start: data.first_day, end: data.judged.end };
     let names = store.account_names()?;
     let mut found: Vec<Found> = Vec::new();
     let mut candidates: Vec<Candidate> = Vec::new();
     for (place, level) in levels.iter().enumerate() {
-        for finding in findings(&level.data.series, &level.judged, whole, &request.parameters) {
+        for finding in findings(&level.data.covered.series, &level.judged, whole, &request.parameters) {
             candidates.push(candidate(place, level, &finding));
-            found.push(Found::new(finding, &level.group_by, &level.data.series));
+            found.push(Found::new(finding, &level.group_by, &level.data.covered, level.data.window()));
         }
     }
     let incidents = roll_up(&candidates);
-    let mut every: Vec<Found> =
-        incidents.iter().map(|incident| told(incident, &candidates, &found, whole.end, &names)).collect();
+    let mut every: Vec<Found> = incidents.iter().map(|incident| told(incident, &candidates, &found, &names)).collect();
     every.sort_by(|a, b| {
         let key = |one: &Found| (one.finding.start, one.values.clone());
         b.finding.at_stake.total_cmp(&a.finding.at_stake).then_with(|| key(a).cmp(&key(b)))
@@ -77,8 +81,7 @@ pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
     let series = levels.iter().map(|level| level.data.count()).sum();
     let detail = &levels[detail(levels.iter().map(|level| &level.group_by))];
     let mut notes = data.notes.clone();
-    let (all, unusable) = detail.data.all(&detail.judged);
-    notes.extend(unusable_note(all, unusable, &detail.data.missing, data.judged));
+    notes.extend(detail.data.unusable_note(&detail.judged));
     notes.extend(chance_note(&request.parameters, series, data.judged));
     Ok(Anomalies {
         schema_version: SCHEMA_VERSION,
@@ -97,7 +100,7 @@ pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
         window_days: request.parameters.window_days,
         judged: data.judged,
         series,
-        findings: shown(&every, &ledger, data.judged, &names),
+        findings: shown(&every, &ledger, &names),
         notes,
         ledger,
     })
@@ -111,26 +114,26 @@ pub fn frame(store: &Store, question: &Question) -> Result<Frame> {
     Frame::new(store, question)
 }
 
-/// The currencies of the data, which are never added.
+/// The currencies of the data that are judged by themselves, for they are never added; none where there is one.
 ///
 /// # Errors
 /// When there is no data.
 pub fn currencies(store: &Store, question: &Question) -> Result<Vec<String>> {
     let frame = Frame::new(store, question)?;
-    let start = frame.first_day().unwrap_or(frame.settled_through).min(frame.settled_through);
-    let segments = frame.segments(Period { start, end: frame.settled_through }, question.settle_days);
-    store.currencies(&Selection { segments: &segments, metric: question.metric, filters: question.filters })
+    let newest = Period { start: frame.settled_through, end: frame.settled_through };
+    frame.currencies_apart(store, question, newest)
 }
 
 /// The levels that tell something apart which a coarser one does not: not those by account of a single account, nor
 /// those by usage type of data that has none.
-fn levels(store: &Store, request: &Request, known: &[Known]) -> Result<Vec<Level>> {
+fn levels(store: &Store, request: &Request, frame: &Frame, known: &[Known]) -> Result<Vec<Level>> {
     let mut read: Vec<(GroupBy, Data)> = Vec::new();
     for dimensions in LEVELS {
         let group_by = GroupBy(dimensions.to_vec());
         let of_level = |incident: &&Known| incident.group_by == group_by.to_string();
         let of_level: Vec<Known> = known.iter().filter(of_level).cloned().collect();
-        let data = Data::newest(store, &Request { group_by: group_by.clone(), ..request.clone() }, &of_level)?;
+        let own = Request { group_by: group_by.clone(), ..request.clone() };
+        let data = Data::newest(store, &own, frame, &of_level)?;
         let tells_no_more = |(coarser, known): &(GroupBy, Data)| {
             coarser.0.iter().all(|dimension| dimensions.contains(dimension)) && known.count() >= data.count()
         };
@@ -143,12 +146,15 @@ fn levels(store: &Store, request: &Request, known: &[Known]) -> Result<Vec<Level
     let parameters = &request.parameters;
     let judge = |data: &Data| data.judge(Period { start: data.first_day, end: data.judged.end }, parameters);
     let told = judge(&read[detail].1);
-    let unfinished = unusable(&read[detail].1, &told);
+    let unfinished = unfinished(&read[detail].1, &told);
     let mut told = Some(told);
     let judged = read.into_iter().enumerate().map(|(place, (group_by, mut data))| {
         let own = if place == detail { told.take() } else { None };
         let judged = own.unwrap_or_else(|| {
-            data.missing.extend(&unfinished);
+            for coverage in &mut data.covered.coverages {
+                let days = coverage.classes.iter().filter_map(|class| unfinished.get(class));
+                coverage.known.missing.extend(days.flatten());
+            }
             judge(&data)
         });
         Level { group_by, data, judged }
@@ -162,18 +168,23 @@ fn detail<'a>(levels: impl Iterator<Item = &'a GroupBy>) -> usize {
     levels.enumerate().filter(|(_, group_by)| is_detail(group_by)).map(|(place, _)| place).last().unwrap_or(0)
 }
 
-/// The days on which some series say nothing.
-fn unusable(data: &Data, judged: &Judged) -> BTreeSet<NaiveDate> {
-    let mut days = BTreeSet::new();
-    let (series, unusable) = data.all(judged);
-    for (series, unusable) in series.iter().zip(unusable) {
-        days.extend(series.start.iter_days().zip(unusable).filter(|(_, unusable)| **unusable).map(|(day, _)| day));
+/// The days on which some series of a class of bills say nothing, though these have the day.
+fn unfinished(data: &Data, judged: &Judged) -> BTreeMap<usize, BTreeSet<NaiveDate>> {
+    let mut days: BTreeMap<usize, BTreeSet<NaiveDate>> = BTreeMap::new();
+    let (covered, unusable) = data.all(judged);
+    for (place, (series, unusable)) in covered.series.iter().zip(unusable).enumerate() {
+        let own = series.start.iter_days().zip(unusable).filter(|(_, unusable)| **unusable).map(|(day, _)| day);
+        let own: Vec<NaiveDate> = own.filter(|day| !covered.missing(place).contains(day)).collect();
+        for class in &covered.coverages[covered.of[place]].classes {
+            days.entry(*class).or_default().extend(&own);
+        }
     }
     days
 }
 
 fn candidate(place: usize, level: &Level, finding: &Finding) -> Candidate {
-    let series = || finding.series.iter().map(|index| (&level.data.series[*index], &level.judged.verdicts[*index]));
+    let series =
+        || finding.series.iter().map(|index| (&level.data.covered.series[*index], &level.judged.verdicts[*index]));
     let since = series().map(|(one, _)| one.start).min().unwrap_or(finding.start);
     let mut differences = vec![0.0; Period { start: since, end: level.data.judged.end }.days()];
     for (one, verdicts) in series() {
@@ -184,14 +195,17 @@ fn candidate(place: usize, level: &Level, finding: &Finding) -> Candidate {
     }
     let is_common = finding.series.len() > 1;
     let group = match finding.series[..] {
-        [only] => level.group_by.0.iter().map(ToString::to_string).zip(level.data.series[only].group.clone()).collect(),
+        [only] => {
+            let values = level.data.covered.series[only].group.clone();
+            level.group_by.0.iter().map(ToString::to_string).zip(values).collect()
+        }
         _ => Vec::new(),
     };
     Candidate {
         level: place,
         group,
         is_common,
-        is_wide: is_common || matches!(level.group_by.0[..], [] | [Dimension::Region]),
+        is_wide: is_common || matches!(level.group_by.0[..], [] | [Dimension::Provider] | [Dimension::Region]),
         direction: finding.direction,
         start: finding.start,
         last: finding.last_seen,
@@ -203,13 +217,7 @@ fn candidate(place: usize, level: &Level, finding: &Finding) -> Candidate {
 }
 
 /// The finding that tells an incident, with what it is made of.
-fn told(
-    incident: &Incident,
-    candidates: &[Candidate],
-    found: &[Found],
-    end: NaiveDate,
-    names: &BTreeMap<String, String>,
-) -> Found {
+fn told(incident: &Incident, candidates: &[Candidate], found: &[Found], names: &BTreeMap<String, String>) -> Found {
     let mut told = found[incident.of].clone();
     told.members = incident.members.iter().map(|member| found[*member].clone()).collect();
     if let Some(from) = incident.from {
@@ -218,6 +226,9 @@ fn told(
     let own = &candidates[incident.of];
     let parts: Vec<usize> =
         incident.members.iter().copied().filter(|member| candidates[*member].refines(own)).collect();
+    // A part of a bill that ends later may go on.
+    told.end = parts.iter().map(|part| found[*part].end).fold(told.end, NaiveDate::max);
+    told.is_news = told.is_news || parts.iter().any(|part| found[*part].is_news);
     let finding = &mut told.finding;
     let severities = parts.iter().map(|part| found[*part].finding.severity);
     finding.severity = severities.fold(finding.severity, Severity::max);
@@ -231,7 +242,7 @@ fn told(
             finding.last_impact = largest.unwrap_or(finding.last_impact);
         }
         finding.last_seen = last_seen;
-        finding.end = (finding.last_seen != end).then_some(finding.last_seen);
+        finding.end = (finding.last_seen != told.end).then_some(finding.last_seen);
     }
     let reason = made_of(&told, &parts, candidates, found);
     told.finding.reasons.extend(reason);
@@ -314,7 +325,8 @@ fn moved(to: Found, from: Found, names: &BTreeMap<String, String>) -> Found {
         reasons,
     };
     let members = [vec![plain(&from), plain(&to)], to.members.clone(), from.members.clone()].concat();
-    Found { finding, group_by: GroupBy(group_by), values, members, shared_by: Vec::new() }
+    let (end, is_news) = (to.end.max(from.end), to.is_news || from.is_news);
+    Found { finding, group_by: GroupBy(group_by), values, members, shared_by: Vec::new(), end, is_news }
 }
 
 /// A finding without its members.

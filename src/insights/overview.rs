@@ -142,8 +142,8 @@ pub fn overview(store: &Store, request: &Request) -> Result<Overview> {
             include: request.include,
         },
     )?;
-    let segments = frame.segments(Period { start: chart_from, end: settled }, question.settle_days);
-    let missing = Period { start: chart_from, end: settled }.iter().filter(|day| !frame.has_day(&segments, *day));
+    let charted = Period { start: chart_from, end: settled };
+    let segments = frame.segments(charted);
     let unsettled = Period { start: settled + Days::new(1), end: frame.as_of };
     Ok(Overview {
         schema_version: SCHEMA_VERSION,
@@ -158,7 +158,7 @@ pub fn overview(store: &Store, request: &Request) -> Result<Overview> {
             first_day,
             newest_day: frame.as_of,
             unsettled: (unsettled.start <= unsettled.end).then_some(unsettled),
-            missing: missing.collect(),
+            missing: frame.missing(charted).into_iter().collect(),
             hidden_by_credits: costs.hidden_by_credits,
         },
         week,
@@ -166,7 +166,7 @@ pub fn overview(store: &Store, request: &Request) -> Result<Overview> {
         chart,
         findings,
         more_findings,
-        notes: frame.notes(question, &segments),
+        notes: frame.notes(question, &segments, &[charted]),
     })
 }
 

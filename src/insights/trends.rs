@@ -21,6 +21,9 @@ use crate::{
 /// Credits hide spend when they take more than this share of it.
 pub const HIDING_SHARE: f64 = 0.01;
 
+/// Periods of a table, for whoever reads it; ten years by day.
+const MOST_PERIODS: usize = 4_000;
+
 /// What to show.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -127,7 +130,8 @@ pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
     let question = &request.question;
     let frame = Frame::new(store, question)?;
     let range = range(request, &frame)?;
-    let segments = frame.segments(range, question.settle_days);
+    let periods = periods(range, request.granularity)?;
+    let segments = frame.segments(range);
     let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
     let cells = store.cells(&selection, &request.group_by.0)?;
     if cells.is_empty() {
@@ -136,12 +140,11 @@ pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
     let currency = single_currency(store, &selection)?;
     let names = store.account_names()?;
 
-    let days_with_data = range.iter().filter(|day| frame.has_day(&segments, *day)).count().max(1) as f64;
-    let periods = range.split(request.granularity);
+    let days_with_data = range.iter().filter(|day| frame.has_day(*day)).count().max(1) as f64;
     let index_of: BTreeMap<NaiveDate, usize> =
         periods.iter().enumerate().flat_map(|(index, period)| period.iter().map(move |day| (day, index))).collect();
     let included: BTreeSet<&str> = request.include.iter().map(|category| category.as_str()).collect();
-    let mut groups: BTreeMap<Vec<String>, Vec<f64>> = BTreeMap::new();
+    let mut groups: BTreeMap<Vec<String>, BTreeMap<usize, f64>> = BTreeMap::new();
     let mut credits = vec![0.0; periods.len()];
     let mut apart: BTreeMap<&str, f64> = BTreeMap::new();
     for Cell { group, day, charge_category, cost } in &cells {
@@ -150,7 +153,7 @@ pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
             credits[index] += cost;
         }
         if included.contains(charge_category.as_str()) {
-            groups.entry(group.clone()).or_insert_with(|| vec![0.0; periods.len()])[index] += cost;
+            *groups.entry(group.clone()).or_default().entry(index).or_default() += cost;
         } else {
             *apart.entry(charge_category).or_default() += cost;
         }
@@ -227,13 +230,32 @@ pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
             })
             .collect(),
         hidden_by_credits,
-        notes: frame.notes(question, &segments),
+        notes: frame.notes(question, &segments, &[range]),
     })
+}
+
+/// The periods of a table.
+///
+/// # Errors
+/// When they are more than anybody reads.
+fn periods(range: Period, granularity: Granularity) -> Result<Vec<Period>> {
+    let periods = range.split(granularity);
+    if periods.len() <= MOST_PERIODS {
+        return Ok(periods);
+    }
+    let (Period { start, end }, count) = (range, periods.len());
+    let coarser = match range.days() / 7 {
+        weeks if granularity == Granularity::Daily && weeks < MOST_PERIODS => "--granularity weekly",
+        _ => "--granularity monthly",
+    };
+    Err(Error::input(format!("{start} to {end} are {count} periods, and a table has at most {MOST_PERIODS}"))
+        .hint(format!("choose longer ones (`{coarser}`), or fewer days with `--from` and `--to`")))
 }
 
 fn range(request: &Request, frame: &Frame) -> Result<Period> {
     let end = request.to.unwrap_or(frame.as_of);
-    let last_days = end - Days::new(u64::from(request.days.max(1)) - 1);
+    let days = Days::new(u64::from(request.days.max(1)) - 1);
+    let last_days = end.checked_sub_days(days).unwrap_or(NaiveDate::MIN);
     // The last days do not reach before the data; days asked for by name do.
     let start = request.from.unwrap_or(frame.first_day().map_or(last_days, |first| last_days.max(first.min(end))));
     if request.to.is_none() && start > end {
@@ -259,16 +281,22 @@ struct Row {
 }
 
 /// The costliest groups and one row for the others, so that rows add up to the total.
-fn ranked(groups: BTreeMap<Vec<String>, Vec<f64>>, top: usize, periods: usize) -> Vec<Row> {
-    let weight = |costs: &[f64]| costs.iter().sum::<f64>().abs();
-    let mut rows: Vec<Row> = groups.into_iter().map(|(group, costs)| Row { group: Some(group), costs }).collect();
-    rows.sort_by(|a, b| weight(&b.costs).total_cmp(&weight(&a.costs)));
-    if rows.len() > top {
-        let mut other = vec![0.0; periods];
-        for row in rows.drain(top..) {
-            other.iter_mut().zip(&row.costs).for_each(|(sum, cost)| *sum += cost);
-        }
-        rows.push(Row { group: None, costs: other });
+fn ranked(groups: BTreeMap<Vec<String>, BTreeMap<usize, f64>>, top: usize, periods: usize) -> Vec<Row> {
+    let weight = |costs: &BTreeMap<usize, f64>| costs.values().sum::<f64>().abs();
+    let add = |sums: &mut Vec<f64>, costs: &BTreeMap<usize, f64>| costs.iter().for_each(|(at, cost)| sums[*at] += cost);
+    let mut groups: Vec<(Vec<String>, BTreeMap<usize, f64>)> = groups.into_iter().collect();
+    groups.sort_by(|a, b| weight(&b.1).total_cmp(&weight(&a.1)));
+    let others = groups.split_off(top.min(groups.len()));
+    let row = |(group, costs): (Vec<String>, BTreeMap<usize, f64>)| {
+        let mut row = Row { group: Some(group), costs: vec![0.0; periods] };
+        add(&mut row.costs, &costs);
+        row
+    };
+    let mut rows: Vec<Row> = groups.into_iter().map(row).collect();
+    if !others.is_empty() {
+        let mut other = Row { group: None, costs: vec![0.0; periods] };
+        others.iter().for_each(|(_, costs)| add(&mut other.costs, costs));
+        rows.push(other);
     }
     rows
 }

@@ -1,5 +1,7 @@
 //! Findings and scores as text.
 
+use std::collections::BTreeMap;
+
 use comfy_table::Color;
 
 use super::{
@@ -78,11 +80,15 @@ fn text(anomalies: &Anomalies, shown: usize, page: Page) -> String {
     text += &page.table(&table(anomalies, findings));
     let rest = &anomalies.findings[shown..];
     if !rest.is_empty() {
-        let dollars = rest.iter().map(|finding| finding.impact_total.abs()).sum();
+        let mut moved: BTreeMap<&str, f64> = BTreeMap::new();
+        for finding in rest {
+            *moved.entry(currency(anomalies, finding)).or_default() += finding.impact_total.abs();
+        }
+        let moved: Vec<String> = moved.into_iter().map(|(currency, amount)| money(amount, currency)).collect();
         text += &page.prose(&format!(
             "\nand {} more that moved {} in all; `--top 0` shows them\n",
             rest.len(),
-            money(dollars, &anomalies.currency)
+            moved.join(" and ")
         ));
     }
     text += "\nwhy\n\n";
@@ -95,6 +101,11 @@ fn text(anomalies: &Anomalies, shown: usize, page: Page) -> String {
         ));
     }
     text
+}
+
+/// What a finding's amounts are in.
+fn currency<'a>(anomalies: &'a Anomalies, finding: &'a Finding) -> &'a str {
+    finding.currency.as_ref().unwrap_or(&anomalies.currency)
 }
 
 /// The values of a finding's group; of a move that many groups share, how many they are.
@@ -155,9 +166,9 @@ fn table(anomalies: &Anomalies, findings: &[Finding]) -> Table {
         Column::number("score").rank(6),
         Column::name("until").rank(7),
     ]);
-    let money = |amount| money(amount, &anomalies.currency);
     let mut table = Table::new(columns);
     for finding in findings {
+        let currency = currency(anomalies, finding);
         let mut cells = vec![finding.severity.name().to_owned(), finding.start.to_string()];
         if has_levels {
             cells.insert(0, finding.id.clone());
@@ -171,11 +182,11 @@ fn table(anomalies: &Anomalies, findings: &[Finding]) -> Table {
         };
         cells.extend([
             what(finding),
-            money(finding.expected),
-            money(finding.actual),
-            change(finding.impact, &anomalies.currency),
+            money(finding.expected, currency),
+            money(finding.actual, currency),
+            change(finding.impact, currency),
             percent(pct, true),
-            change(finding.impact_total, &anomalies.currency),
+            change(finding.impact_total, currency),
             format!("{:.1}", finding.score),
             until,
         ]);
@@ -220,7 +231,7 @@ fn findings_csv(anomalies: &Anomalies) -> Result<String> {
             finding.impact_total.to_string(),
             finding.at_stake.to_string(),
             finding.score.to_string(),
-            anomalies.currency.clone(),
+            currency(anomalies, finding).to_owned(),
             finding.reasons.join("; "),
         ]);
         row

@@ -9,7 +9,10 @@ use super::{
     mapping::{Mapping, compared, simple_name},
     numbers::CURRENCIES,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    inert,
+};
 
 /// Words in names of columns, by field.
 const WORDS: [(&str, &[&str]); 3] = [
@@ -145,15 +148,9 @@ pub fn command(path: &str, mapping: &Mapping, more: &[(&str, &str)]) -> String {
     let said = mapping.columns.iter().map(|(field, column)| format!("{field}={column}"));
     let values = mapping.values.iter().map(|(field, value)| format!("{field}:={value}"));
     let more = more.iter().map(|(field, column)| format!("{field}={column}"));
-    let maps: Vec<String> = said.chain(values).chain(more).map(|map| format!(" --map {}", shell_word(&map))).collect();
-    format!("aws-cost-anomalies ingest {}{}", shell_word(path), maps.concat())
-}
-
-/// A word as a shell reads it, on one line.
-pub fn shell_word(text: &str) -> String {
-    let text = crate::model::one_line(text);
-    let bare = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c);
-    if !text.is_empty() && text.chars().all(bare) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    let maps: Vec<String> =
+        said.chain(values).chain(more).map(|map| format!(" --map {}", inert::shell(&map))).collect();
+    format!("aws-cost-anomalies ingest {}{}", inert::shell(path), maps.concat())
 }
 
 fn has_word(field: &str, name: &str) -> bool {

@@ -1,8 +1,8 @@
 //! Bills of other providers and of other kinds, known by their columns, that are not read as they are: whose they
 //! are and what to export instead.
 
-use super::{columns::Columns, looks::shell_word, mapping::compared};
-use crate::error::Error;
+use super::{columns::Columns, mapping::compared};
+use crate::{error::Error, inert};
 
 /// A kind of file that is refused by name.
 struct Known {
@@ -118,12 +118,12 @@ pub fn refusal(columns: &Columns, path: &str) -> Option<Error> {
             let place = names.iter().position(|own| *own == compared(name))?;
             columns.iter().nth(place)
         })?;
-        Some(format!(" --map {}", shell_word(&format!("{field}={}", column.name))))
+        Some(format!(" --map {}", inert::shell(&format!("{field}={}", column.name))))
     });
     match found.collect::<Option<Vec<String>>>() {
         Some(maps) if !maps.is_empty() => Some(error.hint(format!(
             "or read it as a plain CSV, each day's cost as it stands there: `aws-cost-anomalies ingest {}{} --data-source NAME`",
-            shell_word(path),
+            inert::shell(path),
             maps.concat()
         ))),
         _ => Some(error),

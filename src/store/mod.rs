@@ -10,6 +10,7 @@ pub mod api;
 pub mod changes;
 pub mod former;
 pub mod guard;
+pub mod holdings;
 pub mod ledger;
 pub mod load;
 mod memory;
@@ -19,6 +20,7 @@ pub mod queries;
 mod reading;
 mod schema;
 mod scratch;
+mod segments;
 pub mod series;
 mod texts;
 

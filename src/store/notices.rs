@@ -319,6 +319,16 @@ impl Store {
         let sql = format!("SELECT max(judged_end) FROM runs WHERE scope = {}", quoted(scope));
         Ok(self.rows(&sql, "cannot read the runs", |row| row.get(0))?.pop().flatten())
     }
+
+    /// What the last run of a scope noted below it, each with the last day that it judged.
+    pub fn judged_below(&self, scope: &str) -> Result<Vec<(String, NaiveDate)>> {
+        let sql = format!(
+            "SELECT scope[length({scope}) + 1:], judged_end FROM runs WHERE starts_with(scope, {scope}) AND scope <> {scope} AND judged_end IS NOT NULL \
+             AND started_at = (SELECT max(started_at) FROM runs WHERE scope = {scope} AND judged_end IS NOT NULL) ORDER BY 1",
+            scope = quoted(scope)
+        );
+        self.rows(&sql, "cannot read the runs", |row| Ok((row.get(0)?, row.get(1)?)))
+    }
 }
 
 fn day(day: Option<NaiveDate>) -> String {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{NaiveDate, NaiveDateTime};
 use serde::Serialize;
 
-use super::{Store, exact_sum, quoted};
+use super::{Store, exact_sum, holdings::Payer, quoted, segments::segments_sql};
 use crate::{
     error::{Error, Result, nearest},
     model::{Dimension, Filter, Metric, Period},
@@ -14,10 +14,12 @@ use crate::{
 /// What stands for a value that the bill does not give.
 pub const NONE: &str = "(none)";
 
-/// One data source for some days. Queries never add two sources for the same day.
+/// What is read of one data source in some days. Queries never add two sources of one bill for the same day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     pub data_source: String,
+    /// `None` for all that the source has.
+    pub payers: Option<Vec<Payer>>,
     pub period: Period,
 }
 
@@ -90,34 +92,7 @@ pub struct MonthCost {
     pub costs: Vec<Option<f64>>,
 }
 
-/// The days that a data source has charges of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceDays {
-    pub data_source: String,
-    pub days: BTreeSet<NaiveDate>,
-    /// Those that anything but fees, taxes and credits is dated on; these may be dated ahead.
-    pub usage_days: BTreeSet<NaiveDate>,
-}
-
 impl Store {
-    /// The days of each source, in order. One source after another, for DuckDB tells days apart much faster alone
-    /// than together with texts.
-    pub fn days(&self) -> Result<Vec<SourceDays>> {
-        let doing = "cannot read what the database covers";
-        let sources: Vec<String> =
-            self.rows("SELECT DISTINCT data_source FROM daily_cost_summary ORDER BY 1", doing, |row| row.get(0))?;
-        let days_of = |data_source: String| {
-            let own = format!("data_source = {}", quoted(&data_source));
-            let days = |of: &str| {
-                let sql = format!("SELECT DISTINCT usage_date FROM daily_cost_summary WHERE {of}");
-                Ok::<BTreeSet<NaiveDate>, Error>(self.rows(&sql, doing, |row| row.get(0))?.into_iter().collect())
-            };
-            let (all, usage) = (days(&own)?, days(&format!("{own} AND charge_category = 'Usage'"))?);
-            Ok(SourceDays { data_source, days: all, usage_days: usage })
-        };
-        sources.into_iter().map(days_of).collect()
-    }
-
     /// The months that there are of each source.
     pub fn delivered_months(&self) -> Result<Vec<Delivered>> {
         let sql = "SELECT data_source, billing_period, min(first_day), max(last_day), bool_or(estimated), max(ingested_at) \
@@ -186,6 +161,14 @@ impl Store {
         self.rows("SELECT DISTINCT export FROM ingestion_log ORDER BY 1", "cannot read the ingestion log", |row| {
             row.get(0)
         })
+    }
+
+    /// How many currencies bills came in.
+    pub fn delivered_currencies(&self) -> Result<u64> {
+        let sql = "SELECT count(DISTINCT currency) FROM ingestion_log";
+        self.connection
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(|e| self.error("cannot read the ingestion log", &e))
     }
 
     /// The currencies of what is selected.
@@ -286,16 +269,7 @@ impl Store {
     ) -> Result<(&'static str, String)> {
         let mut all = dimensions.iter().chain(selection.filters.iter().map(|filter| &filter.dimension));
         let table = if all.all(Dimension::in_daily_summary) { "daily_cost_summary" } else { "cost_line_items" };
-        let segments = selection.segments.iter().map(|segment| {
-            format!(
-                "(data_source = {} AND usage_date BETWEEN DATE '{}' AND DATE '{}')",
-                quoted(&segment.data_source),
-                segment.period.start,
-                segment.period.end
-            )
-        });
-        let segments = segments.collect::<Vec<_>>().join(" OR ");
-        let mut condition = if segments.is_empty() { "false".to_owned() } else { format!("({segments})") };
+        let mut condition = segments_sql(selection.segments);
         // Several values of one dimension are alternatives; all else must hold together.
         let mut wanted: BTreeMap<&Dimension, Vec<String>> = BTreeMap::new();
         for filter in selection.filters {
@@ -326,7 +300,8 @@ impl Store {
                 return plain.column().map(str::to_owned).ok_or_else(|| Error::bug("a dimension without a column"));
             }
         };
-        let sources: Vec<String> = segments.iter().map(|segment| quoted(&segment.data_source)).collect();
+        let sources: BTreeSet<String> = segments.iter().map(|segment| quoted(&segment.data_source)).collect();
+        let sources: Vec<String> = sources.into_iter().collect();
         let sources = if sources.is_empty() { "''".to_owned() } else { sources.join(", ") };
         let keys: Vec<String> = self.rows(
             &format!(

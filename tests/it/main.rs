@@ -27,6 +27,7 @@ mod messy_files;
 mod mornings;
 mod newest_day;
 mod properties;
+mod providers;
 mod real_bills;
 mod reconcile;
 mod replacement;

@@ -1,0 +1,337 @@
+//! Bills of several providers and payers add up, each with days of its own; formats of one bill do not.
+
+use serde_json::Value;
+
+use crate::{
+    harness::{Run, Sandbox},
+    levels::day,
+};
+
+/// A channel that is a file of JSON, one line a message.
+const LOG: &str = "notify:\n  channels: [{ name: log, file: { path: log.jsonl, format: json } }]\n";
+
+/// Costs around `level`, the same each time.
+fn cost(level: f64, index: u64, seed: u64) -> f64 {
+    level * (1.0 + 0.04 * (((index * 7919 + seed * 104_729) % 997) as f64 / 997.0 - 0.5))
+}
+
+/// An AWS CUR 2.0 of two accounts and three services, `dollars` a day in each, of the days before `until`.
+fn cur2(sandbox: &Sandbox, until: u64, dollars: f64) {
+    let mut text = String::from(
+        "bill_payer_account_id,bill_billing_period_start_date,line_item_usage_account_id,line_item_usage_start_date,\
+         line_item_product_code,line_item_unblended_cost,line_item_line_item_type\n",
+    );
+    for index in 0..until {
+        for (seed, account) in ["111111111111", "222222222222"].iter().enumerate() {
+            for (own, service) in ["AmazonEC2", "AmazonRDS", "AmazonS3"].iter().enumerate() {
+                let amount = cost(dollars, index, (seed * 3 + own) as u64);
+                let (date, month) = (day(index), day(index).format("%Y-%m-01"));
+                text += &format!("111111111111,{month},{account},{date},{service},{amount:.6},Usage\n");
+            }
+        }
+    }
+    sandbox.write("cur.csv", text);
+    sandbox.ok(&["ingest", "cur.csv", "--format-hint", "cur2", "--quiet"]);
+}
+
+/// A FOCUS bill of a payer, `(account, service, dollars a day)`.
+fn focus(sandbox: &Sandbox, name: &str, of: (&str, &str, &str), until: u64, lines: &[(&str, &str, f64)]) {
+    let (provider, payer, currency) = of;
+    let mut text = String::from(
+        "ChargePeriodStart,BillingPeriodStart,BilledCost,EffectiveCost,ChargeCategory,BillingAccountId,SubAccountId,ProviderName,\
+         ServiceName,BillingCurrency\n",
+    );
+    for index in 0..until {
+        for (seed, (account, service, dollars)) in lines.iter().enumerate() {
+            let amount = cost(*dollars, index, 50 + seed as u64);
+            let (date, month) = (day(index), day(index).format("%Y-%m-01"));
+            text += &format!(
+                "{date}T00:00:00Z,{month}T00:00:00Z,{amount:.6},{amount:.6},Usage,{payer},{account},{provider},{service},{currency}\n"
+            );
+        }
+    }
+    sandbox.write(name, text);
+    sandbox.ok(&["ingest", name, "--quiet"]);
+}
+
+/// A vendor's plain CSV at 900 a day, and what `more` adds to a day.
+fn vendor(sandbox: &Sandbox, until: u64, more: impl Fn(u64) -> f64) {
+    let mut text = String::from("date,cost,service\n");
+    for index in 0..until {
+        text += &format!("{},{:.6},Logs\n", day(index), cost(900.0, index, 9) + more(index));
+    }
+    sandbox.write("datadog.csv", text);
+    sandbox.ok(&["ingest", "datadog.csv", "--data-source", "datadog", "--quiet"]);
+}
+
+const AZURE: (&str, &str, &str) = ("Microsoft", "EA-8611537", "USD");
+
+/// An AWS CUR 2.0 beside an Azure FOCUS bill beside a vendor's CSV, of the days before `until`.
+fn three(until: u64, more: impl Fn(u64) -> f64) -> Sandbox {
+    let sandbox = Sandbox::new();
+    cur2(&sandbox, until, 45.0);
+    focus(&sandbox, "azure.csv", AZURE, until, &[("sub-1", "Virtual Machines", 49_321.0), ("sub-1", "Storage", 300.0)]);
+    vendor(&sandbox, until, more);
+    sandbox
+}
+
+fn total(answer: &Value) -> f64 {
+    let periods = answer["periods"].as_array().expect("periods");
+    periods.iter().map(|period| period["total"].as_f64().expect("a total")).sum()
+}
+
+fn findings(answer: &Value) -> Vec<String> {
+    let findings = answer["findings"].as_array().expect("findings");
+    let in_words = |finding: &Value| {
+        let values: Vec<&str> =
+            finding["group"].as_object().expect("a group").values().filter_map(Value::as_str).collect();
+        format!("{} {} {} {}", values.join(" / "), finding["kind"], finding["start"], finding["end"]).replace('"', "")
+    };
+    findings.iter().map(in_words).collect()
+}
+
+fn messages(sandbox: &Sandbox) -> String {
+    std::fs::read_to_string(sandbox.path("log.jsonl")).unwrap_or_default()
+}
+
+fn morning(sandbox: &Sandbox, today: u64) -> Run {
+    sandbox.ok(&["run", "--no-ingest", "--as-of", &day(today).to_string(), "--quiet"])
+}
+
+#[test]
+fn providers_and_vendors_add_up_to_the_total() {
+    let sandbox = three(60, |_| 0.0);
+    let arguments = ["trends", "--as-of", "2026-03-01", "--days", "30", "--group-by", "provider"];
+    let run = sandbox.ok(&[&arguments[..], &["--format", "json"]].concat());
+    let answer: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let of = |more: &[&str]| total(&sandbox.json(&[&arguments[..], &["--quiet"], more].concat()));
+    let parts = [["--source", "cur2"], ["--source", "focus"], ["--source", "datadog"]].map(|source| of(&source));
+    assert!(parts.iter().all(|part| *part > 1000.0), "{parts:?}");
+    assert!((total(&answer) - parts.iter().sum::<f64>()).abs() < 0.01, "{parts:?}");
+    let providers: Vec<&str> = answer["groups"]
+        .as_array()
+        .expect("groups")
+        .iter()
+        .filter_map(|row| row["group"]["provider"].as_str())
+        .collect();
+    assert_eq!(providers, ["Microsoft", "datadog", "AWS"]);
+    assert_eq!(answer["source"], "cur2,datadog,focus");
+    assert!(run.stderr.contains("added up: AWS from cur2, Microsoft from focus, datadog"), "{run}");
+    // Each filter leaves the bill that it names.
+    assert!((of(&["--filter", "provider=Microsoft"]) - parts[1]).abs() < 0.01);
+    assert!((of(&["--filter", "provider!=Microsoft"]) - parts[0] - parts[2]).abs() < 0.01);
+    assert!((of(&["--filter", "payer=datadog"]) - parts[2]).abs() < 0.01);
+}
+
+#[test]
+fn what_a_vendor_charges_more_is_found_and_told() {
+    let more = |index: u64| if index >= 55 { 4_800.0 } else { 0.0 };
+    let sandbox = three(60, more);
+    sandbox.write("config.yaml", LOG);
+    let answer = sandbox.json(&["anomalies", "--as-of", "2026-03-02", "--quiet", "--no-save"]);
+    // One incident, though provider, account, service and the total see it.
+    assert_eq!(findings(&answer), ["Logs level_shift 2026-02-25 null"], "{answer}");
+    assert!(answer["levels"].to_string().contains("[\"provider\"]"), "{}", answer["levels"]);
+    morning(&sandbox, 60);
+    assert!(messages(&sandbox).contains("Logs"), "{}", messages(&sandbox));
+    let id = sandbox.rows("SELECT id FROM anomalies WHERE state = 'open'")[0]["id"].as_str().expect("an id").to_owned();
+    let explained = sandbox.json(&["explain", &id, "--as-of", "2026-03-02", "--quiet"]);
+    assert!((explained["change"]["change"].as_f64().expect("a change") - 4_800.0).abs() < 60.0, "{explained}");
+}
+
+#[test]
+fn an_organization_beside_one_of_its_members_is_one_bill() {
+    let sandbox = Sandbox::new();
+    let lines = [("1", "AmazonEC2", 500.0), ("2", "AmazonEC2", 300.0), ("3", "AmazonS3", 200.0)];
+    focus(&sandbox, "org.csv", ("AWS", "1", "USD"), 60, &lines);
+    let arguments = ["trends", "--as-of", "2026-03-01", "--days", "30", "--format", "json"];
+    let alone = sandbox.json(&arguments[..5]);
+    let mut member = String::from(
+        "bill_payer_account_id,line_item_usage_account_id,line_item_usage_start_date,line_item_product_code,\
+         line_item_unblended_cost,line_item_line_item_type\n",
+    );
+    for index in 0..60 {
+        member += &format!("2,2,{},AmazonEC2,{:.6},Usage\n", day(index), cost(300.0, index, 51));
+    }
+    sandbox.write("member.csv", member);
+    sandbox.ok(&["ingest", "member.csv", "--format-hint", "cur", "--quiet"]);
+    let run = sandbox.ok(&arguments);
+    let both: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert!((total(&both) - total(&alone)).abs() < 0.001, "{run}");
+    assert_eq!(both["source"], "focus");
+    assert!(run.stderr.contains("from focus; also in the database: cur (`--source`)"), "{run}");
+}
+
+#[test]
+fn money_that_only_another_source_has_is_said() {
+    let sandbox = Sandbox::new();
+    focus(&sandbox, "org.csv", ("AWS", "1", "USD"), 40, &[("1", "AmazonEC2", 500.0), ("2", "AmazonEC2", 300.0)]);
+    let mut own = String::from(
+        "bill_payer_account_id,line_item_usage_account_id,line_item_usage_start_date,line_item_product_code,\
+         line_item_unblended_cost,line_item_line_item_type\n",
+    );
+    for index in 0..59 {
+        own += &format!("1,1,{},AmazonEC2,500,Usage\n", day(index));
+    }
+    sandbox.write("own.csv", own);
+    sandbox.ok(&["ingest", "own.csv", "--format-hint", "cur", "--quiet"]);
+    // In February FOCUS has both accounts of nine days, CUR one account of all: CUR has more.
+    let run = sandbox.ok(&["trends", "--from", "2026-02-01", "--to", "2026-02-28", "--as-of", "2026-03-10"]);
+    assert!(
+        run.stderr.contains("of AWS are not counted: in 2026-02 only focus has 1 account, which cur does not"),
+        "{run}"
+    );
+}
+
+#[test]
+fn a_bill_that_ends_earlier_is_judged_on_its_own_days() {
+    let sandbox = Sandbox::new();
+    cur2(&sandbox, 80, 45.0);
+    // It ends six days before AWS does, and its newest settled day is the second of a rise.
+    vendor(&sandbox, 74, |index| if index >= 71 { 4_800.0 } else { 0.0 });
+    let today = day(80).to_string();
+    let answer = sandbox.json(&["anomalies", "--as-of", &today, "--quiet"]);
+    assert_eq!(answer["settled_through"], day(78).to_string());
+    assert_eq!(findings(&answer), [format!("Logs point {} null", day(71))], "no drop to nothing: {answer}");
+    assert!(
+        answer["notes"].to_string().contains(&format!("there is no data of datadog after {}", day(73))),
+        "{answer}"
+    );
+    // The other bill is judged to its own newest day, as it is alone.
+    cur2(&sandbox, 80, 45.0);
+    let alone = sandbox.json(&["anomalies", "--as-of", &today, "--quiet", "--no-save", "--source", "cur2"]);
+    assert_eq!(alone["judged"], answer["judged"]);
+    // Its total is that of what reaches as far.
+    let arguments = ["anomalies", "--scores", "--as-of", &today, "--group-by", "provider", "--quiet"];
+    let scores = sandbox.json(&[&arguments[..], &["--from", &day(60).to_string()]].concat());
+    let of = |provider: &str| {
+        let all = scores["scores"].as_array().expect("scores");
+        all.iter().filter(|score| score["group"]["provider"] == provider).count()
+    };
+    assert_eq!((of("AWS"), of("datadog")), (19, 13), "{scores}");
+}
+
+#[test]
+fn days_that_come_late_are_judged_when_they_come() {
+    let sandbox = Sandbox::new();
+    sandbox.write("config.yaml", LOG);
+    let spike = |index: u64| if index == 76 { 4_800.0 } else { 0.0 };
+    cur2(&sandbox, 80, 45.0);
+    vendor(&sandbox, 74, spike);
+    morning(&sandbox, 80);
+    assert_eq!(messages(&sandbox), "");
+    // A week of the vendor comes at once, with a day of it that nobody has seen.
+    cur2(&sandbox, 82, 45.0);
+    vendor(&sandbox, 82, spike);
+    morning(&sandbox, 82);
+    assert!(messages(&sandbox).contains("Logs"), "{}", messages(&sandbox));
+}
+
+#[test]
+fn a_bill_that_stops_coming_is_said_once_while_others_come() {
+    let sandbox = Sandbox::new();
+    sandbox.write("config.yaml", LOG);
+    vendor(&sandbox, 70, |_| 0.0);
+    cur2(&sandbox, 80, 45.0);
+    morning(&sandbox, 80);
+    morning(&sandbox, 80);
+    let text = messages(&sandbox);
+    assert_eq!(text.matches(&format!("No new bills of datadog since {}", day(69))).count(), 1, "{text}");
+    vendor(&sandbox, 81, |_| 0.0);
+    cur2(&sandbox, 81, 45.0);
+    morning(&sandbox, 81);
+    assert!(messages(&sandbox).contains("Bills of datadog come again"), "{}", messages(&sandbox));
+}
+
+#[test]
+fn a_line_dated_ahead_does_not_make_old_data_new() {
+    let sandbox = Sandbox::new();
+    sandbox.write("config.yaml", LOG);
+    let mut text = String::from("date,cost\n2028-01-01,1\n");
+    (0..60).for_each(|index| text += &format!("{},{:.6}\n", day(index), cost(100.0, index, 1)));
+    sandbox.write("a.csv", text);
+    sandbox.ok(&["ingest", "a.csv", "--quiet"]);
+    let answer = sandbox.json(&["anomalies", "--as-of", &day(80).to_string(), "--quiet", "--no-save"]);
+    assert_eq!(answer["data_age_days"], 21);
+    morning(&sandbox, 80);
+    assert!(messages(&sandbox).contains(&format!("No new bills since {}", day(59))), "{}", messages(&sandbox));
+}
+
+#[test]
+fn currencies_are_never_added_and_each_is_judged() {
+    let sandbox = Sandbox::new();
+    cur2(&sandbox, 60, 45.0);
+    focus(&sandbox, "azure.csv", ("Microsoft", "EA-1", "EUR"), 60, &[("sub-1", "Virtual Machines", 200.0)]);
+    let mut more = std::fs::read_to_string(sandbox.path("azure.csv")).expect("the bill");
+    let (date, month) = (day(57), day(57).format("%Y-%m-01"));
+    more += &format!("{date}T00:00:00Z,{month}T00:00:00Z,900,900,Usage,EA-1,sub-1,Microsoft,Virtual Machines,EUR\n");
+    sandbox.write("azure.csv", more);
+    sandbox.ok(&["ingest", "azure.csv", "--quiet"]);
+    let today = day(60).to_string();
+    let refused = sandbox.run(&["trends", "--as-of", &today]);
+    insta::assert_snapshot!(refused, @"");
+    let answer = sandbox.json(&["anomalies", "--as-of", &day(59).to_string(), "--quiet"]);
+    assert_eq!(findings(&answer), [format!("Virtual Machines point {} null", day(57))], "{answer}");
+    assert_eq!(answer["findings"][0]["currency"], "EUR");
+    let table = sandbox.ok(&["anomalies", "--as-of", &day(59).to_string(), "--quiet"]);
+    assert!(table.stdout.contains("+€"), "{table}");
+}
+
+#[test]
+fn years_apart_are_not_filled_with_days() {
+    let sandbox = Sandbox::new();
+    let mut text = String::from("date,cost,service\n2001-03-01,5,Old\n2001-03-02,5,Logs\n");
+    (0..60).for_each(|index| text += &format!("{},{:.6},Logs\n", day(index), cost(100.0, index, 1)));
+    sandbox.write("a.csv", text);
+    sandbox.ok(&["ingest", "a.csv", "--quiet"]);
+    let today = day(60).to_string();
+    let too_long = sandbox.run(&["trends", "--from", "2001-01-01", "--as-of", &today]);
+    insta::assert_snapshot!(too_long, @"");
+    let months = ["trends", "--from", "2001-01-01", "--as-of", &today, "--granularity", "monthly", "--quiet"];
+    assert!(
+        (total(&sandbox.json(&months))
+            - total(&sandbox.json(&["trends", "--as-of", &today, "--days", "60", "--quiet"]))
+            - 10.0)
+            .abs()
+            < 0.01
+    );
+    let scores = sandbox.json(&["anomalies", "--scores", "--from", "2001-01-01", "--as-of", &today, "--quiet"]);
+    let count = scores["scores"].as_array().expect("scores").len();
+    assert!(count < 1_000, "{count} days are judged");
+    let backtest = sandbox.json(&["backtest", "--as-of", &today, "--days", "4000000000", "--quiet"]);
+    assert_eq!(backtest["series"], 2);
+    sandbox.ok(&[
+        "compare",
+        "--before",
+        "2001-03-01..2001-03-02",
+        "--after",
+        "2026-02-01..2026-02-20",
+        "--as-of",
+        &today,
+    ]);
+    sandbox.ok(&["explain", "--filter", "service=Logs", "--as-of", &today]);
+}
+
+#[test]
+fn a_source_is_chosen_for_each_of_many_payers() {
+    let sandbox = Sandbox::new();
+    let bill = |payers: std::ops::Range<u64>, days: &dyn Fn(u64) -> u64| {
+        let mut text = String::from("date,cost,account,payer_account_id\n");
+        for payer in payers {
+            (0..days(payer)).for_each(|index| text += &format!("{},{},{payer},p{payer}\n", day(index), payer + 1));
+        }
+        text
+    };
+    // One source lacks days of half of its payers, which another one has.
+    sandbox.write("a.csv", bill(0..60, &|payer| if payer < 30 { 20 } else { 31 }));
+    sandbox.write("b.csv", bill(0..30, &|_| 31));
+    sandbox.ok(&["ingest", "a.csv", "--data-source", "a", "--quiet"]);
+    sandbox.ok(&["ingest", "b.csv", "--data-source", "b", "--quiet"]);
+    let arguments = ["trends", "--from", "2026-01-01", "--to", "2026-01-31", "--as-of", "2026-03-01", "--quiet"];
+    let answer = sandbox.json(&arguments);
+    let expected: u64 = (0..60).map(|payer| (payer + 1) * 31).sum();
+    assert!((total(&answer) - expected as f64).abs() < 0.01, "{answer}");
+    assert_eq!(answer["source"], "a,b");
+    let usage = sandbox.json(&[&arguments[..], &["--group-by", "payer+usage-type"]].concat());
+    assert!((total(&usage) - expected as f64).abs() < 0.01, "the same of line items: {usage}");
+}
