@@ -57,9 +57,7 @@ const KNOWN: [Known; 9] = [
         maps: &[],
     },
     Known {
-        is: |names| {
-            names.last().is_some_and(|last| last.starts_with("totalcost")) && names.len() > 1 && !has(names, "date")
-        },
+        is: |names| names.len() > 1 && has(names, "totalcosts") && !has(names, "date") && !has(names, "day"),
         what: "the CSV download of Cost Explorer",
         why: "it is a table of one column for each group, with rows of totals",
         instead: "`aws-cost-anomalies ingest --source cost-explorer` asks for the same figures, $0.01 a request",

@@ -207,7 +207,7 @@ fn an_azure_export_is_read_by_the_mapping_that_is_shown() {
 fn the_scenarios_of_focus_are_read_as_a_spreadsheet_saves_them() {
     let Some(folder) = shared("focus_spec_scenarios") else { return };
     let mut read = 0;
-    for entry in glob_of(&folder) {
+    for entry in files_below(&folder) {
         let text = std::fs::read_to_string(&entry).expect("a scenario");
         let saved = text
             .replace("2023-01-01T", "1/1/23 ")
@@ -229,8 +229,8 @@ fn the_scenarios_of_focus_are_read_as_a_spreadsheet_saves_them() {
     assert!(read >= 10, "the scenarios were not found");
 }
 
-/// Two scenarios are enough of each folder but all are small.
-fn glob_of(folder: &str) -> Vec<String> {
+/// The files in the folders of `folder`.
+fn files_below(folder: &str) -> Vec<String> {
     let mut files = Vec::new();
     for kind in std::fs::read_dir(folder).expect("a folder").flatten().filter(|entry| entry.path().is_dir()) {
         for file in std::fs::read_dir(kind.path()).expect("a folder").flatten() {

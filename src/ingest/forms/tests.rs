@@ -79,7 +79,7 @@ fn dates_are_read_as_people_write_them() {
     let beyond = |row: u32, value: &str| {
         format!("row {row}, column `date`: `{value}` is before 2000-01-01 or more than two years after 2026-11-25")
     };
-    let cases: [(&[&str], String); 38] = [
+    let cases: [(&[&str], String); 37] = [
         (&["2026-10-01", "2026-10-02T23:59:59Z"], "2026-10-01, 2026-10-02".into()),
         (&["2026-10-01T23:00:00-07:00", "2026-10-01 01:00:00+02"], "2026-10-02, 2026-09-30".into()),
         (&["2026-10-01T00:00:00,5z", "2026-10-02 00:00:00 UTC"], "2026-10-01, 2026-10-02".into()),
@@ -115,7 +115,6 @@ fn dates_are_read_as_people_write_them() {
         (&["2026-10-01 (BC)"], no_date(2, "2026-10-01 (BC)")),
         (&["infinity"], no_date(2, "infinity")),
         (&["epoch"], no_date(2, "epoch")),
-        (&["2026-10-01 00:00:00 Europe/Berlin"], no_date(2, "2026-10-01 00:00:00 Europe/Berlin")),
         (&["2026-10-01", "0001-05-26"], beyond(3, "0001-05-26")),
         (&["1999-12-31"], beyond(2, "1999-12-31")),
         (&["2000-01-01"], "2000-01-01".into()),
