@@ -307,7 +307,7 @@ fn two_currencies_in_one_sum() {
     insta::assert_snapshot!(sandbox.run(&["trends", "--quiet"]), @"
     --- stderr
     error: the costs are in EUR and USD and are not added
-    hint: choose one: `--filter currency=EUR`
+    hint: choose one: `--filter currency=EUR` or `--filter currency=USD`
     --- exit code 1
     ");
     let euros = sandbox.json(&["trends", "--filter", "currency=EUR", "--days", "1"]);
