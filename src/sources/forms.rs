@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{cut, one_line},
+    inert::one_line,
+    model::cut,
 };
 
 /// Answers a query over files, all values as text.
