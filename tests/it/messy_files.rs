@@ -440,6 +440,6 @@ fn very_many_columns_are_read_in_no_time_or_refused() {
         let run = sandbox.run(&["ingest", name, "--quiet"]);
         assert!(run.stderr.contains("it has 20002 columns, more than any bill"), "{run}");
     }
-    assert!(started.elapsed() < Duration::from_secs(40), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(120), "{:?}", started.elapsed());
     assert!(Path::new(&sandbox.path("data/costs.duckdb")).exists());
 }
