@@ -488,7 +488,7 @@ mod tests {
             let (section, key) = entry.key.rsplit_once('.').expect("every number is in a section");
             for wrong in [".nan", ".inf", "-.inf", "-1", "1e300", "\"1\"", "many", "[]", "~"] {
                 // Without a limit a score or a floor is only useless.
-                if wrong == "1e300" && section == "anomaly" || wrong == "1e300" && key == "growth_factor" {
+                if wrong == "1e300" && (section == "anomaly" || key == "growth_factor") {
                     continue;
                 }
                 let error = with_file(&format!("{section}: {{ {key}: {wrong} }}")).expect_err(wrong).to_string();

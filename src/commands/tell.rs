@@ -143,7 +143,7 @@ fn without_absent(
         *counts.entry(message.channel).or_default() += 1;
     }
     summary.waiting.extend(counts.into_iter().map(|(channel, messages)| {
-        let error = format!("{NO_CHANNEL}; `notify drop {channel}` gives them up");
+        let error = format!("{NO_CHANNEL}; `notify drop {channel}` gives up what waits");
         Waiting { channel, messages, error, not_before: None }
     }));
     Ok(known)

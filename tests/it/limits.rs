@@ -378,6 +378,7 @@ fn what_nobody_read_was_not_told() {
 #[cfg(target_os = "linux")]
 fn a_daemon_whose_output_is_full_says_so_once_and_goes_on() {
     let sandbox = with_news();
+    sandbox.write("config.yaml", "notify: { stale_days: 0 }\n");
     let full = fs::File::options().write(true).open("/dev/full").expect("a device");
     let arguments =
         ["watch", "a.csv", "--every", "1s", "--jitter", "0s", "--health-file", "health", "--report-after", "99"];
