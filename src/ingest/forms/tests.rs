@@ -28,7 +28,7 @@ impl Desk {
             path: folder.path().join("costs.duckdb"),
             cache_dir: PathBuf::new(),
             cache_limit_gb: 1.0,
-            memory_limit: "1GB".into(),
+            memory_limit: "1GB".parse().expect("a size"),
             threads: 1,
         };
         let store = Store::open(&settings).expect("a database");
