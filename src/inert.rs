@@ -58,7 +58,8 @@ pub fn shell(word: &str) -> String {
 pub fn csv(cell: &str) -> String {
     let cell = one_line(cell);
     let is_formula = cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
-    if is_formula && cell.parse::<f64>().is_err() { format!("'{cell}") } else { cell.into_owned() }
+    // A lone dash stands for nothing.
+    if is_formula && cell != "-" && cell.parse::<f64>().is_err() { format!("'{cell}") } else { cell.into_owned() }
 }
 
 /// Text of HTML, in an element or in a quoted attribute.

@@ -468,6 +468,7 @@ pub fn grouped(digits: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inert;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap_or_else(|_| panic!("{text} is no date"))
@@ -504,7 +505,8 @@ mod tests {
             "2026-11-20\0",
         ] {
             let error = wrong.parse::<Day>().expect_err(wrong).to_string();
-            assert!(error.contains(&format!("`{wrong}` is not a day")) && error.contains("2199-12-31"), "{error}");
+            let shown = inert::one_line(wrong);
+            assert!(error.contains(&format!("`{shown}` is not a day")) && error.contains("2199-12-31"), "{error}");
         }
         assert_eq!(Day::of_month("2026-02").expect("a month").date(), day("2026-02-01"));
         for wrong in ["1999-12", "2200-01", "2026-13", "2026", "2026-02-01", "+99999-01"] {

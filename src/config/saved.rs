@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn what_is_written_another_way_is_left_to_its_owner() {
         for text in ["mappings: { old: { columns: { date: d } } }\n", "{ aws_profile: x }\n", "\"mappings\": {}\n"] {
-            let error = with_mapping(text, "acme", &mapping()).expect_err("not edited").to_string();
+            let error = with_mapping(text, "acme", &mapping()).expect_err("not edited").hints().concat();
             assert!(error.contains("put these lines into it yourself:\nmappings:\n  acme:"), "{error}");
         }
         let taken = "mappings:\n  acme:\n    columns: { date: d, cost: c }\n";

@@ -133,7 +133,7 @@ fn relation(unit: &Unit, mode: Mode, former: &FormerLoad) -> Result<Fate> {
     if same && overlap.only_right == 0 && overlap.left_has_lines_of_right() {
         return Ok(Fate::Replaced);
     }
-    if !same && (mode == Mode::Add || former.stood_beside) {
+    if !same && (mode == Mode::Add || former.stood_beside || former.other_provider) {
         return Ok(Fate::Stays);
     }
     let month = former.billing_period.format("%Y-%m");

@@ -30,6 +30,8 @@ pub struct FormerLoad {
     pub same_file: bool,
     /// Whether it stands beside a former version of the new load's files.
     pub stood_beside: bool,
+    /// Whether no provider is in both: an id may be a payer's of several clouds.
+    pub other_provider: bool,
     pub overlap: Overlap,
     /// Days and accounts that the new load has and it lacks.
     pub brings: Surplus,
@@ -152,14 +154,17 @@ impl Store {
         let files = files.collect::<Vec<_>>().join(", ");
         let sql = format!(
             "WITH mine AS (FROM (VALUES {files}) f(key, etag)), \
-             logged AS (SELECT l.*, key IN ({mine}) AS same_file, (key, etag) IN (SELECT (key, etag) FROM mine) AS unchanged \
+             logged AS (SELECT l.*, key IN ({mine}) AS same_file, (key, etag) IN (SELECT (key, etag) FROM mine) AS unchanged, \
+             ({SCOPE}, provider) IN (SELECT ({SCOPE}, provider) FROM loaded) AS same_provider \
              FROM ingestion_log l WHERE ({SCOPE}) IN (SELECT ({SCOPE}) FROM loaded) AND data_source = {source}), \
              loads AS (SELECT ingestion_id, payer_account_id, billing_period, list_sort(list(DISTINCT key)) AS keys, \
              COALESCE(max(export), '') AS export, sum(unblended_cost) AS cost, max(currency) AS currency, bool_or(same_file) AS same_file, \
-             bool_and(unchanged OR rows = 0) AND bool_or(unchanged) AS unchanged FROM logged GROUP BY ALL) \
+             bool_and(unchanged OR rows = 0) AND bool_or(unchanged) AS unchanged, NOT bool_or(same_provider) AS other_provider \
+             FROM logged GROUP BY ALL) \
              SELECT ingestion_id, payer_account_id, billing_period, CAST(to_json(keys) AS VARCHAR), export, cost, currency, same_file, \
              unchanged OR ({export} <> '' AND export = {export}), \
-             NOT same_file AND bool_or(same_file) OVER (PARTITION BY payer_account_id, billing_period) FROM loads ORDER BY ALL",
+             NOT same_file AND bool_or(same_file) OVER (PARTITION BY payer_account_id, billing_period), other_provider \
+             FROM loads ORDER BY ALL",
             source = quoted(load.data_source),
             export = quoted(load.export),
         );
@@ -178,6 +183,7 @@ impl Store {
                     currency: row.get(6)?,
                     same_file: row.get(7)?,
                     stood_beside: row.get(9)?,
+                    other_provider: row.get(10)?,
                     overlap: Overlap::default(),
                     brings: Surplus::default(),
                     lacks: Surplus::default(),

@@ -320,7 +320,7 @@ impl Store {
             }
             Ok(all)
         };
-        read().map_err(|e| self.error("cannot read the file", &e))
+        read().map_err(|e| self.reading_error("cannot read the file", &e))
     }
 
     /// Refuses days beyond belief, which would be in every answer's time frame.

@@ -588,7 +588,7 @@ fn days_of_other_sources_stay() {
         before,
     );
     let trends = sandbox.ok(&["trends", "--as-of", "2026-03-15", "--days", "7"]);
-    assert!(trends.stderr.contains("also in the database: cost-explorer"), "{trends}");
+    assert!(trends.stderr.contains("added up: AWS from cost-explorer, AWS from cur2"), "other payers' bills: {trends}");
 }
 
 #[test]

@@ -133,12 +133,14 @@ fn what_vanished_from_a_file_or_a_folder_vanishes_from_the_database() {
     let sandbox = Sandbox::new();
     sandbox.write("bills/a.csv", format!("{HEADER}2026-01-01,200,x,y\n"));
     sandbox.write("bills/b.csv", format!("{HEADER}2026-03-01,7,x,y\n"));
-    sandbox.write("bills/c.csv", format!("{HEADER}2026-03-01,9,x,y\n"));
+    sandbox.write("bills/c.csv", format!("{HEADER}2026-03-01,9,x,z\n"));
     let ingest = || sandbox.ok(&["ingest", "bills", "--data-source", "vendor"]);
     ingest();
-    // A date was wrong: the month that it named is empty now.
+    // A date was wrong: the month that it named is empty now, which the next month's bill under that name looks like, too.
     sandbox.write("bills/a.csv", format!("{HEADER}2026-02-01,200,x,y\n"));
-    ingest();
+    let run = ingest();
+    assert!(run.stdout.contains("2026-01: 1 rows of a former `[DIR]/bills/a.csv` stay"), "{run}");
+    sandbox.ok(&["ingest", "bills", "--data-source", "vendor", "--full-refresh"]);
     assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM daily_cost_summary"), 216.0);
     std::fs::remove_file(sandbox.path("bills/c.csv")).expect("remove");
     ingest();
@@ -162,9 +164,13 @@ fn files_of_one_period_are_loaded_together() {
 #[test]
 fn payers_and_providers_do_not_replace_each_other() {
     let sandbox = Sandbox::new();
-    let header = "ChargePeriodStart,BilledCost,EffectiveCost,ChargeCategory,BillingAccountId,ProviderName\n";
+    let header =
+        "ChargePeriodStart,BilledCost,EffectiveCost,ChargeCategory,BillingAccountId,ProviderName,ServiceName\n";
     for (name, payer, provider) in [("a", "1", "AWS"), ("b", "2", "AWS"), ("c", "1", "Oracle")] {
-        sandbox.write(&format!("{name}.csv"), format!("{header}2026-03-01,1,1,Usage,{payer},{provider}\n"));
+        sandbox.write(
+            &format!("{name}.csv"),
+            format!("{header}2026-03-01,1,1,Usage,{payer},{provider},{provider} Compute\n"),
+        );
         sandbox.ok(&["ingest", &format!("{name}.csv")]);
     }
     assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 3.0);

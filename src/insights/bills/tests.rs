@@ -97,7 +97,7 @@ fn other_payers_clouds_and_vendors_are_bills_of_their_own() {
         .and("datadog", "datadog", "datadog", YEAR, &[("datadog", 9.0)])
         .and("snowflake", "snowflake", "snowflake", YEAR, &[("snowflake", 9.0)]);
     let expected =
-        ["1: 10 cur2, 11 cur2, 12 cur2", "7: 10 cur2, 11 cur2, 12 cur2", "datadog: 10 datadog, 11 datadog, 12 datadog"];
+        ["1: 10 cur2, 11 cur2, 12 cur2", "7: 10 cur2, 11 cur2, 12 cur2", "EA-1: 10 focus, 11 focus, 12 focus"];
     assert_eq!(made.read("2026-12-31")[..3], expected);
     assert_eq!(made.read("2026-12-31").len(), 5);
 }
