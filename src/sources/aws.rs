@@ -261,7 +261,7 @@ impl Whom<'_> {
         if self.profile.is_empty() {
             "aws sso login".into()
         } else {
-            format!("aws sso login --profile {}", inert::shell(&self.profile))
+            format!("aws sso login --profile {}", inert::shell(self.profile))
         }
     }
 

@@ -94,13 +94,16 @@ pub fn refuse_lookalikes(
     Err(if is_currency { error.hint("or say the currency of all amounts: `--map currency:=USD`") } else { error })
 }
 
+/// Pairs of a field and the column that may be it.
+type Suggested<'a> = Vec<(&'a str, String)>;
+
 /// The column that may be each of the fields `lacking`, and those fields that must be there and look like none.
 fn suggestions<'a>(
     columns: &Columns,
     fields: &BTreeMap<&str, String>,
     lacking: &[&'a str],
     about: About,
-) -> Result<(Vec<(&'a str, String)>, Vec<&'a str>)> {
+) -> Result<(Suggested<'a>, Vec<&'a str>)> {
     let free: Vec<(usize, &Column)> =
         columns.iter().enumerate().filter(|(_, column)| !fields.contains_key(column.physical.as_str())).collect();
     let rows = (about.ask)(&format!("SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {} LIMIT {SAMPLE}", about.from))?;
