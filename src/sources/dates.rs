@@ -92,28 +92,33 @@ pub fn has_short_year(value: &str) -> String {
 /// The instant of ISO text in SQL as TIMESTAMP in UTC; NULL for all else. Stricter than a cast of DuckDB, which takes
 /// `1/5/26` for a day of the year 1.
 pub fn instant(iso: &str) -> String {
-    format!(
-        "CASE WHEN regexp_full_match({iso}, \
-         '\\d{{4}}-\\d{{1,2}}-\\d{{1,2}}(?:[T ]\\d{{1,2}}:\\d\\d(?::\\d\\d(?:\\.\\d+)?)?(?: ?[-+]\\d\\d(?::?\\d\\d)?|Z)?|Z)?') \
-         THEN CAST(TRY_CAST({iso} AS TIMESTAMPTZ) AS TIMESTAMP) END"
+    once(
+        iso,
+        "i",
+        r"CASE WHEN regexp_full_match(i, '\d{4}-\d{1,2}-\d{1,2}(?:[T ]\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?: ?[-+]\d\d(?::?\d\d)?|Z)?|Z)?') THEN CAST(TRY_CAST(i AS TIMESTAMPTZ) AS TIMESTAMP) END",
     )
+}
+
+/// SQL of `of`, in which `name` stands for `value`. Written out, a value that is made in steps would be there a hundred times, and
+/// DuckDB would take seconds to plan a look at one row.
+fn once(value: &str, name: &str, of: &str) -> String {
+    format!("list_transform([{value}], lambda {name}: {of})[1]")
 }
 
 /// Whether an instant in SQL is within the days that a bill may have. A year of two digits is one of the last ten.
 pub fn in_range(instant: &str, short_year: &str, today: NaiveDate) -> String {
     let last = last_day(today);
     let end = last.checked_add_days(Days::new(1)).unwrap_or(last);
-    format!(
-        "({instant} >= TIMESTAMP '{FIRST_DAY}' AND {instant} < TIMESTAMP '{end}' \
-         AND (NOT ({short_year}) OR year({instant}) >= {}))",
+    let within = format!(
+        "(d >= TIMESTAMP '{FIRST_DAY}' AND d < TIMESTAMP '{end}' AND (NOT ({short_year}) OR year(d) >= {}))",
         today.year() - 10
-    )
+    );
+    once(instant, "d", &within)
 }
 
 /// `15-Oct-2026`, `Oct 15, 2026` and `2026-Oct-15` with the number of the month; a year of two digits is the last part.
 fn month_names(text: &str) -> String {
-    let number =
-        format!("CAST((instr('{MONTHS}', lower(regexp_extract({text}, '(?i){MONTH}', 1))) + 2) // 3 AS VARCHAR)");
+    let number = format!("CAST((instr('{MONTHS}', lower(regexp_extract(m, '(?i){MONTH}', 1))) + 2) // 3 AS VARCHAR)");
     let forms = [
         (format!(r"(?i)^{WEEKDAY}(\d{{1,2}})(?:st|nd|rd|th)?[- ./]*{MONTH}[- ./,]*(\d{{4}})(\D.*)?$"), [3, 1, 4], ""),
         (format!(r"(?i)^{WEEKDAY}(\d{{1,2}})(?:st|nd|rd|th)?[- ./]*{MONTH}[- ./,]*(\d\d)(\D.*)?$"), [3, 1, 4], "20"),
@@ -122,19 +127,20 @@ fn month_names(text: &str) -> String {
     ];
     let whens = forms.map(|(pattern, [year, day, rest], century)| {
         format!(
-            "WHEN regexp_matches({text}, '{pattern}') THEN regexp_replace({text}, '{pattern}', \
+            "WHEN regexp_matches(m, '{pattern}') THEN regexp_replace(m, '{pattern}', \
              '{century}\\{year}-' || {number} || '-\\{day}\\{rest}')"
         )
     });
-    format!("CASE {} ELSE {text} END", whens.join(" "))
+    once(text, "m", &format!("CASE {} ELSE m END", whens.join(" ")))
 }
 
 /// `9:05 PM` as `21:05:00`.
 fn of_half_days(text: &str) -> String {
-    let marked = format!(r"regexp_replace({text}, '(?i)(\d) *([ap])\.?m\.?$', '\1 \2M')");
-    format!(
-        "CASE WHEN regexp_matches({text}, '(?i)\\d *[ap]\\.?m\\.?$') THEN COALESCE(strftime(try_strptime(upper({marked}), \
+    let marked = r"regexp_replace(h, '(?i)(\d) *([ap])\.?m\.?$', '\1 \2M')";
+    let half_days = format!(
+        "CASE WHEN regexp_matches(h, '(?i)\\d *[ap]\\.?m\\.?$') THEN COALESCE(strftime(try_strptime(upper({marked}), \
          ['%Y-%m-%d %I:%M:%S %p', '%Y-%m-%d %I:%M:%S.%f %p', '%Y-%m-%d %I:%M %p', '%Y-%m-%d %I %p']), \
-         '%Y-%m-%d %H:%M:%S'), {text}) ELSE {text} END"
-    )
+         '%Y-%m-%d %H:%M:%S'), h) ELSE h END"
+    );
+    once(text, "h", &half_days)
 }

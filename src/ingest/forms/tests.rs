@@ -122,7 +122,7 @@ fn dates_are_read_as_people_write_them() {
         (&["2028-11-26"], beyond(2, "2028-11-26")),
     ];
     for (dates, expected) in cases {
-        let rows: Vec<String> = dates.iter().map(|date| format!("{date},1")).collect();
+        let rows: Vec<String> = dates.iter().map(|date| format!("\"{}\",1", date.trim_matches('"'))).collect();
         assert_eq!(desk.read(&csv_of("date,cost", &rows), &Mapping::default(), &["usage_date"]), expected, "{dates:?}");
     }
 }
