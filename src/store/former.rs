@@ -157,7 +157,7 @@ impl Store {
              logged AS (SELECT l.*, key IN ({mine}) AS same_file, (key, etag) IN (SELECT (key, etag) FROM mine) AS unchanged, \
              ({SCOPE}, provider) IN (SELECT ({SCOPE}, provider) FROM loaded) AS same_provider \
              FROM ingestion_log l WHERE ({SCOPE}) IN (SELECT ({SCOPE}) FROM loaded) AND data_source = {source}), \
-             loads AS (SELECT ingestion_id, payer_account_id, billing_period, list_sort(list(DISTINCT key)) AS keys, \
+             loads AS (SELECT ingestion_id, payer_account_id, billing_period, COALESCE(list_sort(list(DISTINCT key) FILTER (rows > 0)), list(DISTINCT key)) AS keys, \
              COALESCE(max(export), '') AS export, sum(unblended_cost) AS cost, max(currency) AS currency, bool_or(same_file) AS same_file, \
              bool_and(unchanged OR rows = 0) AND bool_or(unchanged) AS unchanged, NOT bool_or(same_provider) AS other_provider \
              FROM logged GROUP BY ALL) \

@@ -62,16 +62,16 @@ fn a_restated_period_replaces_the_former_one_whatever_its_file_is_called() {
     sandbox.write("second.csv", format!("{HEADER}2026-03-01,7,x,y\n2026-03-02,1,x,y\n"));
     insta::assert_snapshot!(ingest("second.csv"), @"
     period   format  provider  payer   files  rows  days               unblended  amortized  net amortized  credits in it
-    2026-03  csv     vendor    vendor      1     1  2026-03-01..03-01      $7.00      $7.00          $7.00          $0.00
+    2026-03  csv     vendor    vendor      1     2  2026-03-01..03-02      $8.00      $8.00          $8.00          $0.00
 
-    1 row ingested
+    2 rows ingested
     no currency: amounts are taken as USD
     no region: every region is `global`
     no resource: no breakdown by resource
     no usage_type: no breakdown by usage type
-    replaced what came from `[DIR]/first.csv` (2 rows); files that belong together are ingested in one command
+    replaced what came from `[DIR]/first.csv` (2 rows), an earlier version
     --- stderr
-    ingested `second.csv`: 1 rows
+    ingested `second.csv`: 2 rows
     --- exit code 0
     ");
     assert_eq!(sandbox.number("SELECT sum(unblended_cost) FROM cost_line_items"), 13.0, "February stays, March is new");

@@ -43,13 +43,27 @@ fn the_same_bill_under_two_names_counts_once() {
     let bill = days(6, 1..=30, 10.0, "1");
     write(&sandbox, "bills/bill.csv", &bill);
     write(&sandbox, "bills/bill (1).csv", &bill);
-    insta::assert_snapshot!(ingest(&sandbox, &["bills", "--format", "markdown"]), @"");
+    insta::assert_snapshot!(ingest(&sandbox, &["bills", "--format", "markdown"]), @"
+    | period | format | provider | payer | files | rows | days | unblended | blended | amortized | net unblended | net amortized | list | credits in it |
+    | --- | --- | --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | 2026-06 | csv | vendor | vendor | 1 | 30 | 2026-06-01..06-30 | $300.00 | - | $300.00 | $300.00 | $300.00 | - | $0.00 |
+
+    30 rows ingested
+    no currency: amounts are taken as USD
+    no region: every region is `global`
+    no usage_type: no breakdown by usage type
+    counted once: `[DIR]/bills/bill (1).csv` has the same lines as `[DIR]/bills/bill.csv` (2026-06, 30 rows left out)
+    --- exit code 0
+    ");
     assert_eq!(total(&sandbox), 300.0);
     let again = ingest(&sandbox, &["bills"]);
     assert!(again.stdout.starts_with("unchanged:"), "{again}");
     // Ingested later under a third name it is there already.
     write(&sandbox, "copy.csv", &bill);
-    insta::assert_snapshot!(ingest(&sandbox, &["copy.csv"]), @"");
+    insta::assert_snapshot!(ingest(&sandbox, &["copy.csv"]), @"
+    counted once: `[DIR]/copy.csv` has the same lines as `[DIR]/bills/bill.csv` (2026-06, 30 rows left out)
+    --- exit code 0
+    ");
     assert_eq!(total(&sandbox), 300.0);
 }
 
@@ -93,7 +107,15 @@ fn parts_of_a_month_one_by_one_are_not_versions_of_it() {
     write(&sandbox, "part2.csv", &days(5, 11..=20, 20.0, "1"));
     write(&sandbox, "part3.csv", &days(5, 21..=31, 30.0, "1"));
     assert_eq!(ingest(&sandbox, &["part1.csv"]).code, 0);
-    insta::assert_snapshot!(ingest(&sandbox, &["part2.csv"]), @"");
+    insta::assert_snapshot!(ingest(&sandbox, &["part2.csv"]), @"
+    --- stderr
+    error: cannot ingest `part2.csv`
+      caused by: it is a part of 2026-05, no new version of it: it brings 2026-05-11..05-20, and lacks 2026-05-01..05-10 that came from `[DIR]/part1.csv`
+      caused by: replacing that ($100.00) would lose money
+    hint: take them together: `aws-cost-anomalies ingest [DIR]/part1.csv part2.csv`
+    hint: or count it beside what is stored: `--add`; `--full-refresh` replaces what is stored
+    --- exit code 1
+    ");
     assert_eq!(total(&sandbox), 100.0);
     assert_eq!(ingest(&sandbox, &["part2.csv", "--add"]).code, 0);
     assert_eq!(ingest(&sandbox, &["part3.csv", "--add"]).code, 0);
@@ -145,7 +167,18 @@ fn the_next_month_under_the_same_file_name_leaves_the_month_before() {
     write(&sandbox, "report.csv", &days(5, 1..=31, 10.0, "1"));
     assert_eq!(ingest(&sandbox, &["report.csv"]).code, 0);
     write(&sandbox, "report.csv", &days(6, 1..=28, 10.0, "1"));
-    insta::assert_snapshot!(ingest(&sandbox, &["report.csv"]), @"");
+    insta::assert_snapshot!(ingest(&sandbox, &["report.csv"]), @"
+    period   format  provider  payer   files  rows  days               unblended  amortized  net amortized  credits in it
+    2026-06  csv     vendor    vendor      1    28  2026-06-01..06-28    $280.00    $280.00        $280.00          $0.00
+
+    28 rows ingested
+    no currency: amounts are taken as USD
+    no region: every region is `global`
+    no usage_type: no breakdown by usage type
+    2026-05: 31 rows of a former `[DIR]/report.csv` stay, though the file does not have that month any more;
+      `--full-refresh` removes them
+    --- exit code 0
+    ");
     assert_eq!(total(&sandbox), 590.0);
     // The next week of the same month under that name is a part, not a version.
     write(&sandbox, "report.csv", &days(6, 29..=30, 10.0, "1"));
@@ -167,7 +200,14 @@ fn a_restated_month_under_the_same_name_replaces_it_and_a_shrunk_one_does_not() 
     assert_eq!(ingest(&sandbox, &["report.csv"]).code, 0);
     assert_eq!(total(&sandbox), 341.0);
     write(&sandbox, "report.csv", &days(5, 1..=4, 11.0, "1"));
-    insta::assert_snapshot!(ingest(&sandbox, &["report.csv"]), @"");
+    insta::assert_snapshot!(ingest(&sandbox, &["report.csv"]), @"
+    --- stderr
+    error: cannot ingest `report.csv`
+      caused by: it lacks 2026-05-05..05-31 that `[DIR]/report.csv` brought of 2026-05
+      caused by: replacing that ($341.00) would lose money, keeping both would count the rest twice
+    hint: ingest the whole month; `--full-refresh` replaces what is stored by this file all the same
+    --- exit code 1
+    ");
     assert_eq!(total(&sandbox), 341.0);
 }
 
@@ -191,7 +231,15 @@ fn versions_of_the_same_days_at_other_costs_are_for_the_user_to_choose() {
     let sandbox = Sandbox::new();
     write(&sandbox, "bills/v1.csv", &days(5, 1..=31, 10.0, "1"));
     write(&sandbox, "bills/v2.csv", &days(5, 1..=31, 11.0, "1"));
-    insta::assert_snapshot!(ingest(&sandbox, &["bills"]), @"");
+    insta::assert_snapshot!(ingest(&sandbox, &["bills"]), @"
+    --- stderr
+    error: cannot ingest `bills/v1.csv` and 1 more of the same period
+      caused by: `[DIR]/bills/v1.csv` and `[DIR]/bills/v2.csv` hold the same lines of 2026-05
+      caused by: counting both would count money twice, and nothing says which is the newer: they have the same days, and other costs or lines
+    hint: name only the newer one, or cut the days out of one that the other has
+    hint: if they are different money all the same (say, of two vendors), `--add` counts both
+    --- exit code 1
+    ");
     assert_eq!(ingest(&sandbox, &["bills", "--add"]).code, 0);
     assert_eq!(total(&sandbox), 651.0, "the user says that they are different money");
 }
@@ -317,7 +365,13 @@ fn a_manifest_beside_the_unpacked_file_says_which_to_name() {
         "reportKeys": [format!("{folder}/report-1.csv.gz")],
     });
     sandbox.write(&format!("{folder}/report-Manifest.json"), manifest.to_string());
-    insta::assert_snapshot!(sandbox.run(&["ingest", "report"]), @"");
+    insta::assert_snapshot!(sandbox.run(&["ingest", "report"]), @"
+    --- stderr
+    error: a file that a manifest names is missing: `report/20260501-20260601/report-1.csv.gz`
+      caused by: named by `report/20260501-20260601/report-Manifest.json`
+    hint: ingest the csv by name: `aws-cost-anomalies ingest report/20260501-20260601/report-1.csv`
+    --- exit code 1
+    ");
 }
 
 /// Lines of a month whose resource is their own.
