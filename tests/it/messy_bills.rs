@@ -380,7 +380,7 @@ fn lines() -> impl Strategy<Value = Vec<(u32, u8, i64)>> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 8, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 5, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn however_a_month_is_cut_and_repeated_its_sum_is_the_same(lines in lines(), cuts in prop::collection::vec(0usize..4, 40), repeated in 0usize..4) {

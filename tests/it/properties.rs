@@ -37,7 +37,7 @@ fn csv(lines: &[Line]) -> String {
 const ALL: &str = "usage,purchase,tax,credit,adjustment";
 
 proptest! {
-    #![proptest_config(Config { cases: 12, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 8, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn money_is_conserved_from_the_file_to_every_grouping(lines in lines()) {

@@ -202,7 +202,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 10, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 6, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn whatever_is_ingested_in_whatever_order_the_three_tables_agree(steps in prop::collection::vec(step(), 1..7)) {
