@@ -241,7 +241,7 @@ impl Store {
             loaded.left_out += self.insert(id, load.data_source, file)?;
         }
         self.aggregate(id)?;
-        if self.clean_texts(id)? {
+        if self.clean_names(id)? {
             self.aggregate(id)?;
         }
         self.check_days(load.days)?;
