@@ -47,14 +47,14 @@ fn text(outcome: &Outcome, page: Page) -> String {
         ));
     }
     for former in &outcome.kept {
-        text += &page.prose(&format!(
-            "{}: {} rows of a former `{}` stay, though the file does not have that month any more; `--full-refresh` removes them\n",
+        text += &page.line(&format!(
+            "{}: {} rows of a former `{}` stay, though the file does not have that month any more; `--full-refresh` removes them",
             former.billing_period.format("%Y-%m"),
             count(former.rows),
-            inert::one_line(&former.key)
+            former.key
         ));
     }
-    text += &page.prose(&counted_once(outcome));
+    counted_once(outcome).iter().for_each(|line| text += &page.line(line));
     for path in &outcome.without_rows {
         text += &page.line(&format!("no rows below the header: {path}"));
     }
@@ -297,7 +297,7 @@ fn notes(outcome: &Outcome) -> String {
 }
 
 /// What is not counted, because it is counted already: a line for each pair of files, whatever the months.
-fn counted_once(outcome: &Outcome) -> String {
+fn counted_once(outcome: &Outcome) -> Vec<String> {
     let mut pairs: BTreeMap<(&str, &str, Repeated), (BTreeSet<NaiveDate>, u64)> = BTreeMap::new();
     for once in &outcome.counted_once {
         let (months, rows) = pairs.entry((&once.key, &once.counted_in, once.what)).or_default();
@@ -316,8 +316,7 @@ fn counted_once(outcome: &Outcome) -> String {
             Repeated::Contained => "has no line that is not in",
             Repeated::Earlier => "is an earlier version of",
         };
-        let (key, counted_in) = (inert::one_line(key), inert::one_line(counted_in));
-        format!("counted once: `{key}` {what} `{counted_in}` ({months}, {} rows left out)\n", count(rows))
+        format!("counted once: `{key}` {what} `{counted_in}` ({months}, {} rows left out)", count(rows))
     };
     pairs.into_iter().map(line).collect()
 }

@@ -135,6 +135,10 @@ pub fn open_bill(path: &Path, options: Options, unpack_to: &Path, ask: &Ask) -> 
                     Format::Csv
                 }
                 (None, Ok(format)) => format,
+                // Bills that are known by name say themselves what to do.
+                (None, Err(error)) if vendors::refusal(&file.columns, &path.to_string_lossy()).is_some() => {
+                    return Ok(Opened::NotABill(error));
+                }
                 (None, Err(error)) => {
                     let from = file.as_from_item(&[""]);
                     let about = About { path: &path.to_string_lossy(), from: &from, ask };

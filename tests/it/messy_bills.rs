@@ -175,8 +175,7 @@ fn the_next_month_under_the_same_file_name_leaves_the_month_before() {
     no currency: amounts are taken as USD
     no region: every region is `global`
     no usage_type: no breakdown by usage type
-    2026-05: 31 rows of a former `[DIR]/report.csv` stay, though the file does not have that month any more;
-      `--full-refresh` removes them
+    2026-05: 31 rows of a former `[DIR]/report.csv` stay, though the file does not have that month any more; `--full-refresh` removes them
     --- exit code 0
     ");
     assert_eq!(total(&sandbox), 590.0);

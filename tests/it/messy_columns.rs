@@ -94,7 +94,7 @@ fn a_column_that_looks_like_the_currency_is_asked_about() {
     error: cannot ingest `bill.csv`
       caused by: the column `Währung` looks like the currency
       caused by: no column has a known name for it, and amounts would be taken as USD
-    hint: if that is right: `aws-cost-anomalies ingest bill.csv --map currency=Währung`
+    hint: if that is right: `aws-cost-anomalies ingest bill.csv --map 'currency=Währung'`
     hint: or say the currency of all amounts: `--map currency:=USD`
     --- exit code 1
     ");
@@ -112,7 +112,7 @@ fn a_mapping_is_shown_used_saved_and_found_again() {
       caused by: its columns are of no known format: `Nutzungs Datum`, `Betrag`, `Währung`
     hint: known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, and CSV files with the columns `date` and `cost`
     hint: `--format-hint cur1|cur2|focus|csv` takes it for one of them and names the columns that it lacks
-    hint: if it is one: `aws-cost-anomalies ingest bill.csv --map 'date=Nutzungs Datum' --map cost=Betrag --map currency=Währung`
+    hint: if it is one: `aws-cost-anomalies ingest bill.csv --map 'date=Nutzungs Datum' --map cost=Betrag --map 'currency=Währung'`
     --- exit code 1
     ");
     let maps = ["--map", "date=Nutzungs Datum", "--map", "cost=betrag", "--map", "currency=Währung"];
