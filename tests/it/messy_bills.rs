@@ -5,7 +5,10 @@ use std::io::Write;
 
 use proptest::{prelude::*, test_runner::Config};
 
-use crate::harness::{Run, Sandbox, direct};
+use crate::{
+    harness::{Run, Sandbox, direct},
+    replacement::total,
+};
 
 const HEADER: &str = "date,cost,account,service,resource\n";
 
@@ -20,15 +23,6 @@ fn write(sandbox: &Sandbox, name: &str, lines: &str) {
 
 fn ingest(sandbox: &Sandbox, more: &[&str]) -> Run {
     sandbox.run(&[&["ingest", "--data-source", "vendor", "--quiet"], more].concat())
-}
-
-/// The money in line items, which summary and log must agree with.
-fn total(sandbox: &Sandbox) -> f64 {
-    let sum = |table: &str| sandbox.number(&format!("SELECT round(coalesce(sum(unblended_cost), 0), 6) FROM {table}"));
-    let lines = sum("cost_line_items");
-    assert_eq!(sum("daily_cost_summary"), lines, "summary");
-    assert_eq!(sum("ingestion_log"), lines, "log");
-    lines
 }
 
 fn gzip(text: &str) -> Vec<u8> {
