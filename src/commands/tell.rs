@@ -278,24 +278,36 @@ fn freshness(today: NaiveDate, context: &Context, summary: &mut Summary) -> Resu
         };
         let mut digest = Digest::of_program(about, BILLS, today, &title, text);
         digest.id = short_hash(&format!("{} {BILLS} {is_stale} {newest} {today}", channel.name));
-        let notice = Notice {
-            anomaly_id: BILLS.to_owned(),
-            channel: channel.name.clone(),
-            notice: if is_stale { "stale" } else { "fresh" }.to_owned(),
-            subject: BILLS.to_owned(),
-            told_on: today,
-            seen_on: newest,
-            last_date: newest,
-            impact: 0.0,
-            impact_total: 0.0,
-            message_id: digest.id.clone(),
-        };
+        let notice = freshness_notice(BILLS, &channel.name, is_stale, newest, today, &digest.id);
         messages.push(Message { channel: channel.name, digest, notices: vec![notice] });
     }
     if !is_stale {
         messages.extend(freshness_of_bills(today, &frame, context, &known));
     }
     Ok(messages)
+}
+
+/// What is noted when a channel is told that bills stopped coming, or that they come again.
+fn freshness_notice(
+    topic: &str,
+    channel: &str,
+    is_stale: bool,
+    newest: NaiveDate,
+    today: NaiveDate,
+    message_id: &str,
+) -> Notice {
+    Notice {
+        anomaly_id: topic.to_owned(),
+        channel: channel.to_owned(),
+        notice: if is_stale { "stale" } else { "fresh" }.to_owned(),
+        subject: topic.to_owned(),
+        told_on: today,
+        seen_on: newest,
+        last_date: newest,
+        impact: 0.0,
+        impact_total: 0.0,
+        message_id: message_id.to_owned(),
+    }
 }
 
 /// The same of single bills while others come.
@@ -324,18 +336,7 @@ fn freshness_of_bills(today: NaiveDate, frame: &Frame, context: &Context, known:
             };
             let mut digest = Digest::of_program(about, &topic, today, &title, text);
             digest.id = short_hash(&format!("{} {topic} {} {newest} {today}", channel.name, bill.is_stale));
-            let notice = Notice {
-                anomaly_id: topic.clone(),
-                channel: channel.name.clone(),
-                notice: if bill.is_stale { "stale" } else { "fresh" }.to_owned(),
-                subject: topic.clone(),
-                told_on: today,
-                seen_on: newest,
-                last_date: newest,
-                impact: 0.0,
-                impact_total: 0.0,
-                message_id: digest.id.clone(),
-            };
+            let notice = freshness_notice(&topic, &channel.name, bill.is_stale, newest, today, &digest.id);
             messages.push(Message { channel: channel.name, digest, notices: vec![notice] });
         }
     }
