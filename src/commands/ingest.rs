@@ -37,9 +37,9 @@ use crate::{
 
 /// Read bills into the database: from disk, from S3, or from Cost Explorer
 ///
-/// PATH is a file, a folder or a quoted pattern: CUR (parquet, csv, csv.gz, csv.zip), CUR 2.0 and FOCUS
-/// (parquet, csv, csv.gz), or a plain CSV with `date` and `cost`; or s3://bucket/prefix. Folders and buckets as
-/// AWS lays them out are read by their manifests. A billing period is replaced whole, or not at all.
+/// PATH is a file, a folder or a quoted pattern: CUR, CUR 2.0, FOCUS, or a plain table with `date` and `cost`, as
+/// parquet or CSV (also .gz, .zip, .bz2, .zst); or s3://bucket/prefix. Folders and buckets as AWS lays them out are
+/// read by their manifests. A billing period is replaced whole, or not at all.
 ///
 /// Without PATH the exports of the configuration (`s3`) are read: what changed since the last time is fetched.
 /// `--source cost-explorer` needs no export; each request costs $0.01, and `--dry-run` tells how many.

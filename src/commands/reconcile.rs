@@ -23,6 +23,10 @@ pub struct ReconcileArgs {
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
 
+    /// The account that pays [default: all that both have; an invoice is of one]
+    #[arg(long, value_name = "ID")]
+    payer: Option<String>,
+
     /// One metric [default: all that both have]
     #[arg(long, value_enum, value_name = "METRIC")]
     metric: Option<Metric>,
@@ -57,6 +61,7 @@ pub fn run(args: &ReconcileArgs, context: &Context) -> Result<ExitCode> {
     let question = Question {
         month: args.month,
         source: args.source.clone(),
+        payer: args.payer.clone(),
         metric: args.metric,
         invoice: args.invoice,
         tolerance: args.tolerance.abs(),

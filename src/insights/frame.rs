@@ -347,9 +347,10 @@ fn one_bill(bill: &Bill, segments: &[Segment]) -> Vec<String> {
     notes
 }
 
-/// Where the costs of several bills come from: by provider and source, not by payer.
+/// Where the costs of several bills come from: by provider and source; by payer only where one of a provider is read from
+/// another source than the rest.
 fn several(bills: &[Bill], is_read: &dyn Fn(NaiveDate) -> bool) -> Option<String> {
-    let mut kinds: BTreeMap<(String, Vec<&str>), usize> = BTreeMap::new();
+    let mut kinds: BTreeMap<(String, Vec<&str>), Vec<&str>> = BTreeMap::new();
     let (mut used, mut held) = (BTreeSet::new(), BTreeSet::new());
     for bill in bills {
         let mut sources: Vec<&str> =
@@ -358,16 +359,22 @@ fn several(bills: &[Bill], is_read: &dyn Fn(NaiveDate) -> bool) -> Option<String
         used.extend(sources.iter().copied());
         held.extend(bill.held.keys().map(String::as_str));
         if !sources.is_empty() {
-            *kinds.entry((bill.provider(), sources)).or_default() += 1;
+            kinds.entry((bill.provider(), sources)).or_default().push(bill.payer());
         }
     }
     if held.len() < 2 {
         return None;
     }
+    let mut of_provider: BTreeMap<String, usize> = BTreeMap::new();
+    kinds.keys().for_each(|(provider, _)| *of_provider.entry(provider.clone()).or_default() += 1);
     let parts: Vec<String> = kinds
         .into_iter()
-        .map(|((provider, sources), count)| {
-            let payers = if count > 1 { format!(" ({count} payers)") } else { String::new() };
+        .map(|((provider, sources), payers)| {
+            let payers = match &payers[..] {
+                [one] if of_provider[&provider] > 1 && !one.is_empty() => format!(" {one}"),
+                [_] => String::new(),
+                several => format!(" ({} payers)", several.len()),
+            };
             match sources[..] {
                 [only] if only == provider => format!("{provider}{payers}"),
                 _ => format!("{provider}{payers} from {}", sources.join(", then ")),

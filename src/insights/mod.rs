@@ -80,8 +80,9 @@ fn single_currency(store: &Store, selection: &Selection) -> Result<String> {
 /// # Errors
 /// When a positive filter names a value that is not in the data.
 fn check_filters(store: &Store, selection: &Selection) -> Result<()> {
+    let unfiltered = Selection { filters: &[], ..selection.clone() };
     for filter in selection.filters.iter().filter(|filter| !filter.negated) {
-        let values = store.values(selection, &filter.dimension)?;
+        let values = store.values(&unfiltered, &filter.dimension)?;
         let is_name = filter.dimension == Dimension::Account && !store.accounts_named(&filter.value)?.is_empty();
         if values.contains(&filter.value) || is_name {
             continue;

@@ -8,14 +8,17 @@ use serde::Serialize;
 use super::detail_rank;
 use crate::{
     error::{Error, Result},
+    inert,
     model::{ChargeCategory, Granularity, Metric, first_of_month},
     store::{
         Store,
-        queries::{Delivered, MonthColumn, MonthCost},
+        queries::{BillMonth, Delivered, MonthColumn, MonthCost},
     },
 };
 
 const COST_EXPLORER: &str = "cost-explorer";
+/// The one provider that Cost Explorer knows.
+const AWS: &str = "AWS";
 
 /// The service under which Cost Explorer has taxes; CUR has them under the product that is taxed.
 const TAX: &str = "Tax";
@@ -36,6 +39,8 @@ pub struct Question {
     pub month: Option<NaiveDate>,
     /// The more detailed source; without it the most detailed that has the month.
     pub source: Option<String>,
+    /// The account that pays; all without it.
+    pub payer: Option<String>,
     /// One metric; all without it.
     pub metric: Option<Metric>,
     /// The total of the invoice, tax and credits included.
@@ -91,7 +96,11 @@ pub struct Difference {
 /// # Errors
 /// When the database does not have the month in both sources, or in one and no invoice is given.
 pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
-    let deliveries = store.delivered_months()?;
+    let mut deliveries = store.delivered_months()?;
+    if let Some(payer) = &question.payer {
+        check_payer(&deliveries, payer)?;
+        deliveries.retain(|delivered| delivered.payer_account_id == *payer || delivered.data_source == COST_EXPLORER);
+    }
     let has = |source: &str, month: NaiveDate| {
         deliveries.iter().any(|delivered| delivered.data_source == source && delivered.month == month)
     };
@@ -99,6 +108,8 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
         let mut sources: Vec<&str> = deliveries
             .iter()
             .filter(|delivered| delivered.month == month && delivered.data_source != COST_EXPLORER)
+            // An invoice may be of any provider.
+            .filter(|delivered| delivered.provider == AWS || question.invoice.is_some() || question.source.is_some())
             .map(|delivered| delivered.data_source.as_str())
             .filter(|source| question.source.as_deref().is_none_or(|wanted| wanted == *source))
             .filter(|source| detail_rank(source).is_some() || question.source.is_some())
@@ -110,7 +121,11 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
         };
         let most = sources.iter().map(|source| days(source)).max().unwrap_or(0);
         sources.retain(|source| days(source) + SPARE_DAYS >= most);
-        sources.sort_by_key(|source| detail_rank(source));
+        let is_of_aws = |source: &str| {
+            let mut own = deliveries.iter().filter(|own| own.data_source == source && own.month == month);
+            own.any(|own| own.provider == AWS)
+        };
+        sources.sort_by_key(|source| (!is_of_aws(source), detail_rank(source)));
         // An invoice can be held against Cost Explorer alone.
         let alone = question.invoice.is_some() && question.source.is_none() && has(COST_EXPLORER, month);
         sources.first().copied().or(alone.then_some(COST_EXPLORER)).map(str::to_owned)
@@ -145,11 +160,12 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
         return Err(Error::input(format!("there is no Cost Explorer data of {shown}"))
             .hint(format!("`aws-cost-anomalies ingest --source cost-explorer --from {month} --to {last}`, $0.01")));
     }
-    let (ours, theirs, note) = if with_explorer {
-        both(store, &detailed, month)?
-    } else {
-        (store.month_costs(&detailed, month, None)?, Vec::new(), None)
-    };
+    let bill = BillMonth { data_source: &detailed, month, payer: question.payer.as_deref() };
+    if question.invoice.is_some() {
+        check_one_payer(&deliveries, bill)?;
+    }
+    let (ours, theirs, note) =
+        if with_explorer { both(store, bill)? } else { (store.month_costs(bill, None)?, Vec::new(), None) };
     let currency = single_currency(&ours, &theirs)?;
     let side = |source: &str| side(&deliveries, source, month);
     let sides = (side(&detailed)?, if with_explorer { Some(side(COST_EXPLORER)?) } else { None });
@@ -170,7 +186,7 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
     }
     if let Some(amount) = question.invoice {
         // The invoice is of the whole bill, whatever of it Cost Explorer was asked for.
-        let whole = store.month_costs(&detailed, month, None)?;
+        let whole = store.month_costs(bill, None)?;
         answer.invoice = Some(invoice(&whole, amount, month, question));
     }
     let differs = |difference: &&Difference| difference.difference.abs() > question.tolerance;
@@ -185,11 +201,15 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
 
 /// The costs of both sources of the payers that both have, or else of the accounts that both have: credentials of
 /// a member account see less than the bill of its payer.
-fn both(store: &Store, detailed: &str, month: NaiveDate) -> Result<(Vec<MonthCost>, Vec<MonthCost>, Option<String>)> {
+fn both(store: &Store, bill: BillMonth) -> Result<(Vec<MonthCost>, Vec<MonthCost>, Option<String>)> {
     let mut note = None;
+    let explorer = BillMonth { data_source: COST_EXPLORER, payer: None, ..bill };
     for (column, word) in [(MonthColumn::Payer, "payers"), (MonthColumn::UsageAccount, "accounts")] {
-        let ours = store.month_values(detailed, month, column)?;
-        let theirs = store.month_values(COST_EXPLORER, month, column)?;
+        let ours = store.month_values(bill, column)?;
+        let mut theirs = store.month_values(explorer, column)?;
+        if bill.payer.is_some() {
+            theirs.retain(|value| ours.contains(value));
+        }
         let common: Vec<String> = ours.iter().filter(|value| theirs.contains(value)).cloned().collect();
         let apart =
             |values: &[String]| values.iter().filter(|value| !common.contains(value)).cloned().collect::<Vec<_>>();
@@ -203,10 +223,34 @@ fn both(store: &Store, detailed: &str, month: NaiveDate) -> Result<(Vec<MonthCos
             note = Some(format!("compared are the {word} {}; left out {}", common.join(", "), left_out.join(", ")));
         }
         let only = Some((column, common.as_slice()));
-        return Ok((store.month_costs(detailed, month, only)?, store.month_costs(COST_EXPLORER, month, only)?, note));
+        return Ok((store.month_costs(bill, only)?, store.month_costs(explorer, only)?, note));
     }
-    Err(Error::input(format!("{detailed} and Cost Explorer have no account in common in {}", month.format("%Y-%m")))
+    let (detailed, month) = (bill.data_source, bill.month.format("%Y-%m"));
+    Err(Error::input(format!("{detailed} and Cost Explorer have no account in common in {month}"))
         .hint("they are bills of different organizations: fetch Cost Explorer with the payer's credentials"))
+}
+
+fn check_payer(deliveries: &[Delivered], payer: &str) -> Result<()> {
+    let known: BTreeSet<&str> = deliveries.iter().map(|delivered| delivered.payer_account_id.as_str()).collect();
+    if known.contains(payer) {
+        return Ok(());
+    }
+    let known: Vec<&str> = known.into_iter().filter(|payer| !payer.is_empty()).take(8).collect();
+    Err(Error::input(format!("there is no bill of the payer `{payer}`"))
+        .hint(inert::one_line(&format!("there are: {}", known.join(", ")))))
+}
+
+/// An invoice is of one payer.
+fn check_one_payer(deliveries: &[Delivered], bill: BillMonth) -> Result<()> {
+    let own = deliveries.iter().filter(|own| own.data_source == bill.data_source && own.month == bill.month);
+    let payers: BTreeSet<&str> = own.map(|own| own.payer_account_id.as_str()).collect();
+    if payers.len() < 2 || bill.payer.is_some() {
+        return Ok(());
+    }
+    let few: Vec<String> = payers.iter().take(8).map(|payer| format!("`--payer {}`", inert::shell(payer))).collect();
+    Err(Error::usage(format!("{} of {} is of {} payers", bill.data_source, bill.month.format("%Y-%m"), payers.len()))
+        .cause("an invoice is of one")
+        .hint(format!("say which one: {}", few.join(", "))))
 }
 
 fn single_currency(ours: &[MonthCost], theirs: &[MonthCost]) -> Result<String> {
@@ -221,14 +265,15 @@ fn single_currency(ours: &[MonthCost], theirs: &[MonthCost]) -> Result<String> {
 }
 
 fn side(deliveries: &[Delivered], source: &str, month: NaiveDate) -> Result<Side> {
-    let mut own = deliveries.iter().filter(|delivered| delivered.data_source == source && delivered.month == month);
-    let first = own.next().ok_or_else(|| Error::bug("a source without the month that it has"))?;
+    let own = || deliveries.iter().filter(|delivered| delivered.data_source == source && delivered.month == month);
+    let first = own().next().ok_or_else(|| Error::bug("a source without the month that it has"))?;
+    let ingested_at = own().map(|own| own.ingested_at).fold(first.ingested_at, Ord::max);
     Ok(Side {
         source: source.to_owned(),
-        first_day: first.first_day,
-        last_day: first.last_day,
-        estimated: first.estimated,
-        ingested_at: first.ingested_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        first_day: own().map(|own| own.first_day).fold(first.first_day, Ord::min),
+        last_day: own().map(|own| own.last_day).fold(first.last_day, Ord::max),
+        estimated: own().any(|own| own.estimated),
+        ingested_at: ingested_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
     })
 }
 

@@ -26,7 +26,6 @@ mod texts;
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
     fs::{self, File},
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
@@ -224,15 +223,10 @@ fn create(settings: &Settings) -> Result<()> {
     let doing = format!("cannot create the database `{}`", settings.path.display());
     // Temporary names in the system's own words would help nobody.
     let failed = |e: std::io::Error| explained(&doing, e.kind().to_string(), &settings.path);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // DuckDB calls what is in a database by the name of its file.
-    let name = path.file_name().unwrap_or_default();
-    let mut prefix = OsString::from(".");
-    prefix.push(name);
-    prefix.push(".new-");
     // A folder, because what DuckDB writes beside its file goes with it.
-    let own = tempfile::Builder::new().prefix(&prefix).tempdir_in(folder).map_err(failed)?;
-    let new = own.path().join(name);
+    let own = scratch::beside(&path).map_err(failed)?;
+    // DuckDB calls what is in a database by the name of its file.
+    let new = own.path().join(path.file_name().unwrap_or_default());
     {
         let migrated = Store::open_for_writing(&new, settings)
             .and_then(|mut store| schema::migrate(&mut store).map(|()| store))
@@ -240,7 +234,7 @@ fn create(settings: &Settings) -> Result<()> {
         migrated.connection.execute_batch("CHECKPOINT").map_err(|e| migrated.error(&doing, &e))?;
     }
     File::open(&new).and_then(|file| file.sync_all()).map_err(failed)?;
-    let aside = own.path().join(prefix);
+    let aside = new.with_added_extension("aside");
     if path.metadata().is_ok_and(|found| found.len() == 0) {
         fs::rename(&path, &aside).map_err(failed)?;
     }

@@ -53,10 +53,12 @@ pub struct Account {
     pub last_day: Option<NaiveDate>,
 }
 
-/// A month of a data source, all payers together.
+/// A payer's month of a data source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delivered {
     pub data_source: String,
+    pub provider: String,
+    pub payer_account_id: String,
     /// Its first day.
     pub month: NaiveDate,
     pub first_day: NaiveDate,
@@ -92,40 +94,49 @@ pub struct MonthCost {
     pub costs: Vec<Option<f64>>,
 }
 
+/// A source's billing period, of one payer or of all.
+#[derive(Clone, Copy, Debug)]
+pub struct BillMonth<'a> {
+    pub data_source: &'a str,
+    pub month: NaiveDate,
+    pub payer: Option<&'a str>,
+}
+
+impl BillMonth<'_> {
+    fn condition(&self) -> String {
+        let payer = self.payer.map_or(String::new(), |payer| format!(" AND payer_account_id = {}", quoted(payer)));
+        format!("data_source = {} AND billing_period = DATE '{}'{payer}", quoted(self.data_source), self.month)
+    }
+}
+
 impl Store {
-    /// The months that there are of each source.
+    /// The months that there are of each source and payer.
     pub fn delivered_months(&self) -> Result<Vec<Delivered>> {
-        let sql = "SELECT data_source, billing_period, min(first_day), max(last_day), bool_or(estimated), max(ingested_at) \
-                   FROM ingestion_log GROUP BY ALL ORDER BY ALL";
+        let sql = "SELECT data_source, provider, payer_account_id, billing_period, min(first_day), max(last_day), \
+                   bool_or(estimated), max(ingested_at) FROM ingestion_log GROUP BY ALL ORDER BY ALL";
         self.rows(sql, "cannot read the ingestion log", |row| {
             Ok(Delivered {
                 data_source: row.get(0)?,
-                month: row.get(1)?,
-                first_day: row.get(2)?,
-                last_day: row.get(3)?,
-                estimated: row.get(4)?,
-                ingested_at: row.get(5)?,
+                provider: row.get(1)?,
+                payer_account_id: row.get(2)?,
+                month: row.get(3)?,
+                first_day: row.get(4)?,
+                last_day: row.get(5)?,
+                estimated: row.get(6)?,
+                ingested_at: row.get(7)?,
             })
         })
     }
 
-    /// The values of a column of the summary in a source's billing period: payers, accounts.
-    pub fn month_values(&self, data_source: &str, month: NaiveDate, column: MonthColumn) -> Result<Vec<String>> {
-        let sql = format!(
-            "SELECT DISTINCT {} FROM daily_cost_summary WHERE data_source = {} AND billing_period = DATE '{month}' ORDER BY 1",
-            column.name(),
-            quoted(data_source)
-        );
+    /// The values of a column of the summary in a billing period: payers, accounts.
+    pub fn month_values(&self, bill: BillMonth, column: MonthColumn) -> Result<Vec<String>> {
+        let (column, condition) = (column.name(), bill.condition());
+        let sql = format!("SELECT DISTINCT {column} FROM daily_cost_summary WHERE {condition} ORDER BY 1");
         self.rows(&sql, "cannot read the month", |row| row.get(0))
     }
 
-    /// The costs of a source's billing period, of the values of one column only.
-    pub fn month_costs(
-        &self,
-        data_source: &str,
-        month: NaiveDate,
-        only: Option<(MonthColumn, &[String])>,
-    ) -> Result<Vec<MonthCost>> {
+    /// The costs of a billing period, of the values of one column only.
+    pub fn month_costs(&self, bill: BillMonth, only: Option<(MonthColumn, &[String])>) -> Result<Vec<MonthCost>> {
         let sums = Metric::COSTS.map(|metric| exact_sum(metric.column())).join(", ");
         let only = only.map_or(String::new(), |(column, values)| {
             let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
@@ -133,8 +144,8 @@ impl Store {
         });
         let sql = format!(
             "SELECT product_code, charge_category, currency, {sums} FROM daily_cost_summary \
-             WHERE data_source = {} AND billing_period = DATE '{month}'{only} GROUP BY ALL ORDER BY 1, 2, 3",
-            quoted(data_source)
+             WHERE {}{only} GROUP BY ALL ORDER BY 1, 2, 3",
+            bill.condition()
         );
         self.rows(&sql, "cannot sum up the month", |row| {
             Ok(MonthCost {
@@ -250,10 +261,9 @@ impl Store {
         Ok(self.account_names()?.into_iter().filter(|(_, known)| known == name).map(|(id, _)| id).collect())
     }
 
-    /// The values of `dimension` in what is selected, the costliest first, for a hint.
+    /// The values of `dimension` in what is selected, the costliest first.
     pub fn values(&self, selection: &Selection, dimension: &Dimension) -> Result<Vec<String>> {
-        let unfiltered = Selection { filters: &[], ..selection.clone() };
-        let (table, condition) = self.source_and_condition(&unfiltered, std::slice::from_ref(dimension))?;
+        let (table, condition) = self.source_and_condition(selection, std::slice::from_ref(dimension))?;
         let column = self.expression(dimension, selection.segments)?;
         let sql = format!(
             "SELECT COALESCE({column}, '{NONE}') AS value FROM {table} WHERE {condition} GROUP BY 1 \

@@ -1,4 +1,4 @@
-//! Versions of the tables: each migration runs once, in order, in one transaction.
+//! Versions of the tables: each migration runs once, in order, those that are due in one transaction.
 
 use super::Store;
 use crate::error::{Error, Result};
@@ -11,29 +11,30 @@ const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0005_notices.sql"),
 ];
 
-/// Brings the tables up to date.
+/// Brings the tables up to date, all at once or not at all.
 pub fn migrate(store: &mut Store) -> Result<()> {
-    store
-        .connection
-        .execute_batch(
-            "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMP NOT NULL, program VARCHAR NOT NULL)",
-        )
-        .map_err(|e| store.error(&format!("cannot write to the database `{}`", store.path.display()), &e))?;
     let current = version(store)?;
+    if current == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let program = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+    let mut batch = String::from(
+        "BEGIN; CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMP NOT NULL, program VARCHAR NOT NULL);",
+    );
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(current) {
         let version = index + 1;
-        let program = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
-        let batch = format!(
-            "BEGIN; {migration}; INSERT INTO schema_version VALUES ({version}, CAST(current_timestamp AS TIMESTAMP), '{program}'); COMMIT"
+        batch += migration;
+        batch += &format!(
+            "; INSERT INTO schema_version VALUES ({version}, CAST(current_timestamp AS TIMESTAMP), '{program}');"
         );
-        store.connection.execute_batch(&batch).map_err(|e| {
-            let error = store.error(&format!("cannot migrate `{}` to schema {version}", store.path.display()), &e);
-            // A failed COMMIT has already ended the transaction.
-            let _ = store.connection.execute_batch("ROLLBACK");
-            error
-        })?;
     }
-    Ok(())
+    batch += "COMMIT";
+    store.connection.execute_batch(&batch).map_err(|e| {
+        let error = store.error(&format!("cannot bring the tables of `{}` up to date", store.path.display()), &e);
+        // A failed COMMIT has already ended the transaction.
+        let _ = store.connection.execute_batch("ROLLBACK");
+        error
+    })
 }
 
 /// Whether the tables are up to date.

@@ -457,9 +457,7 @@ fn a_full_disk_loses_nothing() {
 
 #[test]
 fn unknown_dimensions_and_tags_suggest_near_ones() {
-    let sandbox = Sandbox::new();
-    sandbox.sample("bills", &[]);
-    sandbox.ok(&["ingest", "bills", "--quiet"]);
+    let sandbox = Sandbox::with_sample();
     insta::assert_snapshot!(sandbox.run(&["trends", "--group-by", "servce", "--quiet"]), @"
     --- stderr
     error: invalid value 'servce' for '--group-by <DIMENSIONS>': there is no dimension `servce`
@@ -522,9 +520,7 @@ fn dates_the_wrong_way_round() {
 
 #[test]
 fn a_closed_pipe_is_success() {
-    let sandbox = Sandbox::new();
-    sandbox.sample("bills", &[]);
-    sandbox.ok(&["ingest", "bills", "--quiet"]);
+    let sandbox = Sandbox::with_sample();
     let mut command =
         sandbox.command(&["sql", "FROM cost_line_items", "--limit", "20000", "--format", "json", "--quiet"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");

@@ -576,9 +576,7 @@ fn a_profile_may_assume_a_role() {
 
 #[test]
 fn days_of_other_sources_stay() {
-    let (sandbox, aws) = (Sandbox::new(), FakeAws::start());
-    sandbox.sample("bills", &[]);
-    sandbox.ok(&["ingest", "bills", "--quiet"]);
+    let (sandbox, aws) = (Sandbox::with_sample(), FakeAws::start());
     let before = sandbox.number("SELECT sum(unblended_cost) FROM daily_cost_summary");
     let run =
         with_aws(&sandbox, &aws, &["ingest", "--source", "cost-explorer", "--as-of", "2026-03-16", "--days", "30"]);

@@ -40,7 +40,7 @@ fn one_line(name: &str) -> String {
 fn database() -> &'static Sandbox {
     static DATABASE: OnceLock<Sandbox> = OnceLock::new();
     DATABASE.get_or_init(|| {
-        let sandbox = Sandbox::new();
+        let sandbox = Sandbox::kept();
         let count = names().len();
         let place = |index: usize| format!("place{:03}", index % count);
         let header = "date,cost,provider,account,account_name,service,region,usage_type,usage_amount,usage_unit,resource,description,tag_team,charge_category";

@@ -234,9 +234,7 @@ fn other_tables_in_a_folder_of_bills_are_passed_over() {
 
 #[test]
 fn account_names_of_the_bill_are_kept() {
-    let sandbox = Sandbox::new();
-    sandbox.sample("bills", &[]);
-    sandbox.ok(&["ingest", "bills", "--quiet"]);
+    let sandbox = Sandbox::with_sample();
     let rows = sandbox.rows("SELECT name FROM accounts WHERE id = '012345678901'");
     assert_eq!(rows[0]["name"], "acme-management");
 }

@@ -269,8 +269,8 @@ fn nested_values_arrive_as_they_are() {
         let run = sandbox.ok(&["sql", &format!("SELECT '{nested}'::JSON AS n"), "--format", "csv"]);
         assert_eq!(run.stdout, format!("n\n{nested}\n"), "{depth}");
     }
-    let rows = sandbox.rows("SELECT 'a\tb\nc' AS t, '\t' AS u, [1, NULL] AS v");
-    assert_eq!(rows, [serde_json::json!({"t": "a\tb\nc", "u": "\t", "v": [1, null]})]);
+    let answer = sandbox.json(&["sql", "SELECT 'a\tb\nc' AS t, '\t' AS u, [1, NULL] AS v"]);
+    assert_eq!(answer["rows"], serde_json::json!([{"t": "a\tb\nc", "u": "\t", "v": [1, null]}]));
 }
 
 #[test]
@@ -298,7 +298,8 @@ fn tables_of_an_older_version_are_brought_up_to_date_before_a_statement_is_run()
          DELETE FROM schema_version WHERE version >= 5",
         path.display()
     ));
-    assert_eq!(sandbox.number("SELECT max(version) FROM schema_version"), 5.0);
+    let answer = sandbox.json(&["sql", "SELECT max(version) AS version FROM schema_version"]);
+    assert_eq!(answer["rows"][0]["version"], 5);
     let run = sandbox.run(&["sql", "SELEC 1"]);
     assert!(run.code == 2 && run.stderr.contains("cannot be parsed"), "{run}");
 }
@@ -461,4 +462,14 @@ fn a_day_to_come_is_said_and_makes_nothing_newer() {
     let run = sandbox.run(&["doctor", "--offline", "--as-of", "2026-03-20", "--format", "csv"]);
     assert!(run.stdout.contains("1 after 2026-03-21, the last is 2099-01-01"), "{run}");
     assert!(run.stdout.contains("2026-03-01..2026-03-01, newest 19 days old"), "{run}");
+}
+
+#[test]
+fn a_parquet_file_with_more_rows_than_a_bill_has_is_refused() {
+    let sandbox = Sandbox::new();
+    let query = "SELECT DATE '2026-10-01' AS date, 1 AS cost FROM range(5000000)";
+    let path = sandbox.parquet("bill.parquet", query);
+    let bytes = fs::metadata(&path).expect("a file").len();
+    let run = sandbox.run(&["ingest", "bill.parquet"]);
+    assert!(run.code == 1 && run.stderr.contains(&format!("caused by: 5000000 rows in {bytes} bytes")), "{run}");
 }

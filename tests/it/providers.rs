@@ -338,3 +338,43 @@ fn a_source_is_chosen_for_each_of_many_payers() {
     let usage = sandbox.json(&[&arguments[..], &["--group-by", "payer+usage-type"]].concat());
     assert!((total(&usage) - expected as f64).abs() < 0.01, "the same of line items: {usage}");
 }
+
+#[test]
+fn an_invoice_is_of_one_payer_and_of_any_provider() {
+    let sandbox = Sandbox::new();
+    focus(&sandbox, "aws.csv", ("AWS", "111111111111", "USD"), 30, &[("1", "AmazonEC2", 100.0)]);
+    focus(&sandbox, "azure.csv", ("Microsoft", "acme", "USD"), 30, &[("2", "Virtual Machines", 900.0)]);
+    let month = day(0).format("%Y-%m").to_string();
+    let reconcile = |more: &[&str]| {
+        sandbox.run(&[&["reconcile", "--month", &month, "--invoice", "2000", "--quiet"], more].concat())
+    };
+    let several = reconcile(&[]);
+    assert_eq!(several.code, 2, "{several}");
+    assert!(several.stderr.contains("hint: say which one: `--payer 111111111111`, `--payer acme`"), "{several}");
+    let of = |payer: &str, service: &str| {
+        let run = reconcile(&["--payer", payer, "--format", "json"]);
+        assert_eq!(run.code, 0, "{run}");
+        let answer: Value = serde_json::from_str(&run.stdout).expect("JSON");
+        let expected = sandbox.number(&format!(
+            "SELECT sum(unblended_cost) FROM daily_cost_summary WHERE product_code = '{service}' AND billing_period = DATE '{month}-01'"
+        ));
+        let detailed = answer["invoice"]["detailed"].as_f64().expect("a sum");
+        assert!((detailed - expected).abs() < 1e-6, "{payer}: {detailed} is not {expected}");
+    };
+    of("111111111111", "AmazonEC2");
+    of("acme", "Virtual Machines");
+    let unknown = reconcile(&["--payer", "nobody"]);
+    assert!(unknown.code == 1 && unknown.stderr.contains("hint: there are: 111111111111, acme"), "{unknown}");
+}
+
+#[test]
+fn commands_to_look_with_are_named_though_another_provider_is_in_the_database() {
+    let sandbox = three(40, |_| 0.0);
+    let explain = |filter: &str| {
+        let date = day(37).to_string();
+        sandbox.json(&["explain", "--filter", filter, "--date", &date, "--as-of", &day(40).to_string(), "--quiet"])
+    };
+    let next = explain("provider=AWS")["next"].as_array().expect("commands").len();
+    assert!(next > 0, "what AWS's own tools can show");
+    assert_eq!(explain("provider=Microsoft")["next"], serde_json::json!([]));
+}

@@ -11,9 +11,7 @@ fn cents(value: &Value) -> i64 {
 
 #[test]
 fn the_legacy_report_of_2018_is_right_to_the_cent() {
-    let Some(folder) = shared("cur_v1_parquet") else { return };
-    let sandbox = Sandbox::new();
-    sandbox.ok(&["ingest", &folder, "--quiet"]);
+    let Some(sandbox) = Sandbox::with_real("cur_v1_parquet") else { return };
     assert_eq!(sandbox.number("SELECT count(*) FROM cost_line_items"), 334_911.0);
     let months = |metric: &str| -> Vec<i64> {
         let arguments =
@@ -32,9 +30,7 @@ fn the_legacy_report_of_2018_is_right_to_the_cent() {
 
 #[test]
 fn aws_glue_doubled_on_2018_10_10() {
-    let Some(folder) = shared("cur_v1_parquet") else { return };
-    let sandbox = Sandbox::new();
-    sandbox.ok(&["ingest", &folder, "--quiet"]);
+    let Some(sandbox) = Sandbox::with_real("cur_v1_parquet") else { return };
     let answer = sandbox.json(&[
         "anomalies",
         "--group-by",
@@ -64,9 +60,7 @@ fn aws_glue_doubled_on_2018_10_10() {
 /// All that detection says of three real months; docs/ANOMALIES.md has a verdict on each line.
 #[test]
 fn the_findings_of_the_2018_bill() {
-    let Some(folder) = shared("cur_v1_parquet") else { return };
-    let sandbox = Sandbox::new();
-    sandbox.ok(&["ingest", &folder, "--quiet"]);
+    let Some(sandbox) = Sandbox::with_real("cur_v1_parquet") else { return };
     let arguments =
         ["anomalies", "--metric", "amortized", "--as-of", "2018-12-31", "--from", "2018-10-01", "--top", "0"];
     let run = sandbox.run(&[&arguments[..], &["--group-by", "service", "--quiet"]].concat());
@@ -107,9 +101,7 @@ fn the_findings_of_the_2018_bill() {
 /// docs/EXPLAIN.md shows what the program says of the three changes that matter.
 #[test]
 fn the_worked_example_of_an_explanation_is_what_the_program_says() {
-    let Some(folder) = shared("cur_v1_parquet") else { return };
-    let sandbox = Sandbox::new();
-    sandbox.ok(&["ingest", &folder, "--quiet"]);
+    let Some(sandbox) = Sandbox::with_real("cur_v1_parquet") else { return };
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/EXPLAIN.md")).expect("the page");
     for (service, date) in [("AWSGlue", "2018-10-10"), ("AmazonRDS", "2018-11-25"), ("AmazonEC2", "2018-11-24")] {
         let arguments =
@@ -122,9 +114,7 @@ fn the_worked_example_of_an_explanation_is_what_the_program_says() {
 /// The same at every level, one incident for each event.
 #[test]
 fn the_incidents_of_the_2018_bill() {
-    let Some(folder) = shared("cur_v1_parquet") else { return };
-    let sandbox = Sandbox::new();
-    sandbox.ok(&["ingest", &folder, "--quiet"]);
+    let Some(sandbox) = Sandbox::with_real("cur_v1_parquet") else { return };
     let arguments = ["anomalies", "--metric", "amortized", "--as-of", "2018-12-31", "--from", "2018-10-01", "--quiet"];
     insta::assert_snapshot!(sandbox.run(&arguments), @"
     11 anomalies from 2018-10-01 to 2018-12-29 (359 series at 6 levels of amortized cost, robust, threshold 2.5)

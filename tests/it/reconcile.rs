@@ -160,9 +160,7 @@ fn an_invoice_is_held_against_the_bill() {
 
 #[test]
 fn what_is_missing_is_named() {
-    let sandbox = Sandbox::new();
-    sandbox.sample("bills", &[]);
-    sandbox.ok(&["ingest", "bills", "--quiet"]);
+    let sandbox = Sandbox::with_sample();
     assert_snapshot!(reconcile(&sandbox, &["--month", "2026-02"]), @"
     --- stderr
     error: there is no Cost Explorer data of 2026-02

@@ -6,10 +6,7 @@ use crate::harness::Sandbox;
 
 /// Generated bills of 60 days up to 2026-03-15, ingested.
 fn sample() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.sample("bills", &[]);
-    sandbox.ok(&["ingest", "bills", "--quiet"]);
-    sandbox
+    Sandbox::with_sample()
 }
 
 fn total(answer: &Value) -> f64 {

@@ -18,18 +18,30 @@ use super::{
 };
 use crate::error::{Error, Result};
 
+/// Rows that a file of any size may have.
+const MOST_ROWS_FREELY: u64 = 4 << 20;
+/// Rows for each byte of the file, at most: a line of a bill takes some ten bytes, however well it is packed.
+const MOST_ROWS_OF_A_BYTE: u64 = 4;
+
 /// # Errors
-/// When the file is damaged, or has more columns than a bill has.
+/// When the file is damaged, or has more columns or rows than a bill has.
 pub fn open(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
     let broken = |e: parquet::errors::ParquetError| {
         Error::input("the parquet file is damaged or cut short").cause(e).hint("fetch the file again")
     };
     let file = File::open(path).map_err(|e| cannot_read(path).cause(e))?;
+    let bytes = file.metadata().map_err(|e| cannot_read(path).cause(e))?.len();
     let reader = SerializedFileReader::new(file).map_err(broken)?;
     let metadata = reader.metadata();
     let schema = metadata.file_metadata();
     let arrow = parquet_to_arrow_schema(schema.schema_descr(), None).map_err(broken)?;
     check_count(arrow.fields().len())?;
+    let rows = u64::try_from(schema.num_rows()).ok();
+    if rows.is_some_and(|rows| rows > MOST_ROWS_FREELY.max(bytes.saturating_mul(MOST_ROWS_OF_A_BYTE))) {
+        return Err(Error::input("the parquet file has more rows than any bill of its size")
+            .cause(format!("{} rows in {bytes} bytes", schema.num_rows()))
+            .hint("if it is a bill all the same, write it anew as CSV"));
+    }
     let names: Vec<String> = arrow.fields().iter().map(|field| inert(field.name()).trim().to_owned()).collect();
     let physical = distinct(names.iter().cloned());
     let filled = filled(metadata);
@@ -47,7 +59,7 @@ pub fn open(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
     let is_binary = |kind: &DataType| matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView);
     Ok(OpenFile {
         columns: Columns::new(columns.collect()),
-        rows: u64::try_from(schema.num_rows()).ok(),
+        rows,
         piped: None,
         missing: None,
         pattern: pattern(path, unpack_to)?,
