@@ -21,5 +21,7 @@ if ! "$moto/bin/python" -c "$check" 2>/dev/null; then
     echo "warning: there is no python3 for moto, aiosmtpd and trustme; S3, SMTP and TLS are not tested" >&2
   fi
 fi
+# Some tests wait for servers and retries more than they compute.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(getconf _NPROCESSORS_ONLN) + 1))}"
 # Only the release profile, so that DuckDB is compiled once.
 exec cargo test --release --locked "$@"

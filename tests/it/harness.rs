@@ -67,7 +67,7 @@ impl Sandbox {
     }
 
     /// A copy of what many tests begin with, which is made once.
-    fn beginning(name: &str, make: impl FnOnce(&Self)) -> Self {
+    pub fn beginning(name: &str, make: impl FnOnce(&Self)) -> Self {
         static MADE: Mutex<BTreeMap<String, Arc<OnceLock<Sandbox>>>> = Mutex::new(BTreeMap::new());
         let made = MADE.lock().expect("no panic").entry(name.to_owned()).or_default().clone();
         let made = made.get_or_init(|| {

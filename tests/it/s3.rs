@@ -588,10 +588,10 @@ fn every_layout_holds_the_same_bill() {
     {
         let name = format!("layout-{index}");
         let Some(bucket) = TestBucket::new(&name) else { return };
-        let sandbox = Sandbox::new();
-        // Fourteen months.
-        let days = ["--days", "420", "--as-of", "2026-03-15", "--quiet"];
-        sandbox.ok(&[&["sample-data", "--out", "bills", "--format", format][..], &days].concat());
+        let sandbox = Sandbox::beginning(&format!("fourteen months of {format}"), |sandbox| {
+            let days = ["--days", "420", "--as-of", "2026-03-15", "--quiet"];
+            sandbox.ok(&[&["sample-data", "--out", "bills", "--format", format][..], &days].concat());
+        });
         let scene = Scene { sandbox, aws: FakeAws::start(), bucket };
         let keys = scene.keys("");
         if create_new {
