@@ -12,7 +12,7 @@ use super::{
     estate::{CommonMove, common_moves},
     robust, yardsticks,
 };
-use crate::model::{Period, Series};
+use crate::model::{Kind, Method, Period, Series};
 
 /// The `anomaly` section of the configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -34,71 +34,6 @@ pub struct Settings {
     pub drift_threshold_pct: f64,
     /// Days before today that may still change.
     pub settle_days: u32,
-}
-
-/// How readily a day is flagged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sensitivity {
-    /// Score of 3.0
-    Low,
-    /// Score of 2.5
-    Medium,
-    /// Score of 2.0
-    High,
-}
-
-impl Sensitivity {
-    pub const ALL: [Sensitivity; 3] = [Sensitivity::Low, Sensitivity::Medium, Sensitivity::High];
-
-    /// The threshold in units of the modified z-score (Leys et al. 2013: 3 conservative, 2.5 moderate, 2 liberal).
-    pub fn threshold(self) -> f64 {
-        match self {
-            Sensitivity::Low => 3.0,
-            Sensitivity::Medium => 2.5,
-            Sensitivity::High => 2.0,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Sensitivity::Low => "low",
-            Sensitivity::Medium => "medium",
-            Sensitivity::High => "high",
-        }
-    }
-}
-
-/// How a day is judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// Against its level, weekday and trend, by the series' own errors
-    #[default]
-    Robust,
-    /// Median/MAD and Theil-Sen slope of the last 14 days
-    Classic,
-    /// Mean and standard deviation of all history
-    Zscore,
-    /// Over 50 % more than the day before
-    PctChange,
-    /// Mean and standard deviation of 7 days, and over 50 % more
-    RollingZscore,
-}
-
-impl Method {
-    pub const ALL: [Method; 5] =
-        [Method::Robust, Method::Classic, Method::Zscore, Method::PctChange, Method::RollingZscore];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Method::Robust => "robust",
-            Method::Classic => "classic",
-            Method::Zscore => "zscore",
-            Method::PctChange => "pct-change",
-            Method::RollingZscore => "rolling-zscore",
-        }
-    }
 }
 
 /// A step of the robust method that can be left out, to measure what it is worth.
@@ -178,82 +113,6 @@ impl Parameters {
             || (actual.max(expected) >= self.min_daily_cost
                 && impact >= self.min_impact
                 && impact >= self.min_impact_pct / 100.0 * expected)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A day, or a few, far from what was expected.
-    Point,
-    /// A change that came at once and stayed.
-    LevelShift,
-    /// A change that came slowly.
-    Drift,
-    /// First charges.
-    New,
-    /// No charges any more.
-    Stopped,
-    /// As much less in one place as more in another.
-    Moved,
-}
-
-impl Kind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Point => "point",
-            Kind::LevelShift => "level_shift",
-            Kind::Drift => "drift",
-            Kind::New => "new",
-            Kind::Stopped => "stopped",
-            Kind::Moved => "moved",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    Up,
-    Down,
-}
-
-impl Direction {
-    pub fn of(change: f64) -> Self {
-        if change < 0.0 { Direction::Down } else { Direction::Up }
-    }
-
-    pub fn sign(self) -> f64 {
-        match self {
-            Direction::Up => 1.0,
-            Direction::Down => -1.0,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Direction::Up => "up",
-            Direction::Down => "down",
-        }
-    }
-}
-
-/// Ordered from least to most severe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    Info,
-    Warning,
-    Critical,
-}
-
-impl Severity {
-    pub fn name(self) -> &'static str {
-        match self {
-            Severity::Info => "info",
-            Severity::Warning => "warning",
-            Severity::Critical => "critical",
-        }
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{Days, NaiveDate};
 
 use super::{
-    detect::{Direction, Kind, Known, Verdict, Why},
+    detect::{Known, Verdict, Why},
     stats::{median, median_absolute_deviation, median_in_place},
 };
-use crate::model::{Period, Series};
+use crate::model::{Direction, Kind, Period, Series};
 
 /// A series is alive on a day when it was charged on four in five of the week before.
 const WEEK: usize = 7;

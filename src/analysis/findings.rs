@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use chrono::{Days, NaiveDate};
 
 use super::{
-    detect::{Direction, Judged, Kind, Parameters, Severity, Verdict, Why},
+    detect::{Judged, Parameters, Verdict, Why},
     estate::CommonMove,
     stats::{mann_kendall_z, median},
 };
-use crate::model::{Period, Series};
+use crate::model::{Direction, Kind, Period, Series, Severity};
 
 pub use super::robust::date;
 

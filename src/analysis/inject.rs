@@ -4,8 +4,8 @@ use rand::{Rng, RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::{detect::Direction, stats::median};
-use crate::model::Series;
+use super::stats::median;
+use crate::model::{Direction, Series};
 
 /// The shapes of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

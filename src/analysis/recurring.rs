@@ -4,7 +4,7 @@
 use chrono::{Datelike, Days, Months, NaiveDate};
 
 use super::{
-    model::{Model, WEEK},
+    expectation::{Model, WEEK},
     robust::{NO_CHARGE, UNHEARD_OF, date},
     stats::{median, median_in_place, quantile_in_place},
 };

@@ -9,12 +9,12 @@
 use chrono::{Datelike, Days, NaiveDate};
 
 use super::{
-    detect::{Kind, Parameters, Step, Verdict, Why},
-    model::{Model, OUTLIER, WEEK},
+    detect::{Parameters, Step, Verdict, Why},
+    expectation::{Model, OUTLIER, WEEK},
     recurring::{self, Charge},
     stats::median_in_place,
 };
-use crate::model::Series;
+use crate::model::{Kind, Series};
 
 /// A series needs this many days before a day of it can be judged by them.
 const MIN_HISTORY: usize = WEEK;
@@ -377,7 +377,7 @@ impl<'a> Judge<'a> {
             value.is_finite().then(|| ((value - level) / unit).abs())
         }));
         let mad = median_in_place(&mut self.buffer).unwrap_or(0.0);
-        (1.4826 * mad).max(super::model::FLOOR).max(NO_CHARGE / unit)
+        (1.4826 * mad).max(super::expectation::FLOOR).max(NO_CHARGE / unit)
     }
 
     fn charge_verdict(&self, series: &Series, model: &Model, day: usize, charge: &Charge) -> Verdict {

@@ -4,11 +4,10 @@
 //! A level is a way to group costs: all of them, by account, by service and account. The groups of one level share
 //! no dollars; those of two levels do.
 
+use crate::model::Direction;
 use std::cmp::Ordering;
 
 use chrono::{Days, NaiveDate};
-
-use super::detect::Direction;
 
 /// Findings that begin together do so within so many days.
 const SAME_DAYS: i64 = 1;

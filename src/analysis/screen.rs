@@ -7,14 +7,14 @@
 //! threshold in these units. `docs/ANOMALIES.md` has what that misses: measured, not proven.
 
 use super::{
-    detect::{Method, Parameters, Sensitivity},
+    detect::Parameters,
     estate::{COMMON_SCORE, COMMON_SERIES, COMMON_SHARE, MOVE_GAP},
-    model::{FLOOR, LEAST_UNIT, SHIFT_SHARE, SHIFT_UNIT, UNIT, WEEK},
+    expectation::{FLOOR, LEAST_UNIT, SHIFT_SHARE, SHIFT_UNIT, UNIT, WEEK},
     recurring::{self, PRIOR_CHARGES, PRIOR_SPREAD},
     robust::NO_CHARGE,
     stats::median_in_place,
 };
-use crate::model::Series;
+use crate::model::{Method, Sensitivity, Series};
 
 /// Days that are looked at: eight weeks and the newest day.
 pub const SPAN: usize = 8 * WEEK + 1;

@@ -6,10 +6,10 @@ use chrono::{Datelike, Days, NaiveDate, Weekday};
 use proptest::prelude::*;
 
 use super::{
-    detect::{Kind, Known, Method, Parameters, Severity, Verdict, Why, judge},
+    detect::{Known, Parameters, Verdict, Why, judge},
     findings::{Finding, findings},
 };
-use crate::model::{Period, Series};
+use crate::model::{Kind, Method, Period, Series, Severity};
 
 fn parameters() -> Parameters {
     Parameters {
@@ -379,7 +379,7 @@ proptest! {
     #[test]
     fn whatever_is_flagged_scores_at_least_the_threshold(values in bills()) {
         for method in Method::ALL {
-            let parameters = Parameters { method, ..parameters() };
+            let parameters = Parameters { method: *method, ..parameters() };
             for verdict in verdicts_of(&[series("x", monday(), values.clone())], &parameters)[0].iter().flatten() {
                 prop_assert!(!verdict.flagged || verdict.score.abs() >= parameters.threshold - 1e-9);
                 let explained = matches!(verdict.why, Why::Recurring { .. } | Why::Quiet);

@@ -3,11 +3,11 @@
 //! `docs/ANOMALIES.md` says how each does.
 
 use super::{
-    detect::{Kind, Method, Parameters, Verdict, Why},
+    detect::{Parameters, Verdict, Why},
     robust::UNHEARD_OF,
     stats::{median, modified_z, theil_sen_slope},
 };
-use crate::model::Series;
+use crate::model::{Kind, Method, Series};
 
 /// The classic rule needs this many days before the one it judges, and this many in all for a slope.
 const MIN_BASELINE_DAYS: usize = 3;

@@ -3,13 +3,13 @@ use clap::Args;
 
 use super::{Context, day, print, selection::SelectionArgs};
 use crate::{
-    analysis::detect::{Method, Parameters, Sensitivity, Severity, Step},
+    analysis::detect::{Parameters, Step},
     error::{Error, ExitCode, Result},
     insights::{
         anomalies::{Anomalies, Request, anomalies, scores},
         levels,
     },
-    model::{Dimension, GroupBy},
+    model::{Dimension, GroupBy, Method, Sensitivity, Severity},
     report::{self, Format},
     store::Store,
 };

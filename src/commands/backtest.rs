@@ -3,13 +3,13 @@ use clap::Args;
 
 use super::{Context, day, print, selection::SelectionArgs};
 use crate::{
-    analysis::detect::{Method, Parameters},
+    analysis::detect::Parameters,
     error::{Error, ExitCode, Result},
     insights::{
         anomalies::Request,
         backtest::{Replay, backtest},
     },
-    model::GroupBy,
+    model::{GroupBy, Method},
     report,
 };
 

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::{Context, day, ingest::ingest_watched, print};
 use crate::{
-    analysis::detect::{Kind, Method, Parameters, Sensitivity},
+    analysis::detect::Parameters,
     error::{Error, ExitCode, Result},
     inert,
     ingest::Request,
@@ -15,7 +15,7 @@ use crate::{
         levels,
         trends::{self, trends},
     },
-    model::{ChargeCategory, Dimension, Granularity, GroupBy, Metric},
+    model::{ChargeCategory, Dimension, Granularity, GroupBy, Kind, Method, Metric, Sensitivity},
     report::{self, Format, units},
     sources::{self, sample},
     store::{Settings, Store},

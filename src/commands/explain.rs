@@ -7,14 +7,14 @@ use super::{
     words::{ExplainWith, Writer},
 };
 use crate::{
-    analysis::detect::{Method, Parameters},
+    analysis::detect::Parameters,
     error::{Error, ExitCode, Result},
     insights::{
         Question,
         explain::{Request, explain},
         incidents::one,
     },
-    model::{Dimension, Filter},
+    model::{Dimension, Filter, Method},
     report,
 };
 
@@ -71,7 +71,7 @@ pub fn run(args: &ExplainArgs, context: &Context) -> Result<ExitCode> {
     if let Some(shown) = &incident {
         filters.extend(shown.filters()?);
         include = shown.include();
-        metric = shown.metric().unwrap_or(metric);
+        metric = shown.incident.metric;
         source = shown.incident.data_source.as_deref();
     }
     let given = [

@@ -6,9 +6,9 @@ use crate::{
     error::{Error, ExitCode, Result},
     insights::{
         alerts::Mark,
-        incidents::{State, Wanted, list, one},
+        incidents::{Wanted, list, one},
     },
-    model::Filter,
+    model::{Filter, State},
     report::{self, Format},
 };
 
@@ -74,7 +74,7 @@ impl Status {
         match self {
             Status::Open => vec![State::Open],
             Status::Closed => vec![State::Closed],
-            Status::Accepted => vec![State::Accepted],
+            Status::Accepted => vec![State::Absorbed],
             Status::Withdrawn => vec![State::Withdrawn],
             Status::All => State::ALL.to_vec(),
             Status::Acked | Status::Snoozed | Status::Expected => Vec::new(),

@@ -8,8 +8,9 @@ use crate::{
     error::{Error, ExitCode, Result},
     insights::{
         alerts::{Mark, Marked},
-        incidents::{Incidents, Shown, State, one},
+        incidents::{Incidents, Shown, one},
     },
+    model::State,
     report::{self, Format},
     store::Store,
 };

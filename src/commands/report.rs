@@ -5,13 +5,13 @@ use clap::{Args, ValueEnum};
 
 use super::{Context, day, print};
 use crate::{
-    analysis::detect::{Method, Parameters},
+    analysis::detect::Parameters,
     error::{Error, ExitCode, Result},
     insights::{
         Question,
         overview::{Request, overview},
     },
-    model::{ChargeCategory, Filter, GroupBy, Metric},
+    model::{ChargeCategory, Filter, GroupBy, Method, Metric},
     report,
 };
 

@@ -11,7 +11,7 @@ use super::{
     words::ExplainWith,
 };
 use crate::{
-    analysis::detect::{Method, Parameters, Sensitivity},
+    analysis::detect::Parameters,
     config,
     error::{Error, ExitCode, Result},
     ingest::Outcome,
@@ -21,7 +21,7 @@ use crate::{
         incidents::{Asked, scope},
         levels,
     },
-    model::{ChargeCategory, Dimension, Filter, GroupBy, Metric, Period},
+    model::{ChargeCategory, Dimension, Event, Filter, GroupBy, Method, Metric, Period, Sensitivity},
     report::{
         self, Format,
         run::{Ingested, Judged, Summary},
@@ -311,14 +311,14 @@ fn judge(
 }
 
 fn of_answer(answer: &Anomalies) -> Judged {
-    let count = |event: &str| answer.ledger.changes.iter().filter(|(_, what)| *what == Some(event)).count();
+    let count = |event: Event| answer.ledger.changes.iter().filter(|(_, what)| *what == Some(event)).count();
     Judged {
         from: answer.judged.start,
         to: answer.judged.end,
         series: answer.series,
         findings: answer.findings.len(),
-        opened: count("opened"),
-        ended: count("closed") + count("accepted") + count("withdrawn") + count("merged"),
+        opened: count(Event::Opened),
+        ended: [Event::Closed, Event::Absorbed, Event::Withdrawn, Event::Merged].map(count).iter().sum(),
     }
 }
 

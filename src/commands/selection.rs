@@ -52,6 +52,6 @@ impl SelectionArgs {
         let wanted = |category: &ChargeCategory| {
             ChargeCategory::USAGE_LIKE.contains(category) || self.include.contains(category)
         };
-        ChargeCategory::ALL.into_iter().filter(wanted).collect()
+        ChargeCategory::ALL.iter().copied().filter(wanted).collect()
     }
 }

@@ -13,7 +13,6 @@ use super::{
     words::{ExplainWith, Writer},
 };
 use crate::{
-    analysis::detect::Sensitivity,
     error::{Error, Result},
     insights::{
         Frame,
@@ -22,7 +21,7 @@ use crate::{
         incidents::{Asked, Shown, scope},
         levels,
     },
-    model::{Dimension, Filter},
+    model::{Dimension, Filter, Sensitivity},
     notify::{
         Channel,
         deliver::{Attempt, Sending, deliver, needs_aws, send_digest},

@@ -5,17 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::incidents::{Shown, State, shown};
+use super::incidents::{Shown, shown};
 use crate::{
     error::Result,
+    model::{Event, State},
     store::{Store, ledger::Incident},
 };
 
 pub use crate::{
-    analysis::{
-        attribution::Cause,
-        detect::{Direction, Severity},
-    },
+    analysis::attribution::Cause,
     store::notices::{Delivery, Mark, Marked, Notice, Queued},
 };
 
@@ -166,7 +164,7 @@ impl Case {
         let last = told.last().copied();
         let is_open = incident.state == State::Open;
         if let Some(last) = last.filter(|_| !is_open) {
-            let ended = matches!(incident.state, State::Closed | State::Accepted);
+            let ended = matches!(incident.state, State::Closed | State::Absorbed);
             let size = self.told_size(&told, taste.channel);
             let is_quiet = self.shown.mark.is_some()
                 || self.expected.is_some()
@@ -181,7 +179,7 @@ impl Case {
             };
         }
         // A morning that was missed may have had one that is over by now.
-        let was_missed = self.is_new && matches!(incident.state, State::Closed | State::Accepted);
+        let was_missed = self.is_new && matches!(incident.state, State::Closed | State::Absorbed);
         if !is_open && !was_missed {
             return Err(Quiet::Over);
         }
@@ -286,7 +284,7 @@ fn known_as(mark: &Marked) -> Quiet {
 
 fn closing(incident: &Incident) -> Closing {
     match incident.state {
-        State::Accepted => Closing::Accepted,
+        State::Absorbed => Closing::Accepted,
         State::Withdrawn if incident.merged_into.is_some() => Closing::Merged,
         State::Withdrawn => Closing::Withdrawn,
         State::Open | State::Closed => Closing::Over,
@@ -380,8 +378,8 @@ fn whole(all: &[Incident], notices: &BTreeMap<String, Vec<Notice>>, part: &Incid
 /// The last day before an incident was over that is open again because of a day that was not judged then.
 fn came_back_after(store: &Store, incident: &Incident) -> Result<Option<NaiveDate>> {
     let events = store.incident_events(&incident.id)?;
-    let Some(reopened) = events.iter().rposition(|event| event.event == "reopened") else { return Ok(None) };
-    let ended = events[..reopened].iter().rev().find(|event| matches!(event.event.as_str(), "closed" | "accepted"));
+    let Some(reopened) = events.iter().rposition(|event| event.event == Event::Reopened) else { return Ok(None) };
+    let ended = events[..reopened].iter().rev().find(|event| matches!(event.event, Event::Closed | Event::Absorbed));
     Ok(ended.filter(|ended| incident.last_date > ended.seen_on).map(|ended| ended.last_date))
 }
 
@@ -392,7 +390,7 @@ fn is_alike(one: &Incident, other: &Incident) -> bool {
 fn earlier<'a>(all: &'a [Incident], incident: &Incident) -> Option<&'a Incident> {
     let is_earlier = |other: &&Incident| {
         let days = (incident.start_date - other.last_date).num_days();
-        let has_ended = matches!(other.state, State::Closed | State::Accepted);
+        let has_ended = matches!(other.state, State::Closed | State::Absorbed);
         has_ended && is_alike(other, incident) && (1..=RETURN_DAYS).contains(&days)
     };
     all.iter().filter(is_earlier).max_by_key(|other| other.last_date)

@@ -12,16 +12,19 @@ use super::{
     found::{Found, Window, shown},
     frame::listed,
     group_object,
-    incidents::{self, Asked, Ledger, State},
+    incidents::{self, Asked, Ledger},
     is_fixed, single_currency, source_names,
 };
 use crate::{
     analysis::{
-        detect::{self, Direction, Judged, Kind, Known, Method, Parameters, Sensitivity, Severity},
+        detect::{self, Judged, Known, Parameters},
         findings, screen,
     },
     error::{Error, Result},
-    model::{ChargeCategory, Dimension, Filter, GroupBy, Metric, Period, Series},
+    model::{
+        ChargeCategory, Dimension, Direction, Filter, GroupBy, Kind, Method, Metric, Period, Sensitivity, Series,
+        Severity, State,
+    },
     store::{
         Store,
         holdings::Payer,

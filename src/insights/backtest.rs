@@ -8,13 +8,13 @@ use serde::Serialize;
 use super::anomalies::{Data, Request};
 use crate::{
     analysis::{
-        detect::{self, Direction, Known, Method, Parameters, Sensitivity, Verdict},
+        detect::{self, Known, Parameters, Verdict},
         findings::findings,
         inject::{Injected, SIZES, Shape, inject},
         stats::median,
     },
     error::{Error, Result},
-    model::{GroupBy, Metric, Period, Series},
+    model::{Direction, GroupBy, Method, Metric, Period, Sensitivity, Series},
     store::Store,
 };
 
@@ -179,8 +179,8 @@ pub fn backtest(store: &Store, replay: &Replay) -> Result<Backtest> {
 
 /// The robust method at each sensitivity, and the yardsticks with their own rules.
 fn rules() -> impl Iterator<Item = (Method, Option<Sensitivity>)> {
-    let robust = Sensitivity::ALL.into_iter().map(|sensitivity| (Method::Robust, Some(sensitivity)));
-    let others = Method::ALL.into_iter().filter(|method| *method != Method::Robust);
+    let robust = Sensitivity::ALL.iter().copied().map(|sensitivity| (Method::Robust, Some(sensitivity)));
+    let others = Method::ALL.iter().copied().filter(|method| *method != Method::Robust);
     robust.chain(others.map(|method| (method, None)))
 }
 

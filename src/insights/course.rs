@@ -9,11 +9,11 @@ use serde::Serialize;
 use super::change::Change;
 use crate::{
     analysis::{
-        detect::{Kind, Parameters, Sensitivity, Verdict, Why},
+        detect::{Parameters, Verdict, Why},
         findings::{self, Finding},
         stats::{median, median_absolute_deviation},
     },
-    model::{Period, Series},
+    model::{Kind, Period, Sensitivity, Series},
     store::changes::DaySet,
 };
 

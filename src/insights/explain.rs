@@ -272,7 +272,7 @@ pub fn incident(
     let filters = shown.filters()?;
     let question = Question {
         filters: &filters,
-        metric: shown.metric().unwrap_or(question.metric),
+        metric: shown.incident.metric,
         source: shown.incident.data_source.as_deref(),
         ..question
     };

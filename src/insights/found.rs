@@ -12,8 +12,8 @@ use super::{
     incidents::{Fits, GAP_DAYS, Ledger, match_round},
 };
 use crate::{
-    analysis::{detect::Kind, findings::Finding},
-    model::{Dimension, GroupBy, Period},
+    analysis::findings::Finding,
+    model::{Dimension, GroupBy, Kind, Period},
     store::ledger::Incident,
 };
 
@@ -72,7 +72,7 @@ impl Found {
     }
 
     pub fn has_direction(&self, incident: &Incident) -> bool {
-        self.finding.direction.name() == incident.direction
+        self.finding.direction == incident.direction
     }
 
     pub fn is_move(&self) -> bool {
@@ -173,7 +173,7 @@ pub fn match_other_levels(known: &[Incident], findings: &[Found], matched: &mut 
         same.map(|member| member.overlap(incident)).max()
     };
     let is_nested = |incident: &Incident, found: &Found| {
-        let is_move = found.is_move() || incident.kind == Kind::Moved.name();
+        let is_move = found.is_move() || incident.kind == Kind::Moved;
         let apart = (incident.start_date - found.finding.start).num_days().abs();
         if apart > GAP_DAYS || found.overlap(incident) <= 0 || !(is_move || found.has_direction(incident)) {
             return None;

@@ -15,19 +15,17 @@ use super::{
 };
 use crate::{
     analysis::{
-        detect::{Kind, Method, Parameters, Settings},
+        detect::{Parameters, Settings},
         findings::Finding,
     },
     error::{Error, Result, nearest},
-    model::{ChargeCategory, Dimension, Filter, Metric, Period},
+    model::{ChargeCategory, Dimension, Event, Filter, Kind, Period, State},
     store::{
         Store,
-        ledger::{Event, Incident},
+        ledger::{HistoryEntry, Incident},
         notices::{Mark, Marked},
     },
 };
-
-pub use crate::store::ledger::State;
 
 /// Incidents of one group and direction whose days are this close are the same.
 pub(super) const GAP_DAYS: i64 = 3;
@@ -45,7 +43,7 @@ pub struct Ledger {
     /// The id of each finding.
     pub ids: Vec<String>,
     /// Incidents that are new or changed, with what happened.
-    pub changes: Vec<(Incident, Option<&'static str>)>,
+    pub changes: Vec<(Incident, Option<Event>)>,
 }
 
 impl Ledger {
@@ -93,15 +91,15 @@ impl Ledger {
                 scope: scope.clone(),
                 group_by: one.group_by.to_string(),
                 group_values: values.clone(),
-                method: request.parameters.method.name().into(),
+                method: request.parameters.method,
                 program: env!("CARGO_PKG_VERSION").into(),
                 threshold: request.parameters.threshold,
-                metric: request.question.metric.name().into(),
+                metric: request.question.metric,
                 currency: currency.into(),
                 state: state(found, one.end),
-                kind: found.kind.name().into(),
-                direction: found.direction.name().into(),
-                severity: found.severity.name().into(),
+                kind: found.kind,
+                direction: found.direction,
+                severity: found.severity,
                 start_date: found.start,
                 peak_date: found.date,
                 last_date: found.last_seen,
@@ -200,7 +198,7 @@ fn filters(request: &Request) -> Vec<String> {
 /// How a finding stands whose bills are settled through `settled`.
 fn state(found: &Finding, settled: NaiveDate) -> State {
     if found.accepted {
-        State::Accepted
+        State::Absorbed
     } else if found.last_seen + Days::new(GAP_DAYS as u64) > settled {
         State::Open
     } else {
@@ -209,14 +207,10 @@ fn state(found: &Finding, settled: NaiveDate) -> State {
 }
 
 /// The incident as it stands now and what happened to it, if anything did.
-fn change(
-    former: Option<&Incident>,
-    mut now: Incident,
-    settled: NaiveDate,
-) -> Option<(Incident, Option<&'static str>)> {
+fn change(former: Option<&Incident>, mut now: Incident, settled: NaiveDate) -> Option<(Incident, Option<Event>)> {
     let Some(former) = former else {
         now.closed_on = (now.state != State::Open).then_some(settled);
-        return Some((now, Some("opened")));
+        return Some((now, Some(Event::Opened)));
     };
     now.closed_on = match now.state {
         State::Open => None,
@@ -224,28 +218,28 @@ fn change(
     };
     let was = |state: State| former.state == state;
     let event = match now.state {
-        State::Open if !was(State::Open) => Some("reopened"),
-        State::Closed if !was(State::Closed) => Some("closed"),
-        State::Accepted if !was(State::Accepted) => Some("accepted"),
+        State::Open if !was(State::Open) => Some(Event::Reopened),
+        State::Closed if !was(State::Closed) => Some(Event::Closed),
+        State::Absorbed if !was(State::Absorbed) => Some(Event::Absorbed),
         _ => {
             let moved = (now.impact_total - former.impact_total).abs() >= 0.01;
             (moved || now.kind != former.kind || now.severity != former.severity || now.last_date != former.last_date)
-                .then_some("changed")
+                .then_some(Event::Changed)
         }
     };
     (event.is_some() || now.seen_on != former.seen_on).then_some((now, event))
 }
 
 /// What becomes of an incident that is not found any more.
-fn gone(incident: &Incident, request: &Request, settled: NaiveDate) -> Option<(Incident, Option<&'static str>)> {
+fn gone(incident: &Incident, request: &Request, settled: NaiveDate) -> Option<(Incident, Option<Event>)> {
     if incident.state == State::Withdrawn {
         return None;
     }
     let as_sensitive = request.parameters.threshold <= incident.threshold;
     let over = incident.state == State::Open && incident.last_date + Days::new(GAP_DAYS as u64) <= settled;
     let (state, event) = match (as_sensitive, over) {
-        (true, _) => (State::Withdrawn, "withdrawn"),
-        (false, true) => (State::Closed, "closed"),
+        (true, _) => (State::Withdrawn, Event::Withdrawn),
+        (false, true) => (State::Closed, Event::Closed),
         (false, false) => return None,
     };
     let now = Incident { state, seen_on: settled, closed_on: Some(settled), ..incident.clone() };
@@ -253,14 +247,14 @@ fn gone(incident: &Incident, request: &Request, settled: NaiveDate) -> Option<(I
 }
 
 /// What becomes of an incident that is told by another one now.
-fn merged(incident: &Incident, whole: &str, settled: NaiveDate) -> Option<(Incident, Option<&'static str>)> {
+fn merged(incident: &Incident, whole: &str, settled: NaiveDate) -> Option<(Incident, Option<Event>)> {
     if incident.state == State::Withdrawn {
         return None;
     }
     let mut now = Incident { state: State::Withdrawn, seen_on: settled, closed_on: Some(settled), ..incident.clone() };
     now.reasons.push(format!("part of {whole} now"));
     now.merged_into = Some(whole.to_owned());
-    Some((now, Some("merged")))
+    Some((now, Some(Event::Merged)))
 }
 
 /// How well an incident fits a finding, if it does.
@@ -271,7 +265,7 @@ pub(super) type Fits<'a> = dyn Fn(&Incident, &Found) -> Option<i64> + 'a;
 fn matched(known: &[Incident], findings: &[Found]) -> Vec<Option<usize>> {
     let mut matched: Vec<Option<usize>> = vec![None; findings.len()];
     let is_same = |incident: &Incident, found: &Found| {
-        let is_move = incident.kind == Kind::Moved.name();
+        let is_move = incident.kind == Kind::Moved;
         found.is_of_group(incident) && found.is_move() == is_move && (is_move || found.has_direction(incident))
     };
     let rounds: [&Fits; 3] = [
@@ -353,7 +347,7 @@ pub struct Shown {
     pub mark: Option<Marked>,
     /// What became of it; only where one incident is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub history: Option<Vec<Event>>,
+    pub history: Option<Vec<HistoryEntry>>,
 }
 
 /// Lists incidents, the last one first.
@@ -420,16 +414,7 @@ impl Shown {
 
     /// The settings with which it was found, as far as they are known.
     pub fn parameters(&self, settings: &Settings) -> Parameters {
-        let method = Method::ALL.into_iter().find(|one| one.name() == self.incident.method);
-        Parameters { threshold: self.incident.threshold, ..Parameters::new(settings, method.unwrap_or_default()) }
-    }
-
-    /// The metric that it was found in.
-    pub fn metric(&self) -> Option<Metric> {
-        [Metric::COSTS.as_slice(), &[Metric::List]]
-            .concat()
-            .into_iter()
-            .find(|metric| metric.name() == self.incident.metric)
+        Parameters { threshold: self.incident.threshold, ..Parameters::new(settings, self.incident.method) }
     }
 
     /// The charge categories that counted.
@@ -438,7 +423,7 @@ impl Shown {
         if names.is_empty() {
             return ChargeCategory::USAGE_LIKE.to_vec();
         }
-        ChargeCategory::ALL.into_iter().filter(|category| names.iter().any(|name| name == category.as_str())).collect()
+        names.iter().filter_map(|name| name.parse().ok()).collect()
     }
 }
 

@@ -14,12 +14,12 @@ use super::{
 };
 use crate::{
     analysis::{
-        detect::{Direction, Judged, Kind, Severity},
+        detect::Judged,
         findings::{Finding, findings},
         rollup::{Candidate, Incident, roll_up},
     },
     error::{Error, Result},
-    model::{Dimension, GroupBy, Period},
+    model::{Dimension, Direction, GroupBy, Kind, Period, Severity},
     store::{Store, ledger::Incident as Known},
 };
 

@@ -12,9 +12,9 @@ use crate::{
         change::CauseShare,
         course::CourseState,
         explain::{Explanation, cause_words},
-        incidents::{Shown, State},
+        incidents::Shown,
     },
-    model::{Dimension, change, cut, money},
+    model::{Dimension, Direction, Kind, Metric, Severity, State, change, cut, money},
     report,
 };
 
@@ -23,8 +23,6 @@ use crate::{
 const AGREES: f64 = 0.5;
 /// Days by which an explanation of the same may begin earlier or later.
 const SAME_START: i64 = 3;
-/// The kind of incidents whose dollars are the same elsewhere.
-const MOVED: &str = "moved";
 /// Contributors that are named of what is wide.
 const NAMED: usize = 3;
 /// Characters of a subject in a headline, so that its dollars are seen.
@@ -39,9 +37,9 @@ pub struct Alert {
     pub id: String,
     #[serde(flatten)]
     pub news: News,
-    pub severity: String,
-    pub kind: String,
-    pub direction: String,
+    pub severity: Severity,
+    pub kind: Kind,
+    pub direction: Direction,
     /// Which cost, in words.
     pub subject: String,
     /// What it was called when this channel was told first, if that was something else.
@@ -53,7 +51,7 @@ pub struct Alert {
     pub last_date: NaiveDate,
     /// Whether it was over when it was told.
     pub has_ended: bool,
-    pub metric: String,
+    pub metric: Metric,
     pub currency: String,
     /// Beyond what such days cost before, as the mean of its days; of the peak day, where history is too short for that.
     pub a_day: f64,
@@ -102,16 +100,16 @@ fn agrees(shown: &Shown, found: &Explanation) -> bool {
 impl Alert {
     pub fn new(shown: &Shown, news: News, explained: Option<&Explanation>, links: &[Link]) -> Self {
         let incident = &shown.incident;
-        let is_move = incident.kind == MOVED;
+        let is_move = incident.kind == Kind::Moved;
         let explained = explained.filter(|found| is_move || agrees(shown, found));
         let subject = subject(shown);
         let change = explained.filter(|_| !is_move).map_or(incident.impact, |found| found.change.change);
         let urgent = incident.reasons.iter().find(|reason| reason.starts_with(URGENT));
         let mut alert = Self {
             id: incident.id.clone(),
-            severity: incident.severity.clone(),
-            kind: incident.kind.clone(),
-            direction: incident.direction.clone(),
+            severity: incident.severity,
+            kind: incident.kind,
+            direction: incident.direction,
             told_as: None,
             group: shown.group.clone(),
             account_name: shown.account_name.clone(),
@@ -119,7 +117,7 @@ impl Alert {
             since: incident.start_date,
             last_date: incident.last_date,
             has_ended: incident.state != State::Open,
-            metric: incident.metric.clone(),
+            metric: incident.metric,
             currency: incident.currency.clone(),
             a_day: change,
             peak_date: incident.peak_date,

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     inert,
-    model::cut,
+    model::{Severity, cut},
     web::{
         Failure, causes,
         secret::{Reference, Secret},
@@ -183,11 +183,11 @@ fn html(digest: &Digest) -> String {
 }
 
 fn incident(digest: &Digest, alert: &Alert) -> String {
-    let color = match alert.severity.as_str() {
+    let color = match alert.severity {
         _ if alert.is_over() => "#2e7d32",
         _ if alert.is_closed() || alert.is_saving() => "#555555",
-        "critical" => "#c62828",
-        "warning" => "#e07b00",
+        Severity::Critical => "#c62828",
+        Severity::Warning => "#e07b00",
         _ => "#555555",
     };
     let mut text = format!(

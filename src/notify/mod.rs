@@ -21,8 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result, nearest},
-    insights::alerts::{Direction, Severity},
-    model::Filter,
+    model::{Direction, Filter, Severity},
     web::{self, secret::Reference},
 };
 

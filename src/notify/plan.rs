@@ -16,9 +16,9 @@ use crate::{
     insights::{
         alerts::{CLOSED, Case, Cases, News, Notice, Quiet, Taste},
         explain::Explanation,
-        incidents::{Shown, State},
+        incidents::Shown,
     },
-    model::{Dimension, Filter, money},
+    model::{Dimension, Filter, State, money},
     report::{self, notify::Decided},
 };
 
@@ -342,14 +342,14 @@ impl Channel {
         }
         let incident = &case.shown.incident;
         let least = self.min_severity;
-        if !at_least(&incident.severity, least.name()) {
-            return Err(format!("{} is below its `min_severity` {}", incident.severity, least.name()));
+        if incident.severity < least {
+            return Err(format!("{} is below its `min_severity` {}", incident.severity.name(), least.name()));
         }
         if case.size() < self.min_impact {
             return Err(format!("below its `min_impact` {:.2}", self.min_impact));
         }
-        if !self.directions.iter().any(|direction| direction.name() == incident.direction) {
-            return Err(format!("its `directions` leave out what goes {}", incident.direction));
+        if !self.directions.contains(&incident.direction) {
+            return Err(format!("its `directions` leave out what goes {}", incident.direction.name()));
         }
         // Whoever was told of it is told how it goes on.
         let was_told =
@@ -360,12 +360,6 @@ impl Channel {
             None => Err("its `filters` leave it out".into()),
         }
     }
-}
-
-/// Whether a severity is at least another.
-fn at_least(severity: &str, least: &str) -> bool {
-    let rank = |name: &str| ["info", "warning", "critical"].iter().position(|one| *one == name);
-    rank(severity) >= rank(least)
 }
 
 fn quiet_words(quiet: Quiet, currency: &str) -> String {
@@ -393,7 +387,7 @@ fn decision(
     Decided {
         id: incident.id.clone(),
         subject: report::incidents::who(shown),
-        severity: incident.severity.clone(),
+        severity: incident.severity,
         impact: incident.impact,
         currency: incident.currency.clone(),
         owner,

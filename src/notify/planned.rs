@@ -8,11 +8,8 @@ use serde::Deserialize;
 use super::plan::Places;
 use crate::{
     error::{Error, Result},
-    insights::{
-        alerts::{Covered, Direction},
-        incidents::Shown,
-    },
-    model::{Day, Filter, money},
+    insights::{alerts::Covered, incidents::Shown},
+    model::{Day, Direction, Filter, money},
 };
 
 /// Days before and after a window that still belong to it: bills lag.
@@ -83,7 +80,7 @@ impl Plan {
     pub fn in_window(&self, shown: &Shown) -> bool {
         let incident = &shown.incident;
         let begins = incident.start_date >= self.from.date() - SLACK && incident.start_date <= self.to.date();
-        begins && incident.direction == Direction::Up.name()
+        begins && incident.direction == Direction::Up
     }
 
     /// The same, and whether all that was planned keeps to it.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     inert,
-    model::cut,
+    model::{Severity, cut},
     web::{self, Failure, secret::Reference},
 };
 
@@ -147,12 +147,12 @@ fn message(digest: &Digest) -> Value {
 }
 
 fn incident(digest: &Digest, alert: &Alert) -> Vec<Value> {
-    let icon = match alert.severity.as_str() {
+    let icon = match alert.severity {
         _ if alert.is_over() => ":white_check_mark:",
         _ if alert.is_closed() => ":pushpin:",
         _ if alert.is_saving() => ":chart_with_downwards_trend:",
-        "critical" => ":red_circle:",
-        "warning" => ":large_orange_circle:",
+        Severity::Critical => ":red_circle:",
+        Severity::Warning => ":large_orange_circle:",
         _ => ":large_blue_circle:",
     };
     let head = format!("{icon} *{}*\n{}", inert::slack(&digest.heading(alert)), inert::slack(&alert.sentence));

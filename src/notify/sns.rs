@@ -13,7 +13,7 @@ use super::{deliver::Sending, digest::Digest};
 use crate::{
     error::{Error, Result},
     inert,
-    model::cut,
+    model::{Severity, cut},
     web::{Failure, causes},
 };
 
@@ -68,14 +68,13 @@ impl Settings {
                 .build()
                 .map_err(|e| Failure::refused(e.to_string()))
         };
-        let severities = ["critical", "warning", "info"];
-        let worst = severities.into_iter().find(|one| digest.alerts.iter().any(|alert| alert.severity == *one));
+        let worst = digest.alerts.iter().map(|alert| alert.severity).max().unwrap_or(Severity::Info);
         let mut request = client
             .publish()
             .topic_arn(&self.topic_arn)
             .subject(cut(&subject, SUBJECT).replace('…', "."))
             .message(cut(&digest.plain(), MESSAGE / 4))
-            .message_attributes("severity", text(worst.unwrap_or("info"))?)
+            .message_attributes("severity", text(worst.name())?)
             .message_attributes("incidents", text(&(digest.alerts.len() + digest.more).to_string())?);
         if self.topic_arn.ends_with(".fifo") {
             request = request.message_group_id("aws-cost-anomalies").message_deduplication_id(&digest.id);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     inert,
-    model::cut,
+    model::{Severity, cut},
     web::{self, Failure, secret::Reference},
 };
 
@@ -86,11 +86,11 @@ fn card(digest: &Digest, shown: usize) -> Value {
 }
 
 fn incident(digest: &Digest, alert: &Alert) -> Value {
-    let color = match alert.severity.as_str() {
+    let color = match alert.severity {
         _ if alert.is_over() => "good",
         _ if alert.is_closed() || alert.is_saving() => "accent",
-        "critical" => "attention",
-        "warning" => "warning",
+        Severity::Critical => "attention",
+        Severity::Warning => "warning",
         _ => "default",
     };
     let facts = alert.facts().into_iter().map(|(name, value)| json!({"title": name, "value": text(&value)}));

@@ -10,10 +10,10 @@ use super::{
     units::{self, change, money, percent},
 };
 use crate::{
-    analysis::detect::{Direction, Kind, Severity},
     error::Result,
     inert,
     insights::anomalies::{Anomalies, Finding, Scores},
+    model::{Direction, Kind, Severity},
 };
 
 /// For people the first `top` findings, 0 for all; for programs always all.

@@ -6,13 +6,13 @@ use super::{
     units::{change, money},
 };
 use crate::{
-    analysis::detect::Kind,
     error::Result,
     inert,
     insights::{
         alerts::{Mark, Marked},
-        incidents::{Incidents, Shown, State},
+        incidents::{Incidents, Shown},
     },
+    model::{Kind, State},
 };
 
 pub fn render(incidents: &Incidents, format: Format, style: Style) -> Result<String> {
@@ -44,9 +44,9 @@ pub fn render_one(shown: &Shown, format: Format, style: Style) -> Result<String>
     for event in shown.history.iter().flatten() {
         history.row(vec![
             event.seen_on.to_string(),
-            event.event.clone(),
-            event.kind.replace('_', " "),
-            event.severity.clone(),
+            event.event.to_string(),
+            event.kind.name().replace('_', " "),
+            event.severity.to_string(),
             event.last_date.to_string(),
             change(event.impact, &incident.currency),
             change(event.impact_total, &incident.currency),
@@ -59,7 +59,7 @@ pub fn render_one(shown: &Shown, format: Format, style: Style) -> Result<String>
     let who = who(shown);
     let mark = shown.mark.as_ref().filter(|_| incident.state == State::Open).map(|mark| mark.mark.name());
     let state = mark.unwrap_or(incident.state.name());
-    let mut text = format!("{} {}: {}, {}, {state}\n", incident.id, who, what(shown), incident.severity);
+    let mut text = format!("{} {}: {}, {}, {state}\n", incident.id, who, what(shown), incident.severity.name());
     text += &format!(
         "from {} to {}, {} of {} days flagged, most on {}: {} instead of {}\n",
         incident.start_date,
@@ -100,9 +100,9 @@ pub fn who(shown: &Shown) -> String {
 
 fn what(shown: &Shown) -> String {
     let incident = &shown.incident;
-    match incident.kind == Kind::Moved.name() {
-        true => incident.kind.clone(),
-        false => format!("{} {}", incident.kind.replace('_', " "), incident.direction),
+    match incident.kind {
+        Kind::Moved => incident.kind.name().to_owned(),
+        kind => format!("{} {}", kind.name().replace('_', " "), incident.direction.name()),
     }
 }
 
@@ -134,7 +134,7 @@ fn table(incidents: &[Shown]) -> Table {
         table.row(vec![
             incident.id.clone(),
             state,
-            incident.severity.clone(),
+            incident.severity.name().to_owned(),
             incident.start_date.to_string(),
             shown.days.to_string(),
             incident.group_by.clone(),
@@ -190,9 +190,9 @@ fn to_csv_of(incidents: &[Shown]) -> Result<String> {
         vec![
             incident.id.clone(),
             incident.state.name().into(),
-            incident.kind.clone(),
-            incident.direction.clone(),
-            incident.severity.clone(),
+            incident.kind.name().to_owned(),
+            incident.direction.name().to_owned(),
+            incident.severity.name().to_owned(),
             incident.group_by.clone(),
             group.join("+"),
             incident.start_date.to_string(),
@@ -208,7 +208,7 @@ fn to_csv_of(incidents: &[Shown]) -> Result<String> {
             incident.at_stake.to_string(),
             incident.score.to_string(),
             incident.currency.clone(),
-            incident.method.clone(),
+            incident.method.name().to_owned(),
             incident.threshold.to_string(),
             incident.scope.clone(),
             incident.reasons.join("; "),

@@ -8,14 +8,14 @@ use super::{
     table::{Column, Table},
     units::change,
 };
-use crate::error::Result;
+use crate::{error::Result, model::Severity};
 
 /// What was decided of an incident for a channel.
 #[derive(Debug, Serialize)]
 pub struct Decided {
     pub id: String,
     pub subject: String,
-    pub severity: String,
+    pub severity: Severity,
     pub impact: f64,
     pub currency: String,
     pub owner: Option<String>,
@@ -59,7 +59,7 @@ pub fn decisions(decided: &[Decided], format: Format, style: Style) -> Result<St
         table.row(vec![
             one.id.clone(),
             one.subject.clone(),
-            one.severity.clone(),
+            one.severity.to_string(),
             change(one.impact, &one.currency),
             text(&one.owner),
             text(&one.channel),
@@ -75,7 +75,7 @@ pub fn decisions(decided: &[Decided], format: Format, style: Style) -> Result<St
                 vec![
                     one.id.clone(),
                     one.subject.clone(),
-                    one.severity.clone(),
+                    one.severity.to_string(),
                     one.impact.to_string(),
                     one.currency.clone(),
                     one.owner.clone().unwrap_or_default(),

@@ -1,42 +1,19 @@
 //! The ledger of incidents: what was found, how it stands, and what became of it.
 
+use std::str::FromStr;
+
 use chrono::NaiveDate;
-use duckdb::types::Value;
+use duckdb::{
+    Row,
+    types::{Type, Value},
+};
 use serde::Serialize;
 
 use super::{Store, quoted};
-use crate::error::Result;
-
-/// How an incident stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// It goes on, or was seen within the last days.
-    Open,
-    /// It is over.
-    Closed,
-    /// The change stayed and is what is normal now.
-    Accepted,
-    /// What was found is not there any more: the bill was restated, or the settings changed.
-    Withdrawn,
-}
-
-impl State {
-    pub const ALL: [State; 4] = [State::Open, State::Closed, State::Accepted, State::Withdrawn];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            State::Open => "open",
-            State::Closed => "closed",
-            State::Accepted => "accepted",
-            State::Withdrawn => "withdrawn",
-        }
-    }
-
-    fn of(name: &str) -> Self {
-        Self::ALL.into_iter().find(|state| state.name() == name).unwrap_or(State::Closed)
-    }
-}
+use crate::{
+    error::Result,
+    model::{Direction, Event, Kind, Method, Metric, Severity, State},
+};
 
 /// One incident of the ledger.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,16 +25,16 @@ pub struct Incident {
     pub group_by: String,
     /// One value for each dimension; none for a move that many groups share.
     pub group_values: Vec<String>,
-    pub method: String,
+    pub method: Method,
     /// The program and version that judged it last.
     pub program: String,
     pub threshold: f64,
-    pub metric: String,
+    pub metric: Metric,
     pub currency: String,
     pub state: State,
-    pub kind: String,
-    pub direction: String,
-    pub severity: String,
+    pub kind: Kind,
+    pub direction: Direction,
+    pub severity: Severity,
     pub start_date: NaiveDate,
     pub peak_date: NaiveDate,
     /// The last flagged day.
@@ -91,12 +68,11 @@ pub struct Incident {
 
 /// What became of an incident on a day.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Event {
+pub struct HistoryEntry {
     pub seen_on: NaiveDate,
-    /// `opened`, `changed`, `closed`, `accepted`, `withdrawn`, `reopened`.
-    pub event: String,
-    pub kind: String,
-    pub severity: String,
+    pub event: Event,
+    pub kind: Kind,
+    pub severity: Severity,
     pub last_date: NaiveDate,
     pub impact: f64,
     pub impact_total: f64,
@@ -120,15 +96,15 @@ impl Store {
                 scope: row.get(1)?,
                 group_by: row.get(2)?,
                 group_values: texts(row.get(3)?),
-                method: row.get(4)?,
+                method: word(row, 4)?,
                 program: row.get(5)?,
                 threshold: row.get(6)?,
-                metric: row.get(7)?,
+                metric: word(row, 7)?,
                 currency: row.get(8)?,
-                state: State::of(&row.get::<_, String>(9)?),
-                kind: row.get(10)?,
-                direction: row.get(11)?,
-                severity: row.get(12)?,
+                state: word(row, 9)?,
+                kind: word(row, 10)?,
+                direction: word(row, 11)?,
+                severity: word(row, 12)?,
                 start_date: row.get(13)?,
                 peak_date: row.get(14)?,
                 last_date: row.get(15)?,
@@ -153,18 +129,18 @@ impl Store {
     }
 
     /// What became of an incident, the oldest first.
-    pub fn incident_events(&self, id: &str) -> Result<Vec<Event>> {
+    pub fn incident_events(&self, id: &str) -> Result<Vec<HistoryEntry>> {
         let sql = format!(
             "SELECT seen_on, event, kind, severity, last_date, impact, impact_total, score FROM anomaly_events \
              WHERE anomaly_id = {} ORDER BY recorded_at, seen_on",
             quoted(id)
         );
         self.rows(&sql, "cannot read the ledger", |row| {
-            Ok(Event {
+            Ok(HistoryEntry {
                 seen_on: row.get(0)?,
-                event: row.get(1)?,
-                kind: row.get(2)?,
-                severity: row.get(3)?,
+                event: word(row, 1)?,
+                kind: word(row, 2)?,
+                severity: word(row, 3)?,
                 last_date: row.get(4)?,
                 impact: row.get(5)?,
                 impact_total: row.get(6)?,
@@ -177,7 +153,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written; it then is as it was.
-    pub fn save_incidents(&mut self, incidents: &[(Incident, Option<&'static str>)]) -> Result<()> {
+    pub fn save_incidents(&mut self, incidents: &[(Incident, Option<Event>)]) -> Result<()> {
         if incidents.is_empty() {
             return Ok(());
         }
@@ -190,9 +166,9 @@ impl Store {
                         "({}, CAST(current_timestamp AS TIMESTAMP), DATE '{}', {}, {}, {}, DATE '{}', {:?}, {:?}, {:?})",
                         quoted(&incident.id),
                         incident.seen_on,
-                        quoted((*event)?),
-                        quoted(&incident.kind),
-                        quoted(&incident.severity),
+                        quoted((*event)?.name()),
+                        quoted(incident.kind.name()),
+                        quoted(incident.severity.name()),
                         incident.last_date,
                         incident.impact,
                         incident.impact_total,
@@ -218,15 +194,15 @@ fn row(incident: &Incident) -> String {
         quoted(&incident.scope),
         quoted(&incident.group_by),
         list(&incident.group_values),
-        quoted(&incident.method),
+        quoted(incident.method.name()),
         quoted(&incident.program),
         number(incident.threshold),
-        quoted(&incident.metric),
+        quoted(incident.metric.name()),
         quoted(&incident.currency),
         quoted(incident.state.name()),
-        quoted(&incident.kind),
-        quoted(&incident.direction),
-        quoted(&incident.severity),
+        quoted(incident.kind.name()),
+        quoted(incident.direction.name()),
+        quoted(incident.severity.name()),
         day(incident.start_date),
         day(incident.peak_date),
         day(incident.last_date),
@@ -263,4 +239,13 @@ pub(super) fn nullable(text: Option<&str>) -> String {
 pub(super) fn texts(value: Value) -> Vec<String> {
     let Value::List(values) = value else { return Vec::new() };
     values.into_iter().filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None }).collect()
+}
+
+/// A word of the program's own from a column.
+///
+/// # Errors
+/// When it is none that this version knows.
+fn word<T: FromStr<Err = strum::ParseError>>(row: &Row, column: usize) -> duckdb::Result<T> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error| duckdb::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }

@@ -23,7 +23,7 @@ use super::{
         theil_sen_slope_of,
     },
 };
-use crate::model::Series;
+use crate::model::{Sensitivity, Series};
 
 pub const WEEK: usize = 7;
 /// Days whose ratios make the week, and residuals the scale.
@@ -282,7 +282,7 @@ impl<'a> Model<'a> {
         };
         let score = if by_rank.abs() > by_size.abs() { by_rank } else { by_size };
         let score = score.clamp(-100.0, 100.0);
-        self.changed[day] = score.abs() >= super::detect::Sensitivity::Medium.threshold();
+        self.changed[day] = score.abs() >= Sensitivity::Medium.threshold();
         Some(Shift { before, now, change, score })
     }
 

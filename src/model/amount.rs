@@ -1,0 +1,71 @@
+//! Amounts and counts as text.
+
+use crate::inert;
+
+/// `$1,234.50`, `-$3.10`, `1,234.50 CHF`: two decimals, thousands apart.
+pub fn money(amount: f64, currency: &str) -> String {
+    with_sign(amount, currency, "")
+}
+
+/// Like [`money`] with a plus sign on increases.
+pub fn change(amount: f64, currency: &str) -> String {
+    with_sign(amount, currency, "+")
+}
+
+fn with_sign(amount: f64, currency: &str, plus: &str) -> String {
+    let cents = format!("{:.2}", amount.abs());
+    let zero = cents == "0.00";
+    let sign = match amount {
+        _ if zero => "",
+        amount if amount < 0.0 => "-",
+        _ => plus,
+    };
+    let (whole, decimals) = cents.split_once('.').unwrap_or((&cents, "00"));
+    let digits = grouped(whole);
+    match currency {
+        "USD" => format!("{sign}${digits}.{decimals}"),
+        "EUR" => format!("{sign}€{digits}.{decimals}"),
+        "GBP" => format!("{sign}£{digits}.{decimals}"),
+        other => format!("{sign}{digits}.{decimals} {}", inert::one_line(other)),
+    }
+}
+
+/// At most `most` characters, with an ellipsis where something is missing.
+pub fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// `334,911`
+pub fn count(number: u64) -> String {
+    grouped(&number.to_string())
+}
+
+/// Digits with a comma between thousands.
+pub fn grouped(digits: &str) -> String {
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_grouped_signed_and_never_minus_zero() {
+        assert_eq!(money(1_234_567.891, "USD"), "$1,234,567.89");
+        assert_eq!(money(-3.1, "USD"), "-$3.10");
+        assert_eq!(money(-0.001, "USD"), "$0.00");
+        assert_eq!(money(12.0, "CHF"), "12.00 CHF");
+        assert_eq!(change(5.0, "EUR"), "+€5.00");
+    }
+}

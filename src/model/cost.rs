@@ -1,0 +1,103 @@
+//! Which cost is meant, and what kind of charge it is.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+/// Which cost of a line item is meant; AWS's words (DATA.md says how each is computed).
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    Serialize,
+    ValueEnum,
+    VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Metric {
+    Unblended,
+    Blended,
+    Amortized,
+    NetUnblended,
+    #[default]
+    NetAmortized,
+    List,
+}
+
+impl Metric {
+    /// The metrics that Cost Explorer and CUR both have.
+    pub const COSTS: [Metric; 5] =
+        [Metric::Unblended, Metric::Blended, Metric::Amortized, Metric::NetUnblended, Metric::NetAmortized];
+
+    /// The column of `cost_line_items` and `daily_cost_summary`.
+    pub fn column(self) -> &'static str {
+        match self {
+            Metric::Unblended => "unblended_cost",
+            Metric::Blended => "blended_cost",
+            Metric::Amortized => "amortized_cost",
+            Metric::NetUnblended => "net_unblended_cost",
+            Metric::NetAmortized => "net_amortized_cost",
+            Metric::List => "list_cost",
+        }
+    }
+
+    /// The name in JSON: `net_amortized`.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// FOCUS's charge categories.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    Serialize,
+    ValueEnum,
+    VariantArray,
+)]
+pub enum ChargeCategory {
+    /// What was consumed, discounts and covered usage included
+    Usage,
+    /// Fees, upfront and recurring, and what of a commitment went unused
+    #[value(aliases = ["fee", "fees", "purchases"])]
+    Purchase,
+    /// Taxes
+    #[value(aliases = ["taxes"])]
+    Tax,
+    /// Credits and refunds
+    #[value(aliases = ["credits", "refund", "refunds"])]
+    Credit,
+    /// Discounts on lines of their own, roundings, corrections
+    #[value(aliases = ["adjustments", "discount", "discounts"])]
+    Adjustment,
+}
+
+impl ChargeCategory {
+    pub const ALL: &[ChargeCategory] = Self::VARIANTS;
+
+    /// The categories that are what things cost; the others hide or pile up on it.
+    pub const USAGE_LIKE: [ChargeCategory; 3] =
+        [ChargeCategory::Usage, ChargeCategory::Purchase, ChargeCategory::Adjustment];
+
+    /// FOCUS's word, as the store has it.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}

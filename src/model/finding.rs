@@ -1,0 +1,264 @@
+//! The words of findings and incidents, the same in the detector, in the database and in every answer.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+/// How readily a day is flagged.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    Serialize,
+    ValueEnum,
+    VariantArray,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Sensitivity {
+    /// Score of 3.0
+    Low,
+    /// Score of 2.5
+    Medium,
+    /// Score of 2.0
+    High,
+}
+
+impl Sensitivity {
+    /// The threshold in units of the modified z-score (Leys et al. 2013: 3 conservative, 2.5 moderate, 2 liberal).
+    pub fn threshold(self) -> f64 {
+        match self {
+            Sensitivity::Low => 3.0,
+            Sensitivity::Medium => 2.5,
+            Sensitivity::High => 2.0,
+        }
+    }
+}
+
+/// How a day is judged.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    Serialize,
+    ValueEnum,
+    VariantArray,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Method {
+    /// Against its level, weekday and trend, by the series' own errors
+    #[default]
+    Robust,
+    /// Median/MAD and Theil-Sen slope of the last 14 days
+    Classic,
+    /// Mean and standard deviation of all history
+    Zscore,
+    /// Over 50 % more than the day before
+    PctChange,
+    /// Mean and standard deviation of 7 days, and over 50 % more
+    RollingZscore,
+}
+
+/// What kind of change a finding is.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    Serialize,
+    VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Kind {
+    /// A day, or a few, far from what was expected.
+    Point,
+    /// A change that came at once and stayed.
+    LevelShift,
+    /// A change that came slowly.
+    Drift,
+    /// First charges.
+    New,
+    /// No charges any more.
+    Stopped,
+    /// As much less in one place as more in another.
+    Moved,
+}
+
+/// Whether costs are above or below what was expected.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    Serialize,
+    VariantArray,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Direction {
+    Up,
+    Down,
+}
+
+impl Direction {
+    pub fn of(change: f64) -> Self {
+        if change < 0.0 { Direction::Down } else { Direction::Up }
+    }
+
+    pub fn sign(self) -> f64 {
+        match self {
+            Direction::Up => 1.0,
+            Direction::Down => -1.0,
+        }
+    }
+}
+
+/// Ordered from least to most severe.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    Serialize,
+    ValueEnum,
+    VariantArray,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Severity {
+    Info,
+    Warning,
+    Critical,
+}
+
+/// How an incident stands.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    Serialize,
+    ValueEnum,
+    VariantArray,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum State {
+    /// Going on, or seen within three days
+    Open,
+    /// Over
+    Closed,
+    /// Lasted, and is what is normal now
+    Absorbed,
+    /// Not found any more: the bill was restated, or the settings changed
+    Withdrawn,
+}
+
+/// What became of an incident on a day.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    Serialize,
+    VariantArray,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Event {
+    Opened,
+    Changed,
+    Closed,
+    Absorbed,
+    Withdrawn,
+    Reopened,
+    /// Another incident covers it now.
+    Merged,
+}
+
+/// The name of each word, as the database and JSON have it.
+macro_rules! names {
+    ($($word:ident),*) => {$(
+        impl $word {
+            /// Every one of them, in order.
+            pub const ALL: &[Self] = Self::VARIANTS;
+
+            pub fn name(self) -> &'static str {
+                self.into()
+            }
+        }
+    )*};
+}
+
+names!(Sensitivity, Method, Kind, Direction, Severity, State, Event);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_the_same_in_the_database_and_in_json() {
+        macro_rules! same {
+            ($($word:ident),*) => {$(
+                for one in $word::ALL {
+                    assert_eq!(serde_json::to_value(one).expect("JSON"), one.name());
+                    assert_eq!(one.name().parse::<$word>().expect("a name"), *one);
+                    assert_eq!(serde_json::from_value::<$word>(one.name().into()).expect("a word"), *one);
+                }
+            )*};
+        }
+        same!(Sensitivity, Method, Kind, Direction, Severity, State, Event);
+    }
+}
