@@ -3,16 +3,18 @@
 use std::{
     io::{IsTerminal, Write},
     panic,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process,
+    sync::Arc,
 };
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
 
 use crate::{
-    commands::{Command, Context},
+    commands::{Command, Context, Stderr},
     config::{self, Override},
     error::{Error, ExitCode, Result},
+    operations::Session,
     report::Style,
     store::{self, MemoryLimit, apart},
 };
@@ -106,9 +108,13 @@ fn run() -> Result<ExitCode> {
         config::defaults()?
     };
     let terminal = std::io::stdout().is_terminal();
+    let entries = loaded.entries.clone();
+    let session = Session::new(loaded, chrono::Utc::now().date_naive())
+        .with_program(program()?)
+        .with_reporter(Arc::new(Stderr { quiet: app.quiet }));
     let context = Context {
-        loaded,
-        today: chrono::Utc::now().date_naive(),
+        session,
+        entries,
         style: Style { width: width(terminal), color: color(app.color, terminal) },
         quiet: app.quiet,
     };
@@ -129,6 +135,15 @@ impl App {
         let given = given.into_iter().filter_map(|(key, flag, value)| Some(Override { key, flag, value: value? }));
         given.collect()
     }
+}
+
+/// This program's file, also when another has taken its place since it was started.
+fn program() -> Result<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if cfg!(target_os = "linux") && running.exists() {
+        return Ok(running.to_owned());
+    }
+    std::env::current_exe().map_err(|e| Error::input("cannot find this program's own file").cause(e))
 }
 
 /// The width to fit tables to: `COLUMNS` where it is set, the terminal's where there is one.

@@ -147,6 +147,11 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Errors in an answer, as a person reads them.
+pub fn as_texts<S: serde::Serializer>(errors: &[Error], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(errors.iter().map(ToString::to_string))
+}
+
 /// The candidate nearest in spelling to `wanted`, when it is near enough to be a typo of it.
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = wanted.to_lowercase();

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     inert,
     insights::{
+        answer::Answer,
         change::Members,
         explain::{Explanation, cause_words},
     },
@@ -77,7 +78,7 @@ struct Question {
 ///
 /// # Errors
 /// When the model is not reached, or its text has a number that the figures do not have.
-pub fn words(model: &Model, settings: &Settings, found: &Explanation) -> Result<String> {
+pub fn words(model: &Model, settings: &Settings, found: &Answer<Explanation>) -> Result<String> {
     let question = Question { system: PROMPT, figures: figures(found, settings.send_resource_names) };
     let timeout = Duration::from_secs(settings.timeout_seconds);
     let text = match model {
@@ -98,16 +99,16 @@ impl Question {
 }
 
 /// The figures of an explanation as lines of text.
-fn figures(found: &Explanation, with_resources: bool) -> String {
-    let amount = |amount: f64| money(amount, &found.currency);
-    let more = |amount: f64| change(amount, &found.currency);
+fn figures(found: &Answer<Explanation>, with_resources: bool) -> String {
+    let amount = |amount: f64| money(amount, found.header.currency());
+    let more = |amount: f64| change(amount, found.header.currency());
     let baseline = &found.baseline;
     let mut text = format!("{}\n", found.sentence);
     text += &format!(
         "metric: {}, currency {}, settled through {}\n",
-        found.metric.name(),
-        found.currency,
-        found.settled_through
+        found.header.metric.unwrap_or_default().name(),
+        found.header.currency(),
+        found.header.settled_through.unwrap_or_default()
     );
     text += &format!(
         "a day before: {}, since: {}, change: {}\n",

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What a line of the bill is, as far as it decides why its cost changes.
@@ -36,7 +37,7 @@ impl Class {
 }
 
 /// Why a cost changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// More or less of what was used before.
@@ -105,7 +106,7 @@ pub struct Effect {
 }
 
 /// The same usage, gone in some places and found in others.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Move {
     pub service: String,
     /// Without the prefix of its region.

@@ -3,20 +3,14 @@ use clap::Args;
 use super::{Context, print};
 use crate::{
     error::{ExitCode, Result},
+    operations::ListAccounts,
     report::{self, Format},
-    sources,
-    store::{Store, api::NameSource},
 };
 
-/// List the accounts, with their names and who says them
-///
-/// Names come from the configuration (`accounts`), from AWS Organizations, from Cost Explorer, or from the bill, in this
-/// order. `ingest` from AWS asks the organization, too, where it may.
 #[derive(Debug, Args)]
 pub struct AccountsArgs {
-    /// Ask AWS Organizations for the names first
-    #[arg(long)]
-    refresh: bool,
+    #[command(flatten)]
+    operation: ListAccounts,
 
     /// How to write the list
     #[arg(long, value_enum, default_value = "table")]
@@ -24,19 +18,7 @@ pub struct AccountsArgs {
 }
 
 pub fn run(args: &AccountsArgs, context: &Context) -> Result<ExitCode> {
-    let mut code = ExitCode::Done;
-    if args.refresh {
-        let aws = context.aws()?;
-        aws.caller()?;
-        match sources::accounts::of_organization(&aws) {
-            Ok(names) => Store::open(context.database())?.set_account_names(&names, NameSource::Organizations)?,
-            Err(error) => {
-                context.complain(&error.hint("the names of bills and of Cost Explorer stay"));
-                code = ExitCode::Remote;
-            }
-        }
-    }
-    let accounts = context.store()?.accounts()?;
-    print(&report::accounts::render(&accounts, args.format, context.style)?)?;
-    Ok(code)
+    let answer = context.answer(&args.operation)?;
+    print(&report::accounts::render(&answer, args.format, context.style)?)?;
+    Ok(if answer.is_incomplete { ExitCode::Remote } else { ExitCode::Done })
 }

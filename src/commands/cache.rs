@@ -33,18 +33,13 @@ enum Action {
 
 pub fn run(args: &CacheArgs, context: &Context) -> Result<ExitCode> {
     let Action::Prune { all, format } = &args.action;
-    let database = context.database();
+    let database = context.session.database();
     let pruned = s3::prune(
         &Store::open(database)?,
         &database.cache_dir,
-        if *all { 0 } else { limit(context) },
+        if *all { 0 } else { database.cache_limit() },
         &BTreeSet::new(),
     )?;
     print(&report::ingest::pruned(&pruned, *format)?)?;
     Ok(ExitCode::Done)
-}
-
-/// The size that the cache may have, in bytes.
-pub fn limit(context: &Context) -> u64 {
-    (context.database().cache_limit_gb * 1e9) as u64
 }

@@ -42,13 +42,13 @@ impl ConfigArgs {
 pub fn run(args: &ConfigArgs, context: &Context) -> Result<ExitCode> {
     match &args.action {
         Action::Show { format } => {
-            let entries = &context.loaded.entries;
+            let entries = &context.entries;
             let lines: Vec<Line> = entries
                 .iter()
                 .map(|entry| Line { key: &entry.key, value: &entry.value, origin: &entry.origin })
                 .collect();
             print(&report::config::render(&lines, *format, context.style)?)?;
-            match &context.loaded.file {
+            match context.session.config_file() {
                 Some(file) => context.note(&format!("note: read `{}`", file.display())),
                 None => context.note("note: there is no configuration file; `config init` writes one"),
             }

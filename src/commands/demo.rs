@@ -1,21 +1,16 @@
 use std::{fs, path::PathBuf};
 
-use chrono::{Days, NaiveDate};
+use chrono::Days;
 use clap::Args;
 
-use super::{Context, day, ingest::ingest_watched, print};
+use super::{Context, print};
 use crate::{
-    analysis::detect::Parameters,
     error::{Error, ExitCode, Result},
     inert,
-    ingest::Request,
-    insights::{
-        Question,
-        anomalies::{self, Anomalies, Finding},
-        levels,
-        trends::{self, trends},
-    },
-    model::{ChargeCategory, Dimension, Granularity, GroupBy, Kind, Method, Metric, Sensitivity},
+    ingest::Outcome,
+    insights::anomalies::{Anomalies, Finding},
+    model::{Day, Kind, Sensitivity},
+    operations::{Detection, FindAnomalies, IngestBills, Ingestion, Session, ShowTrends},
     report::{self, Format, units},
     sources::{self, sample},
     store::{Settings, Store},
@@ -37,8 +32,8 @@ pub struct DemoArgs {
     seed: u64,
 
     /// The day to take for today, as YYYY-MM-DD
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    as_of: Option<NaiveDate>,
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<Day>,
 }
 
 /// Where the demo keeps its database, unless `--db` names another file.
@@ -46,10 +41,10 @@ const DEMO_DATABASE: &str = "./data/demo.duckdb";
 
 pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
     let is_named = context.is_flag("database.path");
-    let own = if is_named { context.database().path.clone() } else { PathBuf::from(DEMO_DATABASE) };
+    let own = if is_named { context.session.database().path.clone() } else { PathBuf::from(DEMO_DATABASE) };
     let path = own.display().to_string();
-    let settings = Settings { path: own, ..context.database().clone() };
-    let today = args.as_of.unwrap_or(context.today);
+    let settings = Settings { path: own, ..context.session.database().clone() };
+    let today = args.as_of.map_or(context.session.today(), Day::date);
     remove_former(&settings)?;
     let folder = tempfile::tempdir().map_err(|e| Error::input("cannot make a folder for the bills").cause(e))?;
     let written = sample::write(&sample::Request {
@@ -69,26 +64,20 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
         args.seed
     ))?;
 
-    let mut store = Store::open(&settings)?;
-    let request = Request { paths: vec![folder.path().join("bills")], today, ..Request::default() };
-    let outcome = ingest_watched(&mut store, &request, context)?;
-    if let Some(error) = outcome.failures.into_iter().next() {
-        return Err(error);
+    // A session of its own, on the demo's database.
+    let session = context.session.on(settings, today);
+    let ingest = IngestBills { paths: vec![folder.path().join("bills")], ..IngestBills::default() };
+    let answer = session.run(&ingest)?;
+    let Ingestion::Done(outcome) = answer.body else { return Err(Error::bug("the demo's bills were only planned")) };
+    if let Some(error) = outcome.failures.first() {
+        return Err(error.clone());
     }
-    print(&format!("2. Ingested into {}\n\n", path))?;
-    print(&report::ingest::render(&ingest_summary(outcome.periods), Format::Table, context.style)?)?;
-    drop(store);
+    print(&format!("2. Ingested into {path}\n\n"))?;
+    let periods = Outcome { periods: outcome.periods, ..Outcome::default() };
+    print(&report::ingest::done(&periods, Format::Table, context.style))?;
 
-    let store = Store::open_read_only(&settings)?;
-    let question = Question {
-        source: None,
-        metric: Metric::NetAmortized,
-        filters: &[],
-        as_of: today,
-        settle_days: context.loaded.config.anomaly.settle_days,
-    };
-    show_trends(&store, question, context)?;
-    let found = show_anomalies(&store, question, context)?;
+    show_trends(&session, context)?;
+    let found = show_anomalies(&session, context)?;
     print(&check(&written.events, &found))?;
     let db = inert::shell(&path.to_string());
     print(&format!(
@@ -116,48 +105,21 @@ fn remove_former(settings: &Settings) -> Result<()> {
     fs::remove_file(path).map_err(|e| Error::input(format!("cannot remove `{}`", path.display())).cause(e))
 }
 
-fn ingest_summary(periods: Vec<crate::ingest::IngestedPeriod>) -> crate::ingest::Outcome {
-    crate::ingest::Outcome { periods, ..Default::default() }
-}
-
-fn show_trends(store: &Store, question: Question, context: &Context) -> Result<()> {
+fn show_trends(session: &Session, context: &Context) -> Result<()> {
     print("\n3. Where the money goes: `trends`\n\n")?;
-    let answer = trends(
-        store,
-        &trends::Request {
-            question,
-            from: None,
-            to: None,
-            days: 14,
-            granularity: Granularity::Daily,
-            group_by: GroupBy(vec![Dimension::Service]),
-            top: 8,
-            include: &ChargeCategory::USAGE_LIKE,
-        },
-    )?;
+    let answer = session.run(&ShowTrends { top: 8, ..ShowTrends::default() })?;
     print(&report::trends::render(&answer, Format::Table, context.style)?)
 }
 
 /// Shows today's findings and returns those of the last weeks.
-fn show_anomalies(store: &Store, question: Question, context: &Context) -> Result<Anomalies> {
+fn show_anomalies(session: &Session, context: &Context) -> Result<Anomalies> {
     print("\n4. What moved: `anomalies`\n\n")?;
-    let settings = &context.loaded.config.anomaly;
-    let mut request = anomalies::Request {
-        question,
-        group_by: GroupBy(Vec::new()),
-        from: None,
-        to: None,
-        include: &ChargeCategory::USAGE_LIKE,
-        sensitivity: Some(Sensitivity::Medium),
-        parameters: Parameters {
-            threshold: Sensitivity::Medium.threshold(),
-            ..Parameters::new(settings, Method::Robust)
-        },
-    };
-    let newest = levels::anomalies(store, &request)?;
+    let detection = Detection { sensitivity: Some(Sensitivity::Medium), ..Detection::default() };
+    let newest = session.run(&FindAnomalies { detection: detection.clone(), no_save: true })?;
     print(&report::anomalies::render(&newest, 0, Format::Table, context.style)?)?;
-    request.from = Some(newest.settled_through - Days::new(LOOK_BACK_DAYS - 1));
-    levels::anomalies(store, &request)
+    let from = newest.header.settled_through.map(|settled| settled - Days::new(LOOK_BACK_DAYS - 1));
+    let detection = Detection { from: from.and_then(Day::new), ..detection };
+    Ok(session.run(&FindAnomalies { detection, no_save: true })?.body)
 }
 
 /// Each planted event beside what was found of it.
@@ -195,7 +157,7 @@ fn check(events: &[sample::Event], found: &Anomalies) -> String {
             event.start,
             event.service,
             event.account,
-            units::change(event.dollars_per_day, &found.currency),
+            units::change(event.dollars_per_day, "USD"),
         );
     }
     let others = explained.iter().filter(|explained| !**explained).count();

@@ -1,34 +1,16 @@
-use chrono::{Datelike, NaiveDate};
 use clap::Args;
 
 use super::{Context, print};
 use crate::{
-    error::{Error, ExitCode, Result},
-    ingest::cost_explorer::record_call,
-    insights::health::{self, Check, Status},
-    model::first_of_month,
+    error::{ExitCode, Result},
+    operations::CheckHealth,
     report::{self, Format},
-    sources::{self, aws::Aws, cost_explorer::CostExplorer, s3::Bucket},
-    store::Store,
 };
 
-/// Check configuration, database, credentials and permissions
-///
-/// Asks AWS only what costs nothing; `--paid` adds one request to Cost Explorer, $0.01. Ends with code 1 when a check
-/// fails.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Check Cost Explorer, too: one request, $0.01
-    #[arg(long)]
-    paid: bool,
-
-    /// Take this day for today
-    #[arg(long, value_name = "DATE", value_parser = super::day)]
-    as_of: Option<NaiveDate>,
-
-    /// Leave AWS alone
-    #[arg(long, conflicts_with = "paid")]
-    offline: bool,
+    #[command(flatten)]
+    operation: CheckHealth,
 
     /// How to write what was found
     #[arg(long, value_enum, default_value = "table")]
@@ -36,194 +18,7 @@ pub struct DoctorArgs {
 }
 
 pub fn run(args: &DoctorArgs, context: &Context) -> Result<ExitCode> {
-    let today = args.as_of.unwrap_or(context.today);
-    let mut checks = vec![configuration(context)];
-    checks.extend(channels(context));
-    checks.extend(database(context, today));
-    if !args.offline {
-        checks.extend(remote(args.paid, context, today)?);
-    }
-    print(&report::doctor::render(&checks, args.format, context.style)?)?;
-    let failed = checks.iter().any(|check| check.status == Status::Fail);
-    Ok(if failed { ExitCode::Failed } else { ExitCode::Done })
-}
-
-fn configuration(context: &Context) -> Check {
-    let found = match &context.loaded.file {
-        Some(path) => format!("`{}`, every key is known", path.display()),
-        None => "none, the defaults are used".to_owned(),
-    };
-    Check::new("configuration", Status::Ok, found)
-}
-
-/// Channels that would fail, or get nothing, on the day on which they are needed.
-fn channels(context: &Context) -> Vec<Check> {
-    let settings = &context.loaded.config.notify;
-    if settings.channels.is_empty() {
-        return Vec::new();
-    }
-    let notes = settings.notes();
-    let count = settings.channels.len();
-    match notes.is_empty() {
-        true => {
-            vec![Check::new("channels", Status::Ok, format!("{count} configured; `notify test NAME` sends a sample"))]
-        }
-        false => {
-            notes.into_iter().map(|note| Check::new("channels", Status::Warn, note).fix("docs/ALERTS.md")).collect()
-        }
-    }
-}
-
-fn database(context: &Context, today: NaiveDate) -> Vec<Check> {
-    let path = &context.database().path;
-    if !path.exists() {
-        return vec![
-            Check::new("database", Status::Warn, format!("there is none at `{}` yet", path.display()))
-                .fix("`aws-cost-anomalies ingest` makes it"),
-        ];
-    }
-    let checked = context.store().and_then(|store| health::checks(&store, today));
-    let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    match checked {
-        Ok(checks) => {
-            let found = format!("`{}`, {}", path.display(), report::ingest::size(size));
-            [Check::new("database", Status::Ok, found)].into_iter().chain(checks).collect()
-        }
-        Err(error) => vec![failed("database", &error)],
-    }
-}
-
-/// An error as a check that failed: its hints are the fix.
-fn failed(check: impl Into<String>, error: &Error) -> Check {
-    let check = Check::new(check, Status::Fail, error.summary());
-    match error.hints() {
-        [] => check,
-        hints => check.fix(hints.join("; ")),
-    }
-}
-
-fn optional(check: &str, error: &Error, without: &str) -> Check {
-    Check { status: Status::Warn, ..failed(check, error) }.fix(format!("{without}; {}", error.hints().join("; ")))
-}
-
-fn remote(paid: bool, context: &Context, today: NaiveDate) -> Result<Vec<Check>> {
-    let config = &context.loaded.config;
-    context.note("asking AWS; this may take some seconds");
-    let aws = context.aws()?;
-    let mut checks = Vec::new();
-    match aws.caller() {
-        Ok(caller) => {
-            checks.push(Check::new("credentials", Status::Ok, format!("{}, account {}", caller.arn, caller.account_id)))
-        }
-        Err(error) => {
-            checks.push(failed("credentials", &error));
-            checks.push(Check::new("permissions", Status::Skip, "not without credentials"));
-            return Ok(checks);
-        }
-    }
-    checks.extend(aws.clock_skew_seconds().map(clock));
-    checks.push(match sources::accounts::of_organization(&aws) {
-        Ok(accounts) => Check::new("organizations:ListAccounts", Status::Ok, format!("{} accounts", accounts.len())),
-        Err(error) => optional("organizations:ListAccounts", &error, "names then come from bills and Cost Explorer"),
-    });
-    let discovery = sources::discover::discover(&aws);
-    for error in &discovery.failures {
-        checks.push(optional("discovery of exports", error, "only `ingest --discover` needs it"));
-    }
-    if discovery.failures.is_empty() {
-        checks.push(Check::new("discovery of exports", Status::Ok, format!("{} found", discovery.found.len())));
-    }
-    checks.push(if paid {
-        explorer(&aws, context, today)
-    } else {
-        Check::new("ce:GetCostAndUsage", Status::Skip, "a request costs $0.01: `doctor --paid` makes one")
-    });
-    let exports = config.s3.all();
-    if exports.is_empty() {
-        checks.push(Check::new("exports in S3", Status::Skip, "none is configured (`s3.bucket`)"));
-    }
-    for export in exports {
-        checks.extend(bucket(&Bucket::new(&aws, &export, &config.database.cache_dir), today));
-    }
-    Ok(checks)
-}
-
-/// AWS refuses signatures that are off by more than five minutes.
-fn clock(skew: i64) -> Check {
-    let found = format!("{} s {} AWS's", skew.abs(), if skew < 0 { "behind" } else { "ahead of" });
-    match skew.abs() {
-        0..60 => Check::new("clock", Status::Ok, found),
-        60..300 => {
-            Check::new("clock", Status::Warn, found).fix("set it by NTP: from 5 minutes on AWS refuses requests")
-        }
-        _ => Check::new("clock", Status::Fail, found).fix("set it by NTP: AWS refuses requests"),
-    }
-}
-
-fn explorer(aws: &Aws, context: &Context, today: NaiveDate) -> Check {
-    let asked = || -> Result<usize> {
-        let store = Store::open(context.database())?;
-        let account_id = aws.caller()?.account_id.clone();
-        let explorer = CostExplorer::new(aws, &context.loaded.config.cost_explorer);
-        explorer.probe(today, &mut |call| record_call(&store, &account_id, &call))
-    };
-    match asked() {
-        Ok(groups) => Check::new(
-            "ce:GetCostAndUsage",
-            Status::Ok,
-            format!("{groups} services and accounts with costs the day before yesterday"),
-        ),
-        Err(error) => failed("ce:GetCostAndUsage", &error),
-    }
-}
-
-/// The bucket can be listed, the newest manifest read, and its first file be seen.
-fn bucket(bucket: &Bucket, today: NaiveDate) -> Vec<Check> {
-    let name = bucket.export().address();
-    let mut failures = Vec::new();
-    let manifests = match bucket.manifests(&|_| true, &mut failures) {
-        Ok(manifests) => manifests,
-        Err(error) => return vec![failed(format!("s3:ListBucket {name}"), &error)],
-    };
-    let mut checks: Vec<Check> = failures.iter().map(|error| failed(format!("manifests in {name}"), error)).collect();
-    let (Some(first), Some(newest)) = (manifests.first(), manifests.last()) else { return checks };
-    let periods = format!("{} to {}", first.period.format("%Y-%m"), newest.period.format("%Y-%m"));
-    checks.push(Check::new(
-        format!("s3:ListBucket {name}"),
-        Status::Ok,
-        format!("{} periods, {periods}", manifests.len()),
-    ));
-    let read = bucket.delivery(newest).and_then(|delivery| {
-        let objects = bucket.objects(newest, &delivery)?;
-        objects.first().map_or(Ok(()), |object| bucket.probe(object))?;
-        Ok(objects)
-    });
-    checks.push(match read {
-        Ok(objects) => {
-            let bytes = objects.iter().map(|object| object.size).sum();
-            Check::new(
-                format!("s3:GetObject {name}"),
-                Status::Ok,
-                format!(
-                    "the manifest of {}: {} files, {}",
-                    newest.period.format("%Y-%m"),
-                    objects.len(),
-                    report::ingest::size(bytes)
-                ),
-            )
-        }
-        Err(error) => failed(format!("s3:GetObject {name}"), &error),
-    });
-    let this_month = first_of_month(today);
-    if newest.period < this_month && today.day() > 2 {
-        checks.push(
-            Check::new(
-                format!("delivery to {name}"),
-                Status::Warn,
-                format!("nothing of {} yet", this_month.format("%Y-%m")),
-            )
-            .fix("see in the Billing console, under Data Exports, whether the export is healthy"),
-        );
-    }
-    checks
+    let answer = context.answer(&args.operation)?;
+    print(&report::doctor::render(&answer, args.format, context.style)?)?;
+    Ok(if answer.healthy { ExitCode::Done } else { ExitCode::Failed })
 }

@@ -4,59 +4,49 @@ use chrono::NaiveDate;
 use clap::Args;
 use dialoguer::Select;
 
-use super::{Context, periods::PeriodArgs, print, selection::SelectionArgs};
+use super::{Context, print};
 use crate::{
     error::{Error, ExitCode, Result},
     inert,
-    insights::drilldown::{Request, Walk, drilldown, has_meters},
+    insights::drilldown::{Walk, has_meters},
     model::Filter,
+    operations::DrillDown,
     report::{self, Format, units},
     store::Store,
 };
 
-/// Follow a change from the total down to the resource
-///
-/// Account, service, region, usage type, resource: what each level adds to the change between two periods, and the path of
-/// greatest change. Without periods, the last 7 settled days and the 7 before them.
 #[derive(Debug, Args)]
 pub struct DrilldownArgs {
     #[command(flatten)]
-    periods: PeriodArgs,
-
-    /// Members of each level to show by name
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    top: usize,
+    operation: DrillDown,
 
     /// Choose the way by hand, in a terminal
     #[arg(long, short)]
     interactive: bool,
 
-    #[command(flatten)]
-    selection: SelectionArgs,
+    /// How to write the answer
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
 }
 
 pub fn run(args: &DrilldownArgs, context: &Context) -> Result<ExitCode> {
-    let store = context.store()?;
-    let question = args.selection.question(context);
-    let (before, after) = args.periods.periods(&store, &question)?;
-    let include = args.selection.include();
-    let request = Request { question, before, after, include: &include, top: args.top.max(1) };
     if args.interactive {
         let is_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        if !is_terminal || args.selection.format != Format::Table {
+        if !is_terminal || args.format != Format::Table {
             return Err(
                 Error::usage("`--interactive` needs a terminal").hint("leave it out for the path of greatest change")
             );
         }
-        let heading = report::drilldown::heading;
-        let walked = Walk::new(&store, &request)?;
-        let total = walked.below(&store, &[])?.change;
-        print(&heading(before, after, total, walked.is_per_day(), &walked.currency))?;
-        return walk(&walked, &store, after.start, context);
+        return args.operation.walk(&context.session, |store, request| {
+            let walked = Walk::new(store, request)?;
+            let total = walked.below(store, &[])?.change;
+            let (before, after) = (request.before, request.after);
+            print(&report::drilldown::heading(before, after, total, walked.is_per_day(), &walked.currency))?;
+            walk(&walked, store, after.start, context)
+        });
     }
-    let answer = drilldown(&store, &request)?;
-    context.notes(&answer.notes);
-    print(&report::drilldown::render(&answer, args.selection.format, context.style)?)?;
+    let answer = context.answer(&args.operation)?;
+    print(&report::drilldown::render(&answer, args.format, context.style)?)?;
     Ok(ExitCode::Done)
 }
 

@@ -1,116 +1,145 @@
-use chrono::NaiveDate;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand};
 
-use super::{Context, day, print};
+use super::{Context, print};
 use crate::{
-    error::{Error, ExitCode, Result},
-    insights::{
-        alerts::Mark,
-        incidents::{Wanted, list, one},
-    },
-    model::{Filter, State},
+    error::{ExitCode, Result},
+    model::Day,
+    operations::{ListIncidents, ShowIncident, Status, Triage, TriageIncidents},
     report::{self, Format},
 };
 
-/// List what was found, and how it stands
-///
-/// `anomalies` keeps what it finds in the ledger: an incident has one id for as long as it lasts, over later runs and
-/// restated bills. With an ID, or the beginning of one, shows that incident with its history.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct IncidentsArgs {
+    #[command(subcommand)]
+    triage: Option<TriageCommand>,
+
     /// One incident, by its id or the beginning of it
+    #[arg(conflicts_with_all = ["status", "since", "min_impact", "filter"])]
     id: Option<String>,
 
-    /// Only incidents in these states
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "open",
-        value_name = "STATES",
-        conflicts_with = "id"
-    )]
-    status: Vec<Status>,
-
-    /// Only incidents that were seen on this day or later, as YYYY-MM-DD
-    #[arg(long, value_name = "DATE", value_parser = day, conflicts_with = "id")]
-    since: Option<NaiveDate>,
-
-    /// Only incidents of at least so much money in all, up or down
-    #[arg(long, value_name = "AMOUNT", conflicts_with = "id")]
-    min_impact: Option<f64>,
-
-    /// Only incidents of a group with this value, such as service=AmazonEC2; repeatable
-    #[arg(long, value_name = "DIMENSION=VALUE", conflicts_with = "id")]
-    filter: Vec<Filter>,
+    #[command(flatten)]
+    list: ListIncidents,
 
     /// How to write the answer
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Status {
-    /// Going on, or seen within three days
-    Open,
-    /// Over
-    Closed,
-    /// Lasted, and is what is normal now
-    Accepted,
-    /// Not found any more: the bill was restated, or the settings changed
-    Withdrawn,
-    /// Open, and somebody is at it
-    Acked,
-    /// Open, and not told until a day
-    Snoozed,
-    /// Open, and meant to be so
-    Expected,
-    /// Every state
-    All,
+#[derive(Debug, Subcommand)]
+enum TriageCommand {
+    Ack(AckArgs),
+    Snooze(SnoozeArgs),
+    #[command(alias = "expected")]
+    Expect(ExpectArgs),
 }
 
-impl Status {
-    fn states(self) -> Vec<State> {
-        match self {
-            Status::Open => vec![State::Open],
-            Status::Closed => vec![State::Closed],
-            Status::Accepted => vec![State::Absorbed],
-            Status::Withdrawn => vec![State::Withdrawn],
-            Status::All => State::ALL.to_vec(),
-            Status::Acked | Status::Snoozed | Status::Expected => Vec::new(),
-        }
-    }
+/// Say that somebody is at an incident
+///
+/// There is no further alert until it grows past `notify.growth_factor`, or comes back after it was over.
+#[derive(Debug, Args)]
+pub struct AckArgs {
+    #[command(flatten)]
+    common: CommonArgs,
 
-    fn mark(self) -> Option<Mark> {
-        match self {
-            Status::Acked => Some(Mark::Acked),
-            Status::Snoozed => Some(Mark::Snoozed),
-            Status::Expected => Some(Mark::Expected),
-            _ => None,
-        }
-    }
+    /// What is known of it
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+}
+
+/// Hold alerts of an incident back until a day
+///
+/// There is no alert before that day; then there is, if it still goes on.
+#[derive(Debug, Args)]
+pub struct SnoozeArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+
+    /// The first day on which alerts come again, as YYYY-MM-DD
+    #[arg(long, value_name = "DATE", required_unless_present = "undo")]
+    until: Option<Day>,
+
+    /// Why it can wait
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+}
+
+/// Accept an incident as what is meant to be
+///
+/// The cost is normal from now on: there is no alert unless it grows past `notify.growth_factor` beyond what it is today.
+#[derive(Debug, Args)]
+pub struct ExpectArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+
+    /// Why the cost is meant to be so
+    #[arg(long, value_name = "TEXT", required_unless_present = "undo")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct CommonArgs {
+    /// Incidents, by their ids or the beginnings of them
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
+
+    /// Who says so
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "")]
+    by: String,
+
+    /// Take back what was said
+    #[arg(long)]
+    undo: bool,
+
+    /// How to write the answer
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
 }
 
 pub fn run(args: &IncidentsArgs, context: &Context) -> Result<ExitCode> {
-    let store = context.store()?;
-    if let Some(id) = &args.id {
-        let incident = one(&store, id)?;
-        print(&report::incidents::render_one(&incident, args.format, context.style)?)?;
-        return Ok(ExitCode::Done);
+    match (&args.triage, &args.id) {
+        (Some(TriageCommand::Ack(args)), _) => ack(args, context),
+        (Some(TriageCommand::Snooze(args)), _) => snooze(args, context),
+        (Some(TriageCommand::Expect(args)), _) => expect(args, context),
+        (None, Some(id)) => {
+            let answer = context.answer(&ShowIncident { id: id.clone() })?;
+            print(&report::incidents::render_one(&answer, args.format, context.style)?)?;
+            Ok(ExitCode::Done)
+        }
+        (None, None) => list(args, context),
     }
-    if args.filter.iter().any(|filter| filter.negated) {
-        return Err(Error::usage("`incidents --filter` takes DIMENSION=VALUE only"));
-    }
-    let values: Vec<(String, String)> =
-        args.filter.iter().map(|filter| (filter.dimension.to_string(), filter.value.clone())).collect();
-    let states: Vec<State> = args.status.iter().flat_map(|status| status.states()).collect();
-    let marks: Vec<Mark> = args.status.iter().filter_map(|status| status.mark()).collect();
-    let wanted =
-        Wanted { states: &states, marks: &marks, since: args.since, min_impact: args.min_impact, values: &values };
-    let incidents = list(&store, &wanted)?;
-    print(&report::incidents::render(&incidents, args.format, context.style)?)?;
-    if incidents.incidents.is_empty() && !args.status.contains(&Status::All) {
+}
+
+fn list(args: &IncidentsArgs, context: &Context) -> Result<ExitCode> {
+    let answer = context.answer(&args.list)?;
+    print(&report::incidents::render(&answer, args.format, context.style)?)?;
+    if answer.incidents.is_empty() && !args.list.status.contains(&Status::All) {
         context.note("hint: `--status all` lists those that are over, too");
     }
+    Ok(ExitCode::Done)
+}
+
+pub fn ack(args: &AckArgs, context: &Context) -> Result<ExitCode> {
+    triage(&args.common, Triage::Ack, None, &args.reason, context)
+}
+
+pub fn snooze(args: &SnoozeArgs, context: &Context) -> Result<ExitCode> {
+    triage(&args.common, Triage::Snooze, args.until, &args.reason, context)
+}
+
+pub fn expect(args: &ExpectArgs, context: &Context) -> Result<ExitCode> {
+    triage(&args.common, Triage::Expect, None, args.reason.as_deref().unwrap_or_default(), context)
+}
+
+fn triage(args: &CommonArgs, triage: Triage, until: Option<Day>, reason: &str, context: &Context) -> Result<ExitCode> {
+    let operation = TriageIncidents {
+        ids: args.ids.clone(),
+        triage: if args.undo { Triage::Undo } else { triage },
+        until: until.filter(|_| !args.undo),
+        reason: reason.to_owned(),
+        by: args.by.clone(),
+    };
+    let answer = context.answer(&operation)?;
+    print(&report::incidents::render(&answer, args.format, context.style)?)?;
     Ok(ExitCode::Done)
 }

@@ -14,36 +14,29 @@ mod explain;
 mod health;
 mod incidents;
 mod ingest;
-mod lock;
 mod man;
-mod marks;
 mod notify;
-mod periods;
+mod progress;
 mod reconcile;
 mod report;
 mod run;
 mod sample_data;
-mod saved_mapping;
-mod selection;
 mod sql;
-mod tell;
 mod trends;
+mod values;
 mod watch;
-mod words;
 
 use std::io::{self, ErrorKind, Write};
 
-use chrono::NaiveDate;
 use clap::Subcommand;
 
 use crate::{
-    config::Loaded,
+    config::Entry,
     error::{Error, ExitCode, Result},
     inert,
-    model::Day,
+    ingest::Watcher,
+    operations::{Answer, Header, Operation, Reporter, Session, Silent},
     report::Style,
-    sources::aws::Aws,
-    store::{Settings, Store},
 };
 
 #[derive(Debug, Subcommand)]
@@ -55,9 +48,15 @@ pub enum Command {
     Run(run::RunArgs),
     Watch(watch::WatchArgs),
     Notify(notify::NotifyArgs),
-    Ack(marks::AckArgs),
-    Snooze(marks::SnoozeArgs),
-    Expected(marks::ExpectedArgs),
+    /// The same as `incidents ack`
+    #[command(hide = true)]
+    Ack(incidents::AckArgs),
+    /// The same as `incidents snooze`
+    #[command(hide = true)]
+    Snooze(incidents::SnoozeArgs),
+    /// The same as `incidents expect`
+    #[command(hide = true)]
+    Expected(incidents::ExpectArgs),
     Explain(explain::ExplainArgs),
     Compare(compare::CompareArgs),
     Drilldown(drilldown::DrilldownArgs),
@@ -65,6 +64,7 @@ pub enum Command {
     Backtest(backtest::BacktestArgs),
     Reconcile(reconcile::ReconcileArgs),
     Accounts(accounts::AccountsArgs),
+    Values(values::ValuesArgs),
     Sql(sql::SqlArgs),
     Demo(demo::DemoArgs),
     SampleData(sample_data::SampleDataArgs),
@@ -76,10 +76,10 @@ pub enum Command {
 }
 
 /// What every command is handed.
-#[derive(Clone)]
 pub struct Context {
-    pub loaded: Loaded,
-    pub today: NaiveDate,
+    pub session: Session,
+    /// The merged configuration, with the origin of every value.
+    pub entries: Vec<Entry>,
     pub style: Style,
     pub quiet: bool,
 }
@@ -103,9 +103,9 @@ impl Command {
             Command::Run(args) => run::run(args, context),
             Command::Watch(args) => watch::run(args, context),
             Command::Notify(args) => notify::run(args, context),
-            Command::Ack(args) => marks::ack(args, context),
-            Command::Snooze(args) => marks::snooze(args, context),
-            Command::Expected(args) => marks::expected(args, context),
+            Command::Ack(args) => incidents::ack(args, context),
+            Command::Snooze(args) => incidents::snooze(args, context),
+            Command::Expected(args) => incidents::expect(args, context),
             Command::Explain(args) => explain::run(args, context),
             Command::Compare(args) => compare::run(args, context),
             Command::Drilldown(args) => drilldown::run(args, context),
@@ -113,6 +113,7 @@ impl Command {
             Command::Backtest(args) => backtest::run(args, context),
             Command::Reconcile(args) => reconcile::run(args, context),
             Command::Accounts(args) => accounts::run(args, context),
+            Command::Values(args) => values::run(args, context),
             Command::Sql(args) => sql::run(args, context),
             Command::Demo(args) => demo::run(args, context),
             Command::SampleData(args) => sample_data::run(args, context),
@@ -126,26 +127,40 @@ impl Command {
 }
 
 impl Context {
-    /// The database, read-only.
-    fn store(&self) -> Result<Store> {
-        Ok(Store::open_read_only_when_free(self.database())?.with_account_names(self.loaded.config.accounts.clone()))
+    /// The answer to an operation; what qualifies it is said on stderr.
+    fn answer<O: Operation>(&self, operation: &O) -> Result<Answer<O::Output>> {
+        let answer = self.session.run(operation)?;
+        self.warn(&answer.header);
+        Ok(answer)
     }
 
-    /// A way to AWS with the credentials for costs.
-    fn aws(&self) -> Result<Aws> {
-        Aws::connect(&self.loaded.config.aws, &self.loaded.config.aws_profile)
-    }
-
-    fn database(&self) -> &Settings {
-        &self.loaded.config.database
+    /// Says what qualifies the figures on stdout.
+    fn warn(&self, header: &Header) {
+        self.session.reporter().warned(&header.warnings);
     }
 
     /// Whether a flag gave the value of a key.
     fn is_flag(&self, key: &str) -> bool {
-        self.loaded.entries.iter().any(|entry| entry.key == key && entry.origin.starts_with("--"))
+        self.entries.iter().any(|entry| entry.key == key && entry.origin.starts_with("--"))
     }
 
     /// Says something that is not data.
+    fn note(&self, text: &str) {
+        self.session.reporter().note(text);
+    }
+
+    /// Says what went wrong with a part of the work; the rest goes on.
+    fn complain(&self, error: &Error) {
+        self.session.reporter().failed(error);
+    }
+}
+
+/// Says on stderr what is not data.
+pub struct Stderr {
+    pub quiet: bool,
+}
+
+impl Reporter for Stderr {
     fn note(&self, text: &str) {
         if !self.quiet {
             // Nobody can be told that stderr is closed.
@@ -153,30 +168,16 @@ impl Context {
         }
     }
 
-    /// Says what went wrong with a part of the work; the rest goes on.
-    fn complain(&self, error: &Error) {
+    fn failed(&self, error: &Error) {
         let _ = writeln!(io::stderr(), "{}: {error}", error.label());
     }
 
-    /// Says what qualifies the figures on stdout.
-    fn notes(&self, notes: &[String]) {
-        notes.iter().for_each(|note| self.note(&format!("note: {note}")));
+    fn watch(&self, work: &mut dyn FnMut(&dyn Watcher)) {
+        match self.quiet {
+            true => work(&Silent),
+            false => progress::watch(&|text| self.note(text), work),
+        }
     }
-}
-
-/// A day as the command line takes it: every flag with a day goes through here.
-fn day(text: &str) -> Result<NaiveDate, String> {
-    text.parse().map(Day::date).map_err(in_help)
-}
-
-/// A month as the command line takes it: its first day.
-fn month(text: &str) -> Result<NaiveDate, String> {
-    Day::of_month(text).map(Day::date).map_err(in_help)
-}
-
-/// The next step alone: what was given, and for which flag, is said before it.
-fn in_help(error: Error) -> String {
-    error.hints().join("; ")
 }
 
 /// Writes data. A reader who has seen enough is no error.

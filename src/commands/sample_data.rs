@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
-use chrono::NaiveDate;
 use clap::Args;
 
-use super::{Context, day, print};
+use super::{Context, print};
 use crate::{
     error::{ExitCode, Result},
+    model::Day,
     report::units::count,
     sources::{Format, sample},
 };
@@ -46,15 +46,15 @@ pub struct SampleDataArgs {
     rows: Option<u64>,
 
     /// The last day, as YYYY-MM-DD [default: today]
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    as_of: Option<NaiveDate>,
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<Day>,
 }
 
 pub fn run(args: &SampleDataArgs, context: &Context) -> Result<ExitCode> {
     let written = sample::write(&sample::Request {
         out: args.out.clone(),
         format: args.format,
-        last_day: args.as_of.unwrap_or(context.today),
+        last_day: args.as_of.map_or(context.session.today(), Day::date),
         days: args.days,
         seed: args.seed,
         events: !args.no_anomalies,

@@ -12,17 +12,16 @@ use croner::Cron;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{
-    Context, health,
-    lock::Lock,
-    run::{HowArgs, Morning, once, show},
-    tell::tell_all,
-};
+use super::{Context, deliver, health, nobody_read, run::show};
 use crate::{
     error::{Error, ExitCode, Result},
     notify::{
         digest::{About, Digest},
         plan::short_hash,
+    },
+    operations::{
+        Answer, Header,
+        run::{Cycle, Lock, send_to_all},
     },
     report::Format,
 };
@@ -39,12 +38,8 @@ const LOOK: Duration = Duration::from_secs(20);
 /// tells the channels so, once, and again when it works.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// Bills, as `ingest` takes them [default: the exports of the configuration]
-    #[arg(value_name = "PATH")]
-    paths: Vec<PathBuf>,
-
     #[command(flatten)]
-    how: HowArgs,
+    cycle: Cycle,
 
     /// Time between two runs, such as 30m, 6h or 1d
     #[arg(long, value_name = "TIME", value_parser = duration, required_unless_present_any = ["cron", "check"])]
@@ -130,11 +125,11 @@ pub fn run(args: &WatchArgs, context: &Context) -> Result<ExitCode> {
     };
     // Said now, not at three in the morning.
     schedule.next(Utc::now())?;
-    let _lock = Lock::take(&context.database().path)?;
+    let _lock = Lock::take(&context.session.database().path)?;
     let stop = signals()?;
     let mut work =
         Failing::new("runs", "aws-cost-anomalies does not work", "Cost alerts may be missing until this is mended.");
-    let mut telling = Failing::new(
+    let mut sending = Failing::new(
         "channels",
         "Cost alerts do not reach a channel",
         "What there is to tell waits until this is mended.",
@@ -143,17 +138,16 @@ pub fn run(args: &WatchArgs, context: &Context) -> Result<ExitCode> {
     let mut is_mute = false;
     loop {
         let today = Utc::now().date_naive();
-        let context = Context { today, ..context.clone() };
-        let morning = Morning { paths: &args.paths, how: &args.how, as_of: None };
-        let (errors, mut untold, summary) = match once(&morning, &context) {
-            Ok(done) => (done.errors, done.untold, Some(done.summary)),
+        let (errors, mut unsent, summary) = match args.cycle.run(&context.session, today) {
+            Ok(summary) => (summary.errors.clone(), summary.send_errors.clone(), Some(summary)),
             // Nothing of this gets better by itself.
             Err(error) if error.exit_code() == ExitCode::Usage => return Err(error),
             Err(error) => (vec![error], Vec::new(), None),
         };
-        errors.iter().chain(&untold).for_each(|error| context.complain(error));
-        if let Some(summary) = summary {
-            let shown = show(&summary, Format::Table, &context);
+        errors.iter().chain(&unsent).for_each(|error| context.complain(error));
+        if let Some(body) = summary {
+            let summary = Answer { header: Header::of(today), body };
+            let shown = show(&summary, Format::Table, context);
             if let Err(error) = &shown
                 && !is_mute
             {
@@ -161,16 +155,16 @@ pub fn run(args: &WatchArgs, context: &Context) -> Result<ExitCode> {
             }
             is_mute = shown.is_err();
             // Without a summary nobody misses anything; messages wait.
-            untold.extend(shown.err().filter(|_| !summary.printed.is_empty()));
+            unsent.extend(shown.err().filter(|_| !summary.printed.is_empty()));
         }
-        work.observe(errors.first(), args.report_after, &context);
-        telling.observe(untold.first(), args.report_after, &context);
+        work.observe(errors.first(), args.report_after, context);
+        sending.observe(unsent.first(), args.report_after, context);
         let now = Utc::now();
-        let failures = work.failures.max(telling.failures);
+        let failures = work.failures.max(sending.failures);
         let next = if failures == 0 { schedule.next(now)? } else { schedule.retry(now, failures)? };
         let due = next + jitter(args.jitter);
         if let Some(path) = &args.health_file {
-            let error = errors.iter().chain(&untold).next().map(Error::summary);
+            let error = errors.iter().chain(&unsent).next().map(Error::summary);
             let written = health::write(path, failures, error, now, due);
             written.unwrap_or_else(|error| context.complain(&error));
         }
@@ -204,7 +198,7 @@ impl Failing {
                 let text =
                     format!("It works again, after it failed since {} UTC.", self.since.format("%Y-%m-%d %H:%M"));
                 self.reported =
-                    !send_to_all(About::Recovery, self.topic, &format!("Mended: {}", self.title), text, context);
+                    !report_to_channels(About::Recovery, self.topic, &format!("Mended: {}", self.title), text, context);
             }
             return;
         };
@@ -217,10 +211,10 @@ impl Failing {
                 "{} runs in a row have failed, since {} UTC, for `{}`. {}\n{error}",
                 self.failures,
                 self.since.format("%Y-%m-%d %H:%M"),
-                context.database().path.display(),
+                context.session.database().path.display(),
                 self.consequence
             );
-            self.reported = send_to_all(About::Failure, self.topic, self.title, text, context);
+            self.reported = report_to_channels(About::Failure, self.topic, self.title, text, context);
         }
     }
 }
@@ -310,13 +304,14 @@ fn jitter(most: TimeDelta) -> TimeDelta {
     TimeDelta::milliseconds(ChaCha8Rng::seed_from_u64(seed).random_range(0..=most))
 }
 
-/// Tells every channel something; whether any of them knows now.
-fn send_to_all(about: About, topic: &str, title: &str, text: String, context: &Context) -> bool {
-    let mut digest = Digest::of_program(about, topic, context.today, title, text);
+/// Tells every channel something about the program; whether any of them knows now.
+fn report_to_channels(about: About, topic: &str, title: &str, text: String, context: &Context) -> bool {
+    let mut digest = Digest::of_program(about, topic, Utc::now().date_naive(), title, text);
     digest.id = short_hash(&format!("{title} {}", Utc::now()));
-    let errors = tell_all(&digest, context);
+    let print = |text: &str| if deliver(text)? { Ok(()) } else { Err(nobody_read()) };
+    let errors = send_to_all(&digest, &context.session, &print);
     errors.iter().for_each(|error| context.complain(error));
-    errors.len() < context.loaded.config.notify.channels_or_terminal().len()
+    errors.len() < context.session.config().notify.channels_or_terminal().len()
 }
 
 #[cfg(test)]

@@ -92,10 +92,9 @@ fn block(name: &str, mapping: &Mapping, indent: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sources::mapping::parse;
 
     fn mapping() -> Mapping {
-        let assignments = ["date=Tag", "cost=Betrag: netto", "currency:=EUR"].map(|text| parse(text).expect("fine"));
+        let assignments = ["date=Tag", "cost=Betrag: netto", "currency:=EUR"].map(|text| text.parse().expect("fine"));
         Mapping::default().with(&assignments, None, None)
     }
 

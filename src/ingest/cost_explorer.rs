@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, Months, NaiveDate};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{ApiCost, IngestedPeriod, Outcome, Watcher};
@@ -47,7 +48,7 @@ pub struct Request {
 }
 
 /// What a run will ask, and its price: one request for each query, and one more for each further page.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Plan {
     pub start: NaiveDate,
     pub end: NaiveDate,

@@ -13,6 +13,7 @@ use std::{
 };
 
 use chrono::NaiveDate;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -77,7 +78,7 @@ pub trait Watcher {
 }
 
 /// What became of an ingestion.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, JsonSchema, Serialize)]
 pub struct Outcome {
     /// What the database now holds of each period that was loaded.
     pub periods: Vec<IngestedPeriod>,
@@ -104,7 +105,8 @@ pub struct Outcome {
     /// What a reader should know of the data.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    #[serde(serialize_with = "error_texts")]
+    #[serde(serialize_with = "crate::error::as_texts")]
+    #[schemars(with = "Vec<String>")]
     pub failures: Vec<Error>,
 }
 
@@ -129,7 +131,7 @@ impl Outcome {
 }
 
 /// Requests to a priced API and their price in US dollars: of this run, and of the month so far, this run included.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct ApiCost {
     pub requests: u64,
     pub cost_usd: f64,
@@ -138,7 +140,7 @@ pub struct ApiCost {
 }
 
 /// One period of one payer as loaded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct IngestedPeriod {
     pub format: String,
     pub export: String,
@@ -151,20 +153,16 @@ pub struct IngestedPeriod {
     pub replaced: Vec<Replaced>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct LeftOut {
     pub rows: u64,
     pub what: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Unchanged {
     pub label: String,
     pub files: usize,
-}
-
-fn error_texts<S: serde::Serializer>(errors: &[Error], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(errors.iter().map(ToString::to_string))
 }
 
 /// Files that are loaded in one transaction.

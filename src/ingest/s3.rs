@@ -8,6 +8,7 @@ use std::{
 };
 
 use chrono::{Months, NaiveDate};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Done, Outcome, Request, Unit, Watcher, load_watched};
@@ -34,7 +35,7 @@ pub struct Wanted {
 }
 
 /// A billing period of an export, and what is to be done about it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Planned {
     pub export: String,
     pub period: NaiveDate,
@@ -227,7 +228,7 @@ fn unit(store: &Store, period: &Planned, label: &str, paths: &[PathBuf], unpack_
 }
 
 /// What pruning the cache removed, and what is left.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, JsonSchema, Serialize)]
 pub struct Pruned {
     pub removed_files: usize,
     pub removed_bytes: u64,

@@ -3,17 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Frame, Question, SCHEMA_VERSION, check_filters,
+    Frame, Question,
+    answer::{Answer, Header},
+    check_filters,
     coverage::{Class, Covered, classes},
     found::{Found, Window, shown},
-    frame::listed,
     group_object,
     incidents::{self, Asked, Ledger},
-    is_fixed, single_currency, source_names,
+    is_fixed, single_currency,
+    warning::{IncompleteDay, Warning},
 };
 use crate::{
     analysis::{
@@ -22,8 +25,8 @@ use crate::{
     },
     error::{Error, Result},
     model::{
-        ChargeCategory, Dimension, Direction, Filter, GroupBy, Kind, Method, Metric, Period, Sensitivity, Series,
-        Severity, State,
+        ChargeCategory, Dimension, Direction, Filter, GroupBy, Kind, Method, Period, Sensitivity, Series, Severity,
+        State,
     },
     store::{
         Store,
@@ -48,16 +51,8 @@ pub struct Request<'a> {
 }
 
 /// The findings, those with most dollars at stake first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Anomalies {
-    pub schema_version: u32,
-    pub command: &'static str,
-    pub as_of: NaiveDate,
-    pub data_age_days: i64,
-    pub settled_through: NaiveDate,
-    pub source: String,
-    pub metric: Metric,
-    pub currency: String,
     /// Empty when every level was judged.
     pub group_by: GroupBy,
     /// The levels that were judged, when it was not one grouping.
@@ -72,14 +67,17 @@ pub struct Anomalies {
     pub judged: Period,
     pub series: usize,
     pub findings: Vec<Finding>,
-    pub notes: Vec<String>,
-    /// What the ledger is told.
-    #[serde(skip)]
+}
+
+/// Findings, and what they change in the ledger.
+#[derive(Debug)]
+pub struct Detected {
+    pub answer: Answer<Anomalies>,
     pub ledger: Ledger,
 }
 
 /// One finding.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Finding {
     /// The same whenever the same is found.
     pub id: String,
@@ -92,9 +90,7 @@ pub struct Finding {
     /// Empty for a move that many groups share.
     pub group: Map<String, Value>,
     pub account_name: Option<String>,
-    /// Where the answer is of several currencies.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub currency: Option<String>,
+    pub currency: String,
     /// How many groups it is of.
     pub groups: usize,
     pub actual: f64,
@@ -113,7 +109,7 @@ pub struct Finding {
 }
 
 /// A finding that another one tells.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Member {
     /// Empty for the total, and for a move that many groups share.
     pub group: Map<String, Value>,
@@ -128,7 +124,7 @@ pub struct Member {
 }
 
 /// One judged day of one series.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Score {
     pub date: NaiveDate,
     pub group: Map<String, Value>,
@@ -141,29 +137,20 @@ pub struct Score {
 }
 
 /// Every judged day of every series.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Scores {
-    pub schema_version: u32,
-    pub command: &'static str,
-    pub as_of: NaiveDate,
-    pub data_age_days: i64,
-    pub settled_through: NaiveDate,
-    pub source: String,
-    pub metric: Metric,
-    pub currency: String,
     pub group_by: GroupBy,
     pub method: Method,
     pub threshold: f64,
     pub window_days: usize,
     pub scores: Vec<Score>,
-    pub notes: Vec<String>,
 }
 
 /// Judges the newest settled day, or each day of a range, as if it were the newest; each currency by itself.
 ///
 /// # Errors
 /// When there is too little data, or a filter or key names what is not there.
-pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
+pub fn anomalies(store: &Store, request: &Request) -> Result<Detected> {
     by_currency(store, request, &|request, frame| judge(store, request, frame))
 }
 
@@ -175,8 +162,8 @@ pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
 pub(super) fn by_currency(
     store: &Store,
     request: &Request,
-    judge: &dyn Fn(&Request, &Frame) -> Result<Anomalies>,
-) -> Result<Anomalies> {
+    judge: &dyn Fn(&Request, &Frame) -> Result<Detected>,
+) -> Result<Detected> {
     let question = &request.question;
     let frame = Frame::new(store, question)?;
     let is_one = frame.currencies().len() < 2 || is_fixed(question.filters, &Dimension::Currency);
@@ -186,7 +173,7 @@ pub(super) fn by_currency(
     if currencies.is_empty() {
         return judge(request, &frame);
     }
-    let mut answers = Vec::new();
+    let mut detected = Vec::new();
     let mut failed: Vec<(String, Error)> = Vec::new();
     for currency in currencies {
         let own = Filter { dimension: Dimension::Currency, value: currency.clone(), negated: false };
@@ -194,60 +181,55 @@ pub(super) fn by_currency(
         let question = Question { filters: &filters, ..*question };
         let request = Request { question, ..request.clone() };
         match Frame::new(store, &question).and_then(|frame| judge(&request, &frame)) {
-            Ok(answer) => answers.push(answer),
+            Ok(one) => detected.push(one),
             Err(error) => failed.push((currency, error)),
         }
     }
-    let mut answers = answers.into_iter();
-    let Some(first) = answers.next() else {
+    let Some(mut all) = detected.into_iter().reduce(Detected::with) else {
         return Err(failed.into_iter().next().map_or_else(|| Error::bug("there is no currency"), |(_, error)| error));
     };
-    let mut all = answers.fold(first.in_own_currency(), Anomalies::with);
-    all.findings.sort_by(|a, b| b.at_stake.total_cmp(&a.at_stake));
-    all.notes.extend(failed.iter().map(|(currency, error)| format!("{currency} is not judged: {}", error.summary())));
+    all.answer.body.findings.sort_by(|a, b| b.at_stake.total_cmp(&a.at_stake));
+    let failed =
+        failed.into_iter().map(|(currency, error)| Warning::CurrencyNotJudged { currency, error: error.summary() });
+    all.answer.header.warnings.extend(failed);
     Ok(all)
 }
 
-impl Anomalies {
-    /// With the currency in each finding.
-    fn in_own_currency(mut self) -> Self {
-        self.findings.iter_mut().for_each(|finding| finding.currency = Some(self.currency.clone()));
-        self
-    }
-
-    /// The answers of two currencies as one.
+impl Detected {
+    /// What was detected in two currencies.
     fn with(self, other: Self) -> Self {
-        let other = other.in_own_currency();
-        let mut notes = self.notes;
-        notes.extend(other.notes.into_iter().filter(|note| !notes.contains(note)).collect::<Vec<_>>());
-        let mut sources: Vec<&str> = self.source.split(',').chain(other.source.split(',')).collect();
+        let (Answer { header, body }, other_answer) = (self.answer, other.answer);
+        let ledger = self.ledger.with(other.ledger);
+        let mut warnings = header.warnings;
+        warnings
+            .extend(other_answer.header.warnings.into_iter().filter(|one| !warnings.contains(one)).collect::<Vec<_>>());
+        let mut sources = [header.sources, other_answer.header.sources].concat();
         sources.sort_unstable();
         sources.dedup();
-        let levels = self.levels.zip(other.levels).map(|(mut levels, others)| {
+        let other_body = other_answer.body;
+        let levels = body.levels.zip(other_body.levels).map(|(mut levels, others)| {
             levels.extend(others.into_iter().filter(|level| !levels.contains(level)).collect::<Vec<_>>());
             levels
         });
-        Anomalies {
-            as_of: self.as_of.max(other.as_of),
-            data_age_days: self.data_age_days.min(other.data_age_days),
-            settled_through: self.settled_through.max(other.settled_through),
-            source: sources.join(","),
-            currency: format!("{},{}", self.currency, other.currency),
-            levels,
-            judged: Period {
-                start: self.judged.start.min(other.judged.start),
-                end: self.judged.end.max(other.judged.end),
-            },
-            series: self.series + other.series,
-            findings: [self.findings, other.findings].concat(),
-            notes,
-            ledger: self.ledger.with(other.ledger),
-            ..self
-        }
+        let header = Header {
+            data_through: header.data_through.max(other_answer.header.data_through),
+            settled_through: header.settled_through.max(other_answer.header.settled_through),
+            sources,
+            currency: None,
+            warnings,
+            ..header
+        };
+        let other = Anomalies { levels: None, ..other_body };
+        let judged =
+            Period { start: body.judged.start.min(other.judged.start), end: body.judged.end.max(other.judged.end) };
+        let series = body.series + other.series;
+        let findings = [body.findings, other.findings].concat();
+        let body = Anomalies { levels, judged, series, findings, ..body };
+        Self { answer: Answer { header, body }, ledger }
     }
 }
 
-fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Anomalies> {
+fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Detected> {
     let known = incidents::known(store, request, Asked::Grouping)?;
     let data = Data::newest(store, request, frame, &known)?;
     let names = store.account_names()?;
@@ -259,40 +241,39 @@ fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Anomalies> {
     let groups = data.groups();
     let is_judged =
         |incident: &Incident| groups.as_ref().is_none_or(|groups| groups.contains(&incident.group_values[..]));
-    let ledger = Ledger::new(&known, request, Asked::Grouping, &data.currency, data.judged, &every, &is_judged);
-    let findings = shown(&every, &ledger, &names);
-    let mut notes = data.notes.clone();
+    let ledger = Ledger::new(&known, request, Asked::Grouping, data.currency(), data.judged, &every, &is_judged);
+    let findings = shown(&every, &ledger, &names, data.currency());
     let series = data.count();
-    notes.extend(data.unusable_note(&judged));
-    notes.extend(chance_note(&request.parameters, series, data.judged));
-    Ok(Anomalies {
-        schema_version: SCHEMA_VERSION,
-        command: "anomalies",
-        as_of: data.frame.as_of,
-        data_age_days: data.frame.data_age_days,
-        settled_through: data.frame.settled_through,
-        source: source_names(&data.segments),
-        metric: request.question.metric,
-        currency: data.currency.clone(),
-        group_by: request.group_by.clone(),
-        levels: None,
-        method: request.parameters.method,
-        sensitivity: request.sensitivity,
-        threshold: request.parameters.threshold,
-        window_days: request.parameters.window_days,
-        judged: data.judged,
-        series,
-        findings,
-        notes,
-        ledger,
-    })
+    let mut header = data.header.clone();
+    header.warnings.extend(data.incomplete_days(&judged));
+    header.warnings.extend(by_chance(&request.parameters, series, data.judged));
+    let group_by = request.group_by.clone();
+    let body = Anomalies { group_by, findings, ..Anomalies::none(request, data.judged, series) };
+    Ok(Detected { answer: Answer { header, body }, ledger })
+}
+
+impl Anomalies {
+    /// An answer about `judged` without findings.
+    pub(super) fn none(request: &Request, judged: Period, series: usize) -> Self {
+        Self {
+            group_by: GroupBy(Vec::new()),
+            levels: None,
+            method: request.parameters.method,
+            sensitivity: request.sensitivity,
+            threshold: request.parameters.threshold,
+            window_days: request.parameters.window_days,
+            judged,
+            series,
+            findings: Vec::new(),
+        }
+    }
 }
 
 /// One row for every series and judged day, for evaluation from outside.
 ///
 /// # Errors
 /// As [`anomalies`].
-pub fn scores(store: &Store, request: &Request) -> Result<Scores> {
+pub fn scores(store: &Store, request: &Request) -> Result<Answer<Scores>> {
     let data = Data::read(store, request)?;
     let judged = data.judge(data.judged, &request.parameters);
     let mut scores = Vec::new();
@@ -312,22 +293,14 @@ pub fn scores(store: &Store, request: &Request) -> Result<Scores> {
             });
         }
     }
-    Ok(Scores {
-        schema_version: SCHEMA_VERSION,
-        command: "anomalies",
-        as_of: data.frame.as_of,
-        data_age_days: data.frame.data_age_days,
-        settled_through: data.frame.settled_through,
-        source: source_names(&data.segments),
-        metric: request.question.metric,
-        currency: data.currency,
+    let body = Scores {
         group_by: request.group_by.clone(),
         method: request.parameters.method,
         threshold: request.parameters.threshold,
         window_days: request.parameters.window_days,
         scores,
-        notes: data.notes,
-    })
+    };
+    Ok(Answer { header: data.header, body })
 }
 
 /// The series of a question and the days to judge in them.
@@ -337,12 +310,12 @@ pub(super) struct Data {
     /// The first day of any data.
     pub first_day: NaiveDate,
     pub segments: Vec<Segment>,
-    pub currency: String,
+    /// Of an answer about these days.
+    pub header: Header,
     pub classes: Vec<Class>,
     pub covered: Covered,
     /// For each series a number that series of its account share.
     pub accounts: Vec<usize>,
-    pub notes: Vec<String>,
     /// What a first look at all series said, when `covered` are only those that it did not clear.
     look: Option<Look>,
 }
@@ -394,11 +367,8 @@ impl Data {
         groups.extend(covered.series.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(one, _)| &one.group));
         let groups: Vec<Vec<String>> = groups.into_iter().cloned().collect();
         let mut data = data.with_series(store, request, Wanted::Groups(&groups))?;
-        data.notes.push(format!(
-            "{} of {} series are judged in full: the day of the others is as their last eight weeks were",
-            data.covered.series.len(),
-            covered.series.len()
-        ));
+        let (judged, series) = (data.covered.series.len(), covered.series.len());
+        data.header.warnings.push(Warning::JudgedInPart { judged, series });
         data.look = Some(Look { covered, unusable });
         Ok(data)
     }
@@ -427,25 +397,22 @@ impl Data {
         let read = Period { start: first_day.min(start), end };
         let segments = frame.segments(read);
         let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
-        let currency = single_currency(store, &selection)?;
-        let mut notes = frame.notes(question, &segments, &[judged]);
-        notes.extend(little_history(frame, judged));
-        if let Some(to) = request.to.filter(|to| *to > end) {
-            notes.push(format!("days after {end} are not settled and not judged, though asked for up to {to}"));
+        let currency = Some(single_currency(store, &selection)?);
+        let mut header = Header { currency, ..frame.header(question, &segments, &[judged]) };
+        let warnings = &mut header.warnings;
+        warnings.extend(little_history(frame, judged));
+        if let Some(asked_through) = request.to.filter(|to| *to > end) {
+            warnings.push(Warning::NotSettled { settled_through: end, asked_through });
         }
-        notes.extend(missing_note(
-            "at all of",
-            &frame.missing(Period { start: first_day.max(judged.start), end }),
-            judged,
-        ));
+        warnings.extend(missing_days(&[], &frame.missing(Period { start: first_day.max(judged.start), end }), judged));
         let classes = classes(frame, end);
         for class in classes.iter().filter(|class| classes.len() > 1 && class.is_daily()) {
             let own: BTreeSet<NaiveDate> = class.missing.iter().copied().filter(|day| frame.has_day(*day)).collect();
-            notes.extend(missing_note(&format!("of {} on", class.names.join(" and ")), &own, judged));
+            warnings.extend(missing_days(&class.names, &own, judged));
         }
         let (covered, accounts) = (Covered::default(), Vec::new());
         let frame = frame.clone();
-        Ok(Self { frame, judged, first_day, segments, currency, classes, covered, accounts, notes, look: None })
+        Ok(Self { frame, judged, first_day, segments, header, classes, covered, accounts, look: None })
     }
 
     fn covered(&self, store: &Store, request: &Request, wanted: Wanted) -> Result<Covered> {
@@ -478,7 +445,7 @@ impl Data {
         let payers: BTreeSet<&Payer> = coverage.classes.iter().flat_map(|place| &self.classes[*place].payers).collect();
         let names: Vec<String> =
             self.covered.left_out.iter().flat_map(|place| self.classes[*place].names.clone()).collect();
-        self.notes.push(format!("the total is without {}, whose days are others: judged apart", listed(&names)));
+        self.header.warnings.push(Warning::TotalWithout { bills: names });
         let start = self.first_day.min(self.judged.start);
         self.segments =
             self.frame.segments_where(Period { start, end: self.judged.end }, |payer| payers.contains(payer));
@@ -530,8 +497,13 @@ impl Data {
         Judged { verdicts, moves: Vec::new(), unusable }
     }
 
+    /// What the costs are in.
+    pub fn currency(&self) -> &str {
+        self.header.currency()
+    }
+
     /// Days of the judged ones that say nothing, with how many series are concerned.
-    pub fn unusable_note(&self, judged: &Judged) -> Option<String> {
+    pub fn incomplete_days(&self, judged: &Judged) -> Option<Warning> {
         let (covered, unusable) = self.all(judged);
         let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
         for (place, (one, unusable)) in covered.series.iter().zip(unusable).enumerate() {
@@ -543,15 +515,8 @@ impl Data {
                 }
             }
         }
-        let told: Vec<String> = days.iter().take(5).map(|(day, count)| format!("{day} ({count} series)")).collect();
-        (!told.is_empty()).then(|| {
-            let more = days.len().saturating_sub(told.len());
-            let more = if more > 0 { format!(" and {more} more days") } else { String::new() };
-            format!(
-                "not judged, for nearly all of an account is missing or low as on an unfinished day: {}{more}",
-                told.join(", ")
-            )
-        })
+        let days: Vec<IncompleteDay> = days.into_iter().map(|(date, series)| IncompleteDay { date, series }).collect();
+        (!days.is_empty()).then_some(Warning::IncompleteDays { days })
     }
 }
 
@@ -589,32 +554,25 @@ fn account_numbers(group_by: &GroupBy, series: &[Series]) -> Vec<usize> {
 }
 
 /// Quality depends on history: below 45 days more is missed and more is flagged for nothing.
-fn little_history(frame: &Frame, judged: Period) -> Option<String> {
+fn little_history(frame: &Frame, judged: Period) -> Option<Warning> {
     let days = (judged.start - frame.first_day()?).num_days();
-    (days < 45)
-        .then(|| format!("only {} days of data before {}: 45 and more give better findings", days.max(0), judged.start))
+    (days < 45).then(|| Warning::LittleHistory { days: days.max(0), before: judged.start })
 }
 
-/// Days of the judged ones that there is no data of: `at all`, or of some bills.
-fn missing_note(of: &str, missing: &BTreeSet<NaiveDate>, judged: Period) -> Option<String> {
-    let days: Vec<String> = missing.iter().filter(|day| judged.contains(**day)).map(ToString::to_string).collect();
-    let told = &days[..days.len().min(5)];
-    let more = days.len() - told.len();
-    let more = if more > 0 { format!(" and {more} more days") } else { String::new() };
-    (!days.is_empty()).then(|| format!("there is no data {of} {}{more}: not judged", told.join(", ")))
+/// Days of the judged ones that there is no data of: of all bills, or of those that are named.
+fn missing_days(bills: &[String], missing: &BTreeSet<NaiveDate>, judged: Period) -> Option<Warning> {
+    let days: Vec<NaiveDate> = missing.iter().copied().filter(|day| judged.contains(*day)).collect();
+    (!days.is_empty()).then(|| Warning::MissingDays { bills: bills.to_vec(), days })
 }
 
 /// False alerts in 1000 series-days at 3.0, 2.5 and 2.0, as `docs/ANOMALIES.md` measures them.
 const FALSE_ALERTS: [(f64, f64); 3] = [(3.0, 0.19), (2.5, 0.47), (2.0, 1.37)];
 
 /// How many findings of so many series and days are chance, when that is one and more.
-pub(super) fn chance_note(parameters: &Parameters, series: usize, judged: Period) -> Option<String> {
+pub(super) fn by_chance(parameters: &Parameters, series: usize, judged: Period) -> Option<Warning> {
     let (_, rate) = FALSE_ALERTS.iter().find(|(threshold, _)| parameters.threshold >= *threshold)?;
-    let expected = rate * series as f64 * judged.days() as f64 / 1000.0;
-    (parameters.method == Method::Robust && expected >= 1.0).then(|| {
-        format!(
-            "about {expected:.0} in {series} series and {} days would be chance in a bill as noisy as the ones measured (`backtest` measures yours)",
-            judged.days()
-        )
-    })
+    let days = judged.days();
+    let expected = rate * series as f64 * days as f64 / 1000.0;
+    let is_said = parameters.method == Method::Robust && expected >= 1.0;
+    is_said.then_some(Warning::FindingsByChance { expected, series, days })
 }

@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::anomalies::{Data, Request};
+use super::{
+    anomalies::{Data, Request},
+    answer::Answer,
+    warning::Warning,
+};
 use crate::{
     analysis::{
         detect::{self, Known, Parameters, Verdict},
@@ -14,7 +19,7 @@ use crate::{
         stats::median,
     },
     error::{Error, Result},
-    model::{Direction, GroupBy, Method, Metric, Period, Sensitivity, Series},
+    model::{Direction, GroupBy, Method, Period, Sensitivity, Series},
     store::Store,
 };
 
@@ -41,11 +46,8 @@ pub struct Replay<'a> {
 }
 
 /// How the methods did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Backtest {
-    pub as_of: NaiveDate,
-    pub metric: Metric,
-    pub currency: String,
     pub group_by: GroupBy,
     pub replayed: Period,
     pub series: usize,
@@ -53,12 +55,10 @@ pub struct Backtest {
     pub events: usize,
     pub results: Vec<Outcome>,
     pub recommendation: Recommendation,
-    #[serde(skip)]
-    pub notes: Vec<String>,
 }
 
 /// How one method did at one sensitivity.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Outcome {
     pub method: Method,
     /// `null` for methods with a rule of their own.
@@ -79,7 +79,7 @@ pub struct Outcome {
 }
 
 /// How many events of a shape and size were found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Cell {
     pub shape: Shape,
     /// The share of the day's cost that the event added or took.
@@ -89,7 +89,7 @@ pub struct Cell {
     pub median_delay_days: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Recommendation {
     pub sensitivity: Sensitivity,
     pub text: String,
@@ -99,7 +99,7 @@ pub struct Recommendation {
 ///
 /// # Errors
 /// As [`super::anomalies::anomalies`], and when there is too little history.
-pub fn backtest(store: &Store, replay: &Replay) -> Result<Backtest> {
+pub fn backtest(store: &Store, replay: &Replay) -> Result<Answer<Backtest>> {
     let data = Data::read(store, &replay.request)?;
     let end = data.judged.end;
     let wanted = end.checked_sub_days(Days::new(u64::from(replay.days.max(1)) - 1)).unwrap_or(NaiveDate::MIN);
@@ -112,14 +112,10 @@ pub fn backtest(store: &Store, replay: &Replay) -> Result<Backtest> {
         .hint("ingest more days: `ingest --source cost-explorer --days 120`, or older bills"));
     }
     let replayed = Period { start, end };
-    let mut notes = data.notes.clone();
+    let mut header = data.header.clone();
     if start > wanted {
-        notes.push(format!(
-            "only {} of {} days can be replayed: history begins on {}",
-            replayed.days(),
-            replay.days,
-            data.first_day
-        ));
+        let (replayed, asked, first_day) = (replayed.days(), replay.days, data.first_day);
+        header.warnings.push(Warning::ShortReplay { replayed, asked, first_day });
     }
     let parameters = &replay.request.parameters;
     let (series, known) = (&data.covered.series, data.covered.known());
@@ -128,7 +124,7 @@ pub fn backtest(store: &Store, replay: &Replay) -> Result<Backtest> {
     let eligible: Vec<usize> = (0..series.len()).filter(fits).collect();
     let events = inject(series, &eligible, replayed.days(), parameters.min_impact, replay.events, replay.seed);
     if events.is_empty() {
-        notes.push("no series is long and large enough to put events into: only alerts are counted".into());
+        header.warnings.push(Warning::NoSeriesForEvents);
     }
     let copies: Vec<Series> = events.iter().map(|event| event.series.clone()).collect();
     let mut results = Vec::new();
@@ -162,10 +158,7 @@ pub fn backtest(store: &Store, replay: &Replay) -> Result<Backtest> {
         });
     }
     let recommendation = recommend(&results, replay.alerts_per_week, replayed);
-    Ok(Backtest {
-        as_of: data.frame.as_of,
-        metric: replay.request.question.metric,
-        currency: data.currency.clone(),
+    let body = Backtest {
         group_by: replay.request.group_by.clone(),
         replayed,
         series: series.len(),
@@ -173,8 +166,8 @@ pub fn backtest(store: &Store, replay: &Replay) -> Result<Backtest> {
         events: events.len(),
         results,
         recommendation,
-        notes,
-    })
+    };
+    Ok(Answer { header, body })
 }
 
 /// The robust method at each sensitivity, and the yardsticks with their own rules.

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Frame, single_currency};
+use super::{Frame, single_currency, warning::Warning};
 use crate::{
     analysis::attribution::{Amounts, Cause, Cell, Class, Effect, Meter, Move, effects},
     error::{Error, Result},
@@ -24,7 +25,7 @@ pub const CARRIED_SHARE: f64 = 0.8;
 pub const HALF_CENT: f64 = 0.005;
 
 /// A cost before and after.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, JsonSchema, Serialize)]
 pub struct Change {
     pub before: f64,
     pub after: f64,
@@ -41,7 +42,7 @@ impl Change {
 }
 
 /// Whether a cost was there before and is there after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     New,
@@ -74,7 +75,7 @@ impl Status {
 }
 
 /// One value of a dimension.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Member {
     pub value: String,
     /// Of an account.
@@ -93,7 +94,7 @@ pub struct Member {
 }
 
 /// The values of a dimension that changed most, and the rest: together the whole change.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Members {
     pub dimension: Dimension,
     pub members: Vec<Member>,
@@ -105,7 +106,7 @@ pub struct Members {
 }
 
 /// Dollars of the change that one cause made.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct CauseShare {
     pub cause: Cause,
     pub change: f64,
@@ -113,7 +114,7 @@ pub struct CauseShare {
 }
 
 /// A change that is not part of the total, such as credits.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Beside {
     pub charge_category: &'static str,
     #[serde(flatten)]
@@ -141,7 +142,7 @@ pub struct Known {
     pub sets: Vec<DaySet>,
     /// Whether costs are a day's, because the numbers of days differ.
     pub per_day: bool,
-    pub notes: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// The days of two periods that some source has.
@@ -149,7 +150,7 @@ pub struct Known {
 /// # Errors
 /// When a period has none.
 pub fn known_sets(frame: &Frame, periods: [Period; 2]) -> Result<Known> {
-    let mut notes = Vec::new();
+    let mut warnings = Vec::new();
     let mut sets = Vec::new();
     for (period, after) in periods.into_iter().zip([false, true]) {
         let days: Vec<NaiveDate> = period.iter().filter(|day| frame.has_day(*day)).collect();
@@ -160,7 +161,7 @@ pub fn known_sets(frame: &Frame, periods: [Period; 2]) -> Result<Known> {
         }
         let (known, all) = (days.len(), period.days());
         if known < all {
-            notes.push(format!("there is data of {known} of the {all} days from {} to {}", period.start, period.end));
+            warnings.push(Warning::PeriodIncomplete { period, days: known });
         }
         sets.push(DaySet { days, weight: 1.0, after });
     }
@@ -168,7 +169,7 @@ pub fn known_sets(frame: &Frame, periods: [Period; 2]) -> Result<Known> {
     if per_day {
         sets.iter_mut().for_each(|set| set.weight = 1.0 / set.days.len() as f64);
     }
-    Ok(Known { sets, per_day, notes })
+    Ok(Known { sets, per_day, warnings })
 }
 
 /// Which costs of which days.

@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 
 use chrono::{Days, Months, NaiveDate};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Frame, Question, SCHEMA_VERSION, account_name,
+    Frame, Question, account_name,
+    answer::Answer,
     change::{Asked, Attribution, Beside, CauseShare, Change, HALF_CENT, Known, Status, known_sets, share},
-    check_filters, group_object, single_currency, source_names,
+    check_filters, group_object, single_currency,
+    warning::Warning,
 };
 use crate::{
     analysis::attribution::Move,
     error::{Error, Result},
-    model::{ChargeCategory, Granularity, GroupBy, Metric, Period},
+    model::{ChargeCategory, Granularity, GroupBy, Period},
     store::{
         Store,
         queries::{Segment, Selection},
@@ -41,7 +44,7 @@ pub enum Versus {
 }
 
 /// One side of a comparison.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
 pub struct Side {
     pub start: NaiveDate,
     pub end: NaiveDate,
@@ -54,7 +57,7 @@ pub struct Side {
 }
 
 /// One group in both periods.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Mover {
     pub group: Map<String, Value>,
     pub account_name: Option<String>,
@@ -65,7 +68,7 @@ pub struct Mover {
 }
 
 /// One step from the earlier total to the later one.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct WaterfallStep {
     pub label: String,
     pub change: f64,
@@ -74,16 +77,8 @@ pub struct WaterfallStep {
 }
 
 /// Two periods side by side.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Comparison {
-    pub schema_version: u32,
-    pub command: &'static str,
-    pub as_of: NaiveDate,
-    pub data_age_days: i64,
-    pub settled_through: NaiveDate,
-    pub source: String,
-    pub metric: Metric,
-    pub currency: String,
     pub group_by: GroupBy,
     pub include: Vec<&'static str>,
     pub before: Side,
@@ -105,7 +100,6 @@ pub struct Comparison {
     pub causes: Vec<CauseShare>,
     pub moves: Vec<Move>,
     pub beside: Vec<Beside>,
-    pub notes: Vec<String>,
 }
 
 /// A month and the one that it is compared with: of one that is not over, as many days of both.
@@ -153,20 +147,20 @@ pub fn newest_of_months(store: &Store, question: &Question) -> Result<NaiveDate>
 ///
 /// # Errors
 /// When a period has no data, the data is of several currencies, or a filter or key names what is not there.
-pub fn compare(store: &Store, request: &Request) -> Result<Comparison> {
+pub fn compare(store: &Store, request: &Request) -> Result<Answer<Comparison>> {
     let question = &request.question;
     let frame = Frame::new(store, question)?;
     let sides = [request.before, request.after];
     // One source for a day, whichever period asks for it.
     let span = Period { start: sides[0].start.min(sides[1].start), end: sides[0].end.max(sides[1].end) };
     let segments = frame.segments_of(span, &sides);
-    let mut notes = frame.notes(question, &segments, &sides);
-    let Known { sets, per_day, notes: missing } = known_sets(&frame, sides)?;
-    notes.extend(missing);
+    let mut header = frame.header(question, &segments, &sides);
+    let Known { sets, per_day, warnings } = known_sets(&frame, sides)?;
+    header.warnings.extend(warnings);
     let days = [&sets[0].days, &sets[1].days];
     let weights = [sets[0].weight, sets[1].weight];
     if sides[0].start <= sides[1].end && sides[1].start <= sides[0].end && sides[0] != sides[1] {
-        notes.push("the periods overlap: days of both are on either side".into());
+        header.warnings.push(Warning::PeriodsOverlap);
     }
     let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
     let asked = Asked { frame: &frame, selection: &selection, include: request.include, sets: &sets };
@@ -174,7 +168,7 @@ pub fn compare(store: &Store, request: &Request) -> Result<Comparison> {
     if attribution.cells.is_empty() {
         check_filters(store, &selection)?;
     }
-    let currency = single_currency(store, &selection)?;
+    header.currency = Some(single_currency(store, &selection)?);
     let names = store.account_names()?;
     let mut movers = movers(store, &selection, request, &sides, weights, attribution.total.change, &names)?;
     let sum = |sign: f64| {
@@ -196,15 +190,7 @@ pub fn compare(store: &Store, request: &Request) -> Result<Comparison> {
         total: if per_day { cost * days.len() as f64 } else { cost },
         provisional: period.end > frame.settled_through,
     };
-    Ok(Comparison {
-        schema_version: SCHEMA_VERSION,
-        command: "compare",
-        as_of: frame.as_of,
-        data_age_days: frame.data_age_days,
-        settled_through: frame.settled_through,
-        source: source_names(&segments),
-        metric: question.metric,
-        currency,
+    let body = Comparison {
         group_by: request.group_by.clone(),
         include: request.include.iter().map(|category| category.as_str()).collect(),
         before: side(request.before, days[0], total.before),
@@ -221,8 +207,8 @@ pub fn compare(store: &Store, request: &Request) -> Result<Comparison> {
         causes: attribution.causes,
         moves: attribution.moves,
         beside: attribution.beside,
-        notes,
-    })
+    };
+    Ok(Answer { header, body })
 }
 
 fn movers(

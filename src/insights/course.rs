@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::change::Change;
@@ -31,7 +32,7 @@ const OVER_DAYS: usize = 3;
 const DAYS_A_MONTH: f64 = 365.25 / 12.0;
 
 /// What the day should have cost.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Baseline {
     /// The day that stands out most.
     pub date: NaiveDate,
@@ -56,7 +57,7 @@ pub struct Baseline {
 }
 
 /// Since when, and how it goes on.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Course {
     pub start: NaiveDate,
     /// The first hour (UTC), where the bill has hours.
@@ -76,7 +77,7 @@ pub struct Course {
 }
 
 /// How a change stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CourseState {
     /// Its last day is the newest settled one.
@@ -90,7 +91,7 @@ pub enum CourseState {
 }
 
 /// A day of the chart.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct ChartDay {
     pub date: NaiveDate,
     pub cost: f64,

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Frame, Question, SCHEMA_VERSION,
+    Frame, Question,
+    answer::Answer,
     change::{Asked, Attribution, CauseShare, Change, HALF_CENT, Known, Member, Members, known_sets},
-    check_filters, is_fixed, single_currency, source_names,
+    check_filters, is_fixed, single_currency,
+    warning::Warning,
 };
 use crate::{
     analysis::attribution::Move,
     error::{Error, Result},
-    model::{ChargeCategory, Dimension, Filter, Metric, Period},
+    model::{ChargeCategory, Dimension, Filter, Period},
     store::{
         Store,
         changes::DaySet,
@@ -37,7 +39,7 @@ pub struct Request<'a> {
 }
 
 /// A level: its members below what was chosen on the levels above.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Level {
     #[serde(flatten)]
     pub members: Members,
@@ -48,16 +50,8 @@ pub struct Level {
 }
 
 /// The path of greatest change.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Drilldown {
-    pub schema_version: u32,
-    pub command: &'static str,
-    pub as_of: NaiveDate,
-    pub data_age_days: i64,
-    pub settled_through: NaiveDate,
-    pub source: String,
-    pub metric: Metric,
-    pub currency: String,
     pub before: Period,
     pub after: Period,
     pub per_day: bool,
@@ -68,14 +62,13 @@ pub struct Drilldown {
     pub caused: Change,
     /// Of the service on the path.
     pub moves: Vec<Move>,
-    pub notes: Vec<String>,
 }
 
 /// Goes down the path of greatest change.
 ///
 /// # Errors
 /// When there is no data, it is of several currencies, or a filter names what is not there.
-pub fn drilldown(store: &Store, request: &Request) -> Result<Drilldown> {
+pub fn drilldown(store: &Store, request: &Request) -> Result<Answer<Drilldown>> {
     let walk = Walk::new(store, request)?;
     let mut path: Vec<Filter> = Vec::new();
     let mut levels = Vec::new();
@@ -88,15 +81,10 @@ pub fn drilldown(store: &Store, request: &Request) -> Result<Drilldown> {
         path.push(Filter { dimension, value, negated: false });
         place = walk.below(store, &path)?;
     }
-    Ok(Drilldown {
-        schema_version: SCHEMA_VERSION,
-        command: "drilldown",
-        as_of: walk.frame.as_of,
-        data_age_days: walk.frame.data_age_days,
-        settled_through: walk.frame.settled_through,
-        source: source_names(&walk.segments),
-        metric: request.question.metric,
-        currency: walk.currency,
+    let mut header = walk.frame.header(&request.question, &walk.segments, &[request.before, request.after]);
+    header.warnings.extend(walk.warnings);
+    header.currency = Some(walk.currency);
+    let body = Drilldown {
         before: request.before,
         after: request.after,
         per_day: walk.per_day,
@@ -105,13 +93,8 @@ pub fn drilldown(store: &Store, request: &Request) -> Result<Drilldown> {
         causes: place.causes,
         caused: place.change,
         moves: moves(&walk.attribution, &path),
-        notes: walk
-            .frame
-            .notes(&request.question, &walk.segments, &[request.before, request.after])
-            .into_iter()
-            .chain(walk.notes)
-            .collect(),
-    })
+    };
+    Ok(Answer { header, body })
 }
 
 /// Two periods, read once, to be walked through.
@@ -122,7 +105,7 @@ pub struct Walk<'a> {
     attribution: Attribution,
     sets: Vec<DaySet>,
     per_day: bool,
-    notes: Vec<String>,
+    warnings: Vec<Warning>,
     names: BTreeMap<String, String>,
     pub currency: String,
 }
@@ -148,7 +131,7 @@ impl<'a> Walk<'a> {
         let span = Period { start: sides[0].start.min(sides[1].start), end: sides[0].end.max(sides[1].end) };
         let segments = frame.segments_of(span, &sides);
         let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
-        let Known { sets, per_day, notes } = known_sets(&frame, sides)?;
+        let Known { sets, per_day, warnings } = known_sets(&frame, sides)?;
         let asked = Asked { frame: &frame, selection: &selection, include: request.include, sets: &sets };
         let attribution = Attribution::read(store, asked)?;
         if attribution.cells.is_empty() {
@@ -158,7 +141,7 @@ impl<'a> Walk<'a> {
         }
         let currency = single_currency(store, &selection)?;
         let names = store.account_names()?;
-        Ok(Self { request, frame, names, attribution, currency, segments, sets, per_day, notes })
+        Ok(Self { request, frame, names, attribution, currency, segments, sets, per_day, warnings })
     }
 
     /// Whether costs are a day's.

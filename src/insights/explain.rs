@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate, NaiveDateTime, Timelike};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Question, SCHEMA_VERSION,
+    Question,
     anomalies::{self, Data},
+    answer::Answer,
     change::{Asked, Attribution, Beside, CauseShare, Change, Members, Status},
     check_filters,
     course::{Baseline, ChartDay, Course, baseline, chart, course, day_sets},
     incidents, is_fixed,
     next_steps::{NextStep, next_steps},
-    source_names,
+    warning::Warning,
 };
 use crate::{
     analysis::{
@@ -22,7 +24,7 @@ use crate::{
         findings::{self, Finding},
     },
     error::{Error, Result},
-    model::{ChargeCategory, Dimension, Filter, GroupBy, Metric, Period},
+    model::{ChargeCategory, Dimension, Filter, GroupBy, Period},
     store::{
         Store,
         queries::{NONE, Selection},
@@ -52,16 +54,8 @@ pub struct Request<'a> {
 }
 
 /// An explanation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Explanation {
-    pub schema_version: u32,
-    pub command: &'static str,
-    pub as_of: NaiveDate,
-    pub data_age_days: i64,
-    pub settled_through: NaiveDate,
-    pub source: String,
-    pub metric: Metric,
-    pub currency: String,
     /// The incident's id.
     pub id: Option<String>,
     /// Which cost, by dimension; the same dimension may have several values.
@@ -90,11 +84,10 @@ pub struct Explanation {
     pub words: Option<String>,
     /// What this data cannot say, and what could.
     pub unknown: Vec<String>,
-    pub notes: Vec<String>,
 }
 
 /// A filter of the subject.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Subject {
     pub dimension: String,
     pub value: String,
@@ -103,7 +96,7 @@ pub struct Subject {
 }
 
 /// A meter in both periods, a day.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct MeterChange {
     pub account: String,
     pub service: String,
@@ -124,7 +117,7 @@ pub struct MeterChange {
 ///
 /// # Errors
 /// When there is no data of the day, the data is of several currencies, or a filter names what is not there.
-pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
+pub fn explain(store: &Store, request: &Request) -> Result<Answer<Explanation>> {
     let question = &request.question;
     let data = Data::read(
         store,
@@ -179,7 +172,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
     let asked = Asked { frame: &data.frame, selection: &selection, include: request.include, sets: &sets };
     let attribution = Attribution::read(store, asked)?;
     let names = store.account_names()?;
-    let (mut contributors, mut absent) = (Vec::new(), Vec::new());
+    let (mut contributors, mut missing_dimensions) = (Vec::new(), Vec::new());
     let also = request.also.iter().filter(|one| !is_fixed(question.filters, one)).cloned();
     let mut looked_at = dimensions(question.filters);
     looked_at.extend(also.filter(|one| !looked_at.contains(one)).collect::<Vec<_>>());
@@ -187,7 +180,8 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         let members = match attribution.members_of(store, asked, &dimension, request.top, &names) {
             // A tag that an owner is known by and this data does not have is no reason to explain nothing.
             Err(error) if request.also.contains(&dimension) => {
-                absent.push(error.summary());
+                let dimension = dimension.to_string();
+                missing_dimensions.push(Warning::DimensionMissing { dimension, error: error.summary() });
                 continue;
             }
             members => members?,
@@ -217,22 +211,14 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         true => next_steps(&meters, &contributors, (&event.start.to_string(), &until)),
         false => Vec::new(),
     };
-    let mut notes = data.notes.clone();
-    notes.extend(absent);
+    let mut header = data.header.clone();
+    header.warnings.extend(missing_dimensions);
     if let Some(shown) =
         request.incident.filter(|shown| shown.incident.group_values.is_empty() && !shown.incident.group_by.is_empty())
     {
-        notes.push(format!("incident {} is of many groups: this is the whole bill", shown.incident.id));
+        header.warnings.push(Warning::ExplainsWholeBill { incident: shown.incident.id.clone() });
     }
     let mut explanation = Explanation {
-        schema_version: SCHEMA_VERSION,
-        command: "explain",
-        as_of: data.frame.as_of,
-        data_age_days: data.frame.data_age_days,
-        settled_through: data.frame.settled_through,
-        source: source_names(&data.segments),
-        metric: question.metric,
-        currency: data.currency.clone(),
         id: request.incident.map(|shown| shown.incident.id.clone()),
         subject,
         sentence: String::new(),
@@ -251,11 +237,10 @@ pub fn explain(store: &Store, request: &Request) -> Result<Explanation> {
         meters,
         beside: attribution.beside,
         chart: chart(series, missing, verdicts, event, end),
-        notes,
     };
     explanation.before_days.sort();
-    explanation.sentence = super::sentences::explanation(&explanation);
-    Ok(explanation)
+    explanation.sentence = super::sentences::explanation(&explanation, header.currency());
+    Ok(Answer { header, body: explanation })
 }
 
 /// Explains an incident as it was found, on its peak day.
@@ -268,7 +253,7 @@ pub fn incident(
     question: Question,
     settings: &Settings,
     also: &[Dimension],
-) -> Result<Explanation> {
+) -> Result<Answer<Explanation>> {
     let filters = shown.filters()?;
     let question = Question {
         filters: &filters,

@@ -122,7 +122,12 @@ impl Found {
 }
 
 /// The findings that reach into the judged days.
-pub fn shown(every: &[Found], ledger: &Ledger, names: &BTreeMap<String, String>) -> Vec<anomalies::Finding> {
+pub fn shown(
+    every: &[Found],
+    ledger: &Ledger,
+    names: &BTreeMap<String, String>,
+    currency: &str,
+) -> Vec<anomalies::Finding> {
     let reaching = every.iter().zip(&ledger.ids).filter(|(found, _)| found.is_news);
     let shown = reaching.map(|(Found { finding: found, group_by, values, members, .. }, id)| anomalies::Finding {
         id: id.clone(),
@@ -134,7 +139,7 @@ pub fn shown(every: &[Found], ledger: &Ledger, names: &BTreeMap<String, String>)
         end: found.end,
         group: group_object(group_by, values),
         account_name: account_name(group_by, values, names),
-        currency: None,
+        currency: currency.to_owned(),
         groups: found.series.len(),
         actual: found.actual,
         expected: found.expected,

@@ -6,12 +6,14 @@ use chrono::{Days, NaiveDate};
 
 use super::{
     Question,
+    answer::Header,
     bills::{Bill, bills},
+    warning::{BillEnd, BillSource, SourcePeriod, Warning},
 };
 use crate::{
     analysis::calendar::settled_through,
     error::{Error, Result, nearest},
-    model::{Dimension, Filter, Granularity, Period, first_of_month, money},
+    model::{Dimension, Filter, Granularity, Period, first_of_month},
     store::{
         Store,
         holdings::{Holding, Payer},
@@ -19,8 +21,6 @@ use crate::{
     },
 };
 
-/// Bills and sources that a note names.
-const NAMED: usize = 4;
 /// A bill whose data ended so many days before the days asked for is not missed.
 const FORGOTTEN_DAYS: u64 = 45;
 /// What is longer is no hole.
@@ -271,41 +271,51 @@ impl Frame {
         missing(&self.days, period)
     }
 
-    /// What a reader should know before trusting the figures of `periods`.
-    pub(super) fn notes(&self, question: &Question, segments: &[Segment], periods: &[Period]) -> Vec<String> {
-        let mut notes = Vec::new();
-        if self.data_age_days > 0 {
-            notes.push(format!(
-                "the newest data is of {}, {} days before {}: reading as of that day",
-                self.as_of, self.data_age_days, question.as_of
-            ));
+    /// The header of an answer about `periods`, read from `segments`.
+    pub(super) fn header(&self, question: &Question, segments: &[Segment], periods: &[Period]) -> Header {
+        Header {
+            data_through: Some(self.as_of),
+            settled_through: Some(self.settled_through),
+            sources: source_names(segments),
+            metric: Some(question.metric),
+            warnings: self.warnings(question, segments, periods),
+            ..Header::of(question.as_of)
         }
-        let months = |month: NaiveDate| {
+    }
+
+    /// What a reader should know before trusting the figures of `periods`.
+    fn warnings(&self, question: &Question, segments: &[Segment], periods: &[Period]) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        if self.data_age_days > 0 {
+            warnings.push(Warning::DataIsOld {
+                data_through: self.as_of,
+                as_of: question.as_of,
+                days: self.data_age_days,
+            });
+        }
+        let is_read = |month: NaiveDate| {
             let whole = Granularity::Monthly.period_of(month);
             periods.iter().any(|period| whole.start <= period.end && period.start <= whole.end)
         };
         match self.bills.as_slice() {
-            [bill] => notes.extend(one_bill(bill, segments)),
-            bills => notes.extend(several(bills, &months)),
+            [bill] => warnings.extend(one_bill(bill, segments)),
+            bills => warnings.extend(several(bills, &is_read)),
         }
-        notes.extend(self.bills.iter().flat_map(|bill| left_out(bill, &months)));
-        notes.extend(self.late(periods));
-        notes
+        warnings.extend(self.bills.iter().flat_map(|bill| not_counted(bill, &is_read)));
+        warnings.extend(self.late(periods));
+        warnings
     }
 
     /// Bills that end before the others, in the days that `periods` are of.
-    fn late(&self, periods: &[Period]) -> Option<String> {
+    fn late(&self, periods: &[Period]) -> Option<Warning> {
         let start = periods.iter().map(|period| period.start).min()?;
         let end = periods.iter().map(|period| period.end).max()?.min(self.settled_through);
         let is_late =
             |delivery: &&Delivery| delivery.newest < end && delivery.newest + Days::new(FORGOTTEN_DAYS) >= start;
-        let late: Vec<String> = self
-            .deliveries
-            .iter()
-            .filter(is_late)
-            .map(|delivery| format!("{} after {}", delivery.name, delivery.newest))
-            .collect();
-        (!late.is_empty()).then(|| format!("there is no data of {}", listed(&late)))
+        let late = self.deliveries.iter().filter(is_late);
+        let bills: Vec<BillEnd> =
+            late.map(|delivery| BillEnd { bill: delivery.name.clone(), data_through: delivery.newest }).collect();
+        (!bills.is_empty()).then_some(Warning::BillsEnd { bills })
     }
 }
 
@@ -322,34 +332,34 @@ pub(super) fn holes(days: &BTreeSet<NaiveDate>, end: NaiveDate) -> BTreeSet<Naiv
     pairs.chain(last).filter(|hole| hole.days() <= LONGEST_HOLE).flat_map(Period::iter).collect()
 }
 
-/// The first few of `all`, and how many more there are.
-pub(super) fn listed(all: &[String]) -> String {
-    let more = all.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    all[..all.len().min(NAMED)].join(", ") + &more
+/// The sources of `segments` by name, in order.
+pub(super) fn source_names(segments: &[Segment]) -> Vec<String> {
+    let names: BTreeSet<&str> = segments.iter().map(|segment| segment.data_source.as_str()).collect();
+    owned(names)
+}
+
+fn owned<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// Where the costs of the only bill come from, when that was chosen.
-fn one_bill(bill: &Bill, segments: &[Segment]) -> Vec<String> {
-    let mut notes = Vec::new();
-    let used: BTreeSet<&str> = segments.iter().map(|segment| segment.data_source.as_str()).collect();
-    let others: Vec<&str> = bill.held.keys().map(String::as_str).filter(|name| !used.contains(name)).collect();
-    if used.len() > 1 {
-        let parts = segments
-            .iter()
-            .map(|segment| format!("{} of {}..{}", segment.data_source, segment.period.start, segment.period.end));
-        notes.push(format!("from {}; the same money is never added twice", parts.collect::<Vec<_>>().join(", ")));
+fn one_bill(bill: &Bill, segments: &[Segment]) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let read: BTreeSet<&str> = segments.iter().map(|segment| segment.data_source.as_str()).collect();
+    let others: Vec<&str> = bill.held.keys().map(String::as_str).filter(|name| !read.contains(name)).collect();
+    if read.len() > 1 {
+        let part = |segment: &Segment| SourcePeriod { source: segment.data_source.clone(), period: segment.period };
+        warnings.push(Warning::SourcesByPeriod { parts: segments.iter().map(part).collect() });
     }
-    if !others.is_empty() && !used.is_empty() {
-        let used: Vec<&str> = used.into_iter().collect();
-        notes.push(format!("from {}; also in the database: {} (`--source`)", used.join(" and "), others.join(", ")));
+    if !others.is_empty() && !read.is_empty() {
+        warnings.push(Warning::OtherSources { read: owned(read), others: owned(others) });
     }
-    notes
+    warnings
 }
 
 /// Where the costs of several bills come from: by provider and source; by payer only where one of a provider is read from
 /// another source than the rest.
-fn several(bills: &[Bill], is_read: &dyn Fn(NaiveDate) -> bool) -> Option<String> {
+fn several(bills: &[Bill], is_read: &dyn Fn(NaiveDate) -> bool) -> Option<Warning> {
     let mut kinds: BTreeMap<(String, Vec<&str>), Vec<&str>> = BTreeMap::new();
     let (mut used, mut held) = (BTreeSet::new(), BTreeSet::new());
     for bill in bills {
@@ -367,32 +377,22 @@ fn several(bills: &[Bill], is_read: &dyn Fn(NaiveDate) -> bool) -> Option<String
     }
     let mut of_provider: BTreeMap<String, usize> = BTreeMap::new();
     kinds.keys().for_each(|(provider, _)| *of_provider.entry(provider.clone()).or_default() += 1);
-    let parts: Vec<String> = kinds
-        .into_iter()
-        .map(|((provider, sources), payers)| {
-            let payers = match &payers[..] {
-                [one] if of_provider[&provider] > 1 && !one.is_empty() => format!(" {one}"),
-                [_] => String::new(),
-                several => format!(" ({} payers)", several.len()),
-            };
-            match sources[..] {
-                [only] if only == provider => format!("{provider}{payers}"),
-                _ => format!("{provider}{payers} from {}", sources.join(", then ")),
-            }
-        })
-        .collect();
-    let others: Vec<&str> = held.into_iter().filter(|source| !used.contains(source)).collect();
-    let others = match others[..] {
-        [] => String::new(),
-        _ => format!("; also in the database: {} (`--source`)", others.join(", ")),
-    };
-    let added = if parts.len() > 1 { "added up: " } else { "" };
-    Some(format!("{added}{}{others}", listed(&parts)))
+    let added = kinds.into_iter().map(|((provider, sources), payers)| BillSource {
+        payer: match payers[..] {
+            [one] if of_provider[&provider] > 1 && !one.is_empty() => Some(one.to_owned()),
+            _ => None,
+        },
+        provider,
+        payers: payers.len(),
+        sources: owned(sources),
+    });
+    let others = held.into_iter().filter(|source| !used.contains(source));
+    Some(Warning::BillsAdded { bills: added.collect(), others: owned(others) })
 }
 
 /// What of a bill is not counted because another source has it, once for each pair of sources.
-fn left_out(bill: &Bill, is_read: &dyn Fn(NaiveDate) -> bool) -> Vec<String> {
-    /// The months, the most accounts, the days and the dollars.
+fn not_counted(bill: &Bill, is_read: &dyn Fn(NaiveDate) -> bool) -> Vec<Warning> {
+    /// The months, the most accounts, the days and the money.
     type Sum = (BTreeSet<NaiveDate>, usize, usize, f64);
     let mut pairs: BTreeMap<(&str, &str), Sum> = BTreeMap::new();
     for one in bill.left_out.iter().filter(|one| is_read(one.month)) {
@@ -402,26 +402,17 @@ fn left_out(bill: &Bill, is_read: &dyn Fn(NaiveDate) -> bool) -> Vec<String> {
         sum.2 += one.days;
         sum.3 += one.dollars;
     }
-    let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let in_words = |((read, other), (months, accounts, days, dollars)): ((&str, &str), Sum)| {
-        let months: Vec<String> = months.iter().map(|month| month.format("%Y-%m").to_string()).collect();
-        let what: Vec<String> = [(accounts, "account"), (days, "day")]
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| plural(count, what))
-            .collect();
-        let about = match bill.currencies.first() {
-            Some(only) if bill.currencies.len() == 1 => money(dollars, only),
-            _ => format!("{dollars:.2}"),
-        };
-        format!(
-            "about {about} of {} are not counted: in {} only {other} has {}, which {read} does not (`--source {other}`)",
-            bill.provider(),
-            listed(&months),
-            what.join(" and "),
-        )
+    let warning = |((read, other), (months, accounts, days, amount)): ((&str, &str), Sum)| Warning::NotCounted {
+        provider: bill.provider(),
+        months: months.into_iter().collect(),
+        accounts,
+        days,
+        amount,
+        currency: bill.currencies.first().filter(|_| bill.currencies.len() == 1).cloned(),
+        read: read.to_owned(),
+        other: other.to_owned(),
     };
-    pairs.into_iter().map(in_words).collect()
+    pairs.into_iter().map(warning).collect()
 }
 
 /// The payers that a question's filters leave; all when they leave none, which is for the answer to say.

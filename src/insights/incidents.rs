@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -329,13 +330,13 @@ pub struct Wanted<'a> {
 }
 
 /// The incidents of the ledger.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Incidents {
     pub incidents: Vec<Shown>,
 }
 
 /// One incident, its group an object.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Shown {
     pub group: Map<String, Value>,
     pub account_name: Option<String>,

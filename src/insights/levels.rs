@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 
 use super::{
-    Frame, Question, SCHEMA_VERSION,
-    anomalies::{Anomalies, Data, Request, by_currency, chance_note},
+    Frame, Question,
+    anomalies::{Anomalies, Data, Detected, Request, by_chance, by_currency},
+    answer::Answer,
     found::{Found, shown},
     incidents::{self, Asked, Ledger},
-    source_names,
 };
 use crate::{
     analysis::{
@@ -47,11 +47,11 @@ struct Level {
 ///
 /// # Errors
 /// As [`super::anomalies::anomalies`].
-pub fn anomalies(store: &Store, request: &Request) -> Result<Anomalies> {
+pub fn anomalies(store: &Store, request: &Request) -> Result<Detected> {
     by_currency(store, request, &|request, frame| judge(store, request, frame))
 }
 
-fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Anomalies> {
+fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Detected> {
     let known = incidents::known(store, request, Asked::EveryLevel)?;
     let levels = levels(store, request, frame, &known)?;
     let Some(Level { data, .. }) = levels.first() else { return Err(Error::bug("there is no level")) };
@@ -77,33 +77,18 @@ fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Anomalies> {
         Some(Some(groups)) => groups.contains(&incident.group_values[..]),
         _ => true,
     };
-    let ledger = Ledger::new(&known, request, Asked::EveryLevel, &data.currency, data.judged, &every, &is_judged);
+    let ledger = Ledger::new(&known, request, Asked::EveryLevel, data.currency(), data.judged, &every, &is_judged);
     let series = levels.iter().map(|level| level.data.count()).sum();
     let detail = &levels[detail(levels.iter().map(|level| &level.group_by))];
-    let mut notes = data.notes.clone();
-    notes.extend(detail.data.unusable_note(&detail.judged));
-    notes.extend(chance_note(&request.parameters, series, data.judged));
-    Ok(Anomalies {
-        schema_version: SCHEMA_VERSION,
-        command: "anomalies",
-        as_of: data.frame.as_of,
-        data_age_days: data.frame.data_age_days,
-        settled_through: data.frame.settled_through,
-        source: source_names(&data.segments),
-        metric: request.question.metric,
-        currency: data.currency.clone(),
-        group_by: GroupBy(Vec::new()),
+    let mut header = data.header.clone();
+    header.warnings.extend(detail.data.incomplete_days(&detail.judged));
+    header.warnings.extend(by_chance(&request.parameters, series, data.judged));
+    let body = Anomalies {
         levels: Some(levels.iter().map(|level| level.group_by.clone()).collect()),
-        method: request.parameters.method,
-        sensitivity: request.sensitivity,
-        threshold: request.parameters.threshold,
-        window_days: request.parameters.window_days,
-        judged: data.judged,
-        series,
-        findings: shown(&every, &ledger, &names),
-        notes,
-        ledger,
-    })
+        findings: shown(&every, &ledger, &names, data.currency()),
+        ..Anomalies::none(request, data.judged, series)
+    };
+    Ok(Detected { answer: Answer { header, body }, ledger })
 }
 
 /// How fresh the data is.

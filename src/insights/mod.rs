@@ -3,6 +3,7 @@
 
 pub mod alerts;
 pub mod anomalies;
+pub mod answer;
 pub mod backtest;
 mod bills;
 pub mod change;
@@ -21,8 +22,10 @@ pub mod overview;
 pub mod reconcile;
 pub mod sentences;
 pub mod trends;
+pub mod values;
+pub mod warning;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use serde_json::{Map, Value};
@@ -31,17 +34,11 @@ use crate::{
     error::{Error, Result, nearest},
     inert,
     model::{Dimension, Filter, GroupBy, Metric},
-    store::{
-        Store,
-        queries::{Segment, Selection},
-    },
+    store::{Store, queries::Selection},
 };
 
 pub use self::frame::Frame;
 pub use crate::store::queries::Account;
-
-/// The version of every JSON answer. Fields are only ever added to it.
-pub const SCHEMA_VERSION: u32 = 1;
 
 /// What every question says about the data it is about.
 #[derive(Clone, Copy, Debug)]
@@ -124,10 +121,4 @@ fn group_object(group_by: &GroupBy, values: &[String]) -> Map<String, Value> {
 fn account_name(group_by: &GroupBy, values: &[String], names: &BTreeMap<String, String>) -> Option<String> {
     let index = group_by.0.iter().position(|dimension| *dimension == Dimension::Account)?;
     names.get(values.get(index)?).cloned()
-}
-
-/// The sources of `segments` by name, for the answer.
-fn source_names(segments: &[Segment]) -> String {
-    let names: BTreeSet<&str> = segments.iter().map(|segment| segment.data_source.as_str()).collect();
-    names.into_iter().collect::<Vec<_>>().join(",")
 }

@@ -1,12 +1,13 @@
 //! Where to look next: for what is metered, the command that shows who uses it. Sources are AWS's documentation.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{change::Members, explain::MeterChange};
 use crate::{analysis::attribution::without_region, inert, model::Dimension, store::queries::NONE};
 
 /// One thing to look at.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct NextStep {
     pub what: String,
     pub command: String,

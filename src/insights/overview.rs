@@ -1,11 +1,13 @@
 //! One page for a team: what the last week cost, what moved and why, and how good the data is.
 
 use chrono::{Days, NaiveDate};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Question, SCHEMA_VERSION,
+    Question,
     anomalies::{self, Finding},
+    answer::{Answer, Header},
     change::CauseShare,
     compare::{self, Comparison, Versus, just_before, month_periods},
     course::ChartDay,
@@ -15,7 +17,7 @@ use super::{
 use crate::{
     analysis::detect::Parameters,
     error::{Error, Result},
-    model::{ChargeCategory, Dimension, Granularity, GroupBy, Metric, Period, first_of_month},
+    model::{ChargeCategory, Dimension, Granularity, GroupBy, Period, first_of_month},
     store::Store,
 };
 
@@ -36,16 +38,8 @@ pub struct Request<'a> {
 }
 
 /// The page.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Overview {
-    pub schema_version: u32,
-    pub command: &'static str,
-    pub as_of: NaiveDate,
-    pub data_age_days: i64,
-    pub settled_through: NaiveDate,
-    pub source: String,
-    pub metric: Metric,
-    pub currency: String,
     /// The last seven settled days and the seven before.
     pub week: Comparison,
     /// The month so far and the month before, by the day.
@@ -56,11 +50,10 @@ pub struct Overview {
     /// Findings that are not shown.
     pub more_findings: usize,
     pub quality: Quality,
-    pub notes: Vec<String>,
 }
 
 /// A finding with its cause.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Told {
     pub finding: Finding,
     pub sentence: String,
@@ -69,7 +62,7 @@ pub struct Told {
 }
 
 /// What a reader should know of the data.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Quality {
     pub first_day: NaiveDate,
     pub newest_day: NaiveDate,
@@ -84,7 +77,7 @@ pub struct Quality {
 ///
 /// # Errors
 /// When there is too little data, it is of several currencies, or a filter names what is not there.
-pub fn overview(store: &Store, request: &Request) -> Result<Overview> {
+pub fn overview(store: &Store, request: &Request) -> Result<Answer<Overview>> {
     let question = &request.question;
     let frame = super::Frame::new(store, question)?;
     let settled = frame.settled_through;
@@ -116,7 +109,7 @@ pub fn overview(store: &Store, request: &Request) -> Result<Overview> {
     };
     let first_day = frame.first_day().unwrap_or(settled);
     let from = (settled - Days::new(FINDING_DAYS - 1)).max(first_day);
-    let mut found = levels::anomalies(store, &judged(from, GroupBy(Vec::new())))?.findings;
+    let mut found = levels::anomalies(store, &judged(from, GroupBy(Vec::new())))?.answer.body.findings;
     let more_findings = found.len().saturating_sub(request.top);
     found.truncate(request.top);
     let findings = found.into_iter().map(|finding| told(store, request, finding)).collect::<Result<_>>()?;
@@ -145,29 +138,26 @@ pub fn overview(store: &Store, request: &Request) -> Result<Overview> {
     let charted = Period { start: chart_from, end: settled };
     let segments = frame.segments(charted);
     let unsettled = Period { start: settled + Days::new(1), end: frame.as_of };
-    Ok(Overview {
-        schema_version: SCHEMA_VERSION,
-        command: "report",
-        as_of: frame.as_of,
-        data_age_days: frame.data_age_days,
-        settled_through: settled,
-        source: week.source.clone(),
-        metric: question.metric,
-        currency: week.currency.clone(),
+    let header = Header {
+        sources: week.header.sources.clone(),
+        currency: week.header.currency.clone(),
+        ..frame.header(question, &segments, &[charted])
+    };
+    let body = Overview {
         quality: Quality {
             first_day,
             newest_day: frame.as_of,
             unsettled: (unsettled.start <= unsettled.end).then_some(unsettled),
             missing: frame.missing(charted).into_iter().collect(),
-            hidden_by_credits: costs.hidden_by_credits,
+            hidden_by_credits: costs.body.hidden_by_credits,
         },
-        week,
-        month,
+        week: week.body,
+        month: month.map(|month| month.body),
         chart,
         findings,
         more_findings,
-        notes: frame.notes(question, &segments, &[charted]),
-    })
+    };
+    Ok(Answer { header, body })
 }
 
 /// A finding with what explains it; of a move of many groups, and where the explanation fails, with its own reasons.
@@ -190,6 +180,7 @@ fn told(store: &Store, request: &Request, finding: Finding) -> Result<Told> {
     let explained = if finding.groups == 1 { explain::explain(store, &asked).ok() } else { None };
     Ok(match explained {
         Some(explained) => {
+            let explained = explained.body;
             Told { sentence: explained.sentence, causes: explained.causes, chart: explained.chart, finding }
         }
         None => Told { sentence: finding.reasons.join("; "), causes: Vec::new(), chart: Vec::new(), finding },

@@ -3,13 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, Months, NaiveDate};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::detail_rank;
+use super::{
+    answer::{Answer, Header},
+    detail_rank,
+    warning::Warning,
+};
 use crate::{
     error::{Error, Result},
     inert,
-    model::{ChargeCategory, Granularity, Metric, first_of_month},
+    model::{ChargeCategory, Granularity, Metric, Period, first_of_month},
     store::{
         Store,
         queries::{BillMonth, Delivered, MonthColumn, MonthCost},
@@ -50,10 +55,9 @@ pub struct Question {
     pub today: NaiveDate,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Reconciliation {
     pub month: NaiveDate,
-    pub currency: String,
     pub detailed: Side,
     /// Absent when there is only an invoice to compare with.
     pub cost_explorer: Option<Side>,
@@ -63,11 +67,10 @@ pub struct Reconciliation {
     pub totals: Vec<Difference>,
     pub rows: Vec<Difference>,
     pub invoice: Option<Difference>,
-    pub notes: Vec<String>,
 }
 
 /// What is known of one source's month.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Side {
     pub source: String,
     pub first_day: NaiveDate,
@@ -78,7 +81,7 @@ pub struct Side {
 }
 
 /// A figure in both.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Difference {
     pub metric: &'static str,
     pub service: Option<String>,
@@ -95,7 +98,7 @@ pub struct Difference {
 ///
 /// # Errors
 /// When the database does not have the month in both sources, or in one and no invoice is given.
-pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
+pub fn reconcile(store: &Store, question: &Question) -> Result<Answer<Reconciliation>> {
     let mut deliveries = store.delivered_months()?;
     if let Some(payer) = &question.payer {
         check_payer(&deliveries, payer)?;
@@ -164,14 +167,14 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
     if question.invoice.is_some() {
         check_one_payer(&deliveries, bill)?;
     }
-    let (ours, theirs, note) =
+    let (ours, theirs, warning) =
         if with_explorer { both(store, bill)? } else { (store.month_costs(bill, None)?, Vec::new(), None) };
-    let currency = single_currency(&ours, &theirs)?;
+    let mut header = Header { currency: Some(single_currency(&ours, &theirs)?), ..Header::of(question.today) };
+    header.warnings.extend(warning);
     let side = |source: &str| side(&deliveries, source, month);
     let sides = (side(&detailed)?, if with_explorer { Some(side(COST_EXPLORER)?) } else { None });
     let mut answer = Reconciliation {
         month,
-        currency,
         cost_explorer: None,
         detailed: sides.0,
         tolerance: question.tolerance,
@@ -179,10 +182,9 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
         totals: Vec::new(),
         rows: Vec::new(),
         invoice: None,
-        notes: note.into_iter().collect(),
     };
     if let Some(explorer) = sides.1 {
-        answer.compare(&ours, &theirs, explorer, question);
+        answer.compare(&ours, &theirs, explorer, question, &mut header.warnings);
     }
     if let Some(amount) = question.invoice {
         // The invoice is of the whole bill, whatever of it Cost Explorer was asked for.
@@ -192,17 +194,22 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Reconciliation> {
     let differs = |difference: &&Difference| difference.difference.abs() > question.tolerance;
     if answer.totals.is_empty() && answer.invoice.is_none() {
         return Err(Error::input("there is nothing to compare")
-            .cause(answer.notes.join("; "))
+            .cause(header.warnings.iter().map(Warning::text).collect::<Vec<_>>().join("; "))
             .hint("choose another `--metric`"));
     }
     answer.agrees = !answer.totals.iter().chain(&answer.rows).chain(&answer.invoice).any(|row| differs(&row));
-    Ok(answer)
+    header.sources = [Some(&answer.detailed), answer.cost_explorer.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(|side| side.source.clone())
+        .collect();
+    Ok(Answer { header, body: answer })
 }
 
 /// The costs of both sources of the payers that both have, or else of the accounts that both have: credentials of
 /// a member account see less than the bill of its payer.
-fn both(store: &Store, bill: BillMonth) -> Result<(Vec<MonthCost>, Vec<MonthCost>, Option<String>)> {
-    let mut note = None;
+fn both(store: &Store, bill: BillMonth) -> Result<(Vec<MonthCost>, Vec<MonthCost>, Option<Warning>)> {
+    let mut warning = None;
     let explorer = BillMonth { data_source: COST_EXPLORER, payer: None, ..bill };
     for (column, word) in [(MonthColumn::Payer, "payers"), (MonthColumn::UsageAccount, "accounts")] {
         let ours = store.month_values(bill, column)?;
@@ -220,10 +227,11 @@ fn both(store: &Store, bill: BillMonth) -> Result<(Vec<MonthCost>, Vec<MonthCost
         // An account that one of them lacks is a difference, unless they are of different payers at all.
         let left_out: Vec<String> = only_ours.into_iter().chain(only_theirs).collect();
         if !left_out.is_empty() {
-            note = Some(format!("compared are the {word} {}; left out {}", common.join(", "), left_out.join(", ")));
+            let (of, compared) = (word.to_owned(), common.clone());
+            warning = Some(Warning::ComparedInPart { of, compared, excluded: left_out });
         }
         let only = Some((column, common.as_slice()));
-        return Ok((store.month_costs(bill, only)?, store.month_costs(explorer, only)?, note));
+        return Ok((store.month_costs(bill, only)?, store.month_costs(explorer, only)?, warning));
     }
     let (detailed, month) = (bill.data_source, bill.month.format("%Y-%m"));
     Err(Error::input(format!("{detailed} and Cost Explorer have no account in common in {month}"))
@@ -280,24 +288,31 @@ fn side(deliveries: &[Delivered], source: &str, month: NaiveDate) -> Result<Side
 type Sums = BTreeMap<(String, Option<String>), (f64, f64)>;
 
 impl Reconciliation {
-    fn compare(&mut self, ours: &[MonthCost], theirs: &[MonthCost], explorer: Side, question: &Question) {
+    fn compare(
+        &mut self,
+        ours: &[MonthCost],
+        theirs: &[MonthCost],
+        explorer: Side,
+        question: &Question,
+        warnings: &mut Vec<Warning>,
+    ) {
         // Without `--charge-categories` Cost Explorer has usage, fees and credits of a service in one sum.
         let split = theirs.iter().any(|cost| {
             let own = [ChargeCategory::Credit.as_str(), ChargeCategory::Adjustment.as_str()];
             own.contains(&cost.charge_category.as_str()) && cost.product_code != "Refund"
         });
         if !split {
-            self.notes.push(
-                "Cost Explorer was fetched without `--charge-categories`: services are compared with their fees and credits in them".into(),
-            );
+            warnings.push(Warning::CategoriesNotSplit);
         }
         let explorer_days = (explorer.first_day, explorer.last_day);
         let detailed_days = (self.detailed.first_day, self.detailed.last_day);
         if explorer_days != detailed_days {
-            self.notes.push(format!(
-                "{} has {}..{}, Cost Explorer {}..{}",
-                self.detailed.source, detailed_days.0, detailed_days.1, explorer_days.0, explorer_days.1
-            ));
+            let period = |(start, end)| Period { start, end };
+            warnings.push(Warning::SourceDaysDiffer {
+                detailed: self.detailed.source.clone(),
+                detailed_days: period(detailed_days),
+                cost_explorer_days: period(explorer_days),
+            });
         }
         for (index, metric) in Metric::COSTS.iter().enumerate() {
             if question.metric.is_some_and(|wanted| wanted != *metric) {
@@ -305,7 +320,7 @@ impl Reconciliation {
             }
             let known = |costs: &[MonthCost]| costs.iter().any(|cost| cost.costs[index].is_some());
             if !known(ours) || !known(theirs) {
-                self.notes.push(format!("one of the two does not have the {} cost", metric.name()));
+                warnings.push(Warning::MetricMissing { metric: *metric });
                 continue;
             }
             let mut sums = Sums::new();

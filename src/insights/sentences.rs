@@ -21,13 +21,13 @@ const ALONE: f64 = 120.0;
 const MUCH_OF_BOTH: f64 = 3.0;
 
 /// What happened, why, and whether it goes on, on one line.
-pub fn explanation(found: &Explanation) -> String {
-    inert::one_line(&explained(found)).into_owned()
+pub fn explanation(found: &Explanation, currency: &str) -> String {
+    inert::one_line(&explained(found, currency)).into_owned()
 }
 
-fn explained(found: &Explanation) -> String {
-    let level = |amount: f64| money(amount, &found.currency);
-    let money = |amount: f64| money(amount.abs(), &found.currency);
+fn explained(found: &Explanation, currency: &str) -> String {
+    let level = |amount: f64| money(amount, currency);
+    let money = |amount: f64| money(amount.abs(), currency);
     let more = |change: f64| if change < 0.0 { "less" } else { "more" };
     let subject = subject(found);
     let (course, change) = (&found.course, found.change);
@@ -51,7 +51,7 @@ fn explained(found: &Explanation) -> String {
     if course.state == CourseState::NotFlagged {
         text += ", which is not flagged";
     }
-    if let Some(moved) = moved(found) {
+    if let Some(moved) = moved(found, currency) {
         text += &format!("; {moved}");
     } else {
         if let Some(cause) = cause(&found.causes, found.change, found.main_meter.as_ref()) {
@@ -77,13 +77,13 @@ fn explained(found: &Explanation) -> String {
 }
 
 /// What changed between two periods, on one line.
-pub fn comparison(compared: &Comparison) -> String {
-    inert::one_line(&compare(compared)).into_owned()
+pub fn comparison(compared: &Comparison, currency: &str) -> String {
+    inert::one_line(&compare(compared, currency)).into_owned()
 }
 
-fn compare(compared: &Comparison) -> String {
-    let level = |amount: f64| money(amount, &compared.currency);
-    let money = |amount: f64| money(amount.abs(), &compared.currency);
+fn compare(compared: &Comparison, currency: &str) -> String {
+    let level = |amount: f64| money(amount, currency);
+    let money = |amount: f64| money(amount.abs(), currency);
     let total = compared.total;
     let a_day = if compared.per_day { " a day" } else { "" };
     let (after, before) = (&compared.after, &compared.before);
@@ -137,7 +137,7 @@ fn subject(found: &Explanation) -> String {
 }
 
 /// The largest move, where it is the main cause or more than what is left of both its ends.
-fn moved(found: &Explanation) -> Option<String> {
+fn moved(found: &Explanation, currency: &str) -> Option<String> {
     let size = |moved: &Move| moved.dollars.max(moved.before);
     let largest = found.moves.iter().max_by(|a, b| size(a).total_cmp(&size(b)))?;
     let main = found.causes.iter().find(|share| share.change * found.change.change > 0.0);
@@ -153,7 +153,7 @@ fn moved(found: &Explanation) -> Option<String> {
         };
         places.iter().map(name).collect::<Vec<_>>().join(" and ")
     };
-    let dollars = money(size(largest), &found.currency);
+    let dollars = money(size(largest), currency);
     Some(format!("{dollars} a day moved from {} to {}", names(&largest.from), names(&largest.to)))
 }
 

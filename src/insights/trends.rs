@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Frame, Question, SCHEMA_VERSION, account_name, check_filters, group_object, single_currency, source_names,
+    Frame, Question, account_name,
+    answer::{Answer, Header},
+    check_filters, group_object, single_currency,
 };
 use crate::{
     error::{Error, Result},
-    model::{ChargeCategory, Granularity, GroupBy, Metric, Period},
+    model::{ChargeCategory, Granularity, GroupBy, Period},
     store::{
         Store,
         queries::{Cell, Selection},
@@ -41,16 +44,8 @@ pub struct Request<'a> {
 }
 
 /// Costs by period and group.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Trends {
-    pub schema_version: u32,
-    pub command: &'static str,
-    pub as_of: NaiveDate,
-    pub data_age_days: i64,
-    pub settled_through: NaiveDate,
-    pub source: String,
-    pub metric: Metric,
-    pub currency: String,
     pub granularity: Granularity,
     pub group_by: GroupBy,
     /// The charge categories that the costs count.
@@ -62,11 +57,10 @@ pub struct Trends {
     pub apart: Vec<Apart>,
     /// Set when credits and refunds make the bill look much smaller than what was spent.
     pub hidden_by_credits: Option<HiddenByCredits>,
-    pub notes: Vec<String>,
 }
 
 /// One period.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct TrendPeriod {
     pub start: NaiveDate,
     pub end: NaiveDate,
@@ -82,7 +76,7 @@ pub struct TrendPeriod {
 }
 
 /// One group in one period.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct GroupCost {
     pub group: Map<String, Value>,
     pub cost: f64,
@@ -91,7 +85,7 @@ pub struct GroupCost {
 }
 
 /// One group over the whole range.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct GroupTotal {
     pub group: Map<String, Value>,
     pub account_name: Option<String>,
@@ -108,7 +102,7 @@ pub struct GroupTotal {
 }
 
 /// What was spent, what credits and refunds took off, and what remains of both.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct HiddenByCredits {
     pub spend: f64,
     pub credits: f64,
@@ -116,7 +110,7 @@ pub struct HiddenByCredits {
 }
 
 /// Charges that are shown beside the total.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Apart {
     pub charge_category: &'static str,
     pub cost: f64,
@@ -126,10 +120,10 @@ pub struct Apart {
 ///
 /// # Errors
 /// When the range is empty, the data is of several currencies, or a filter or key names what is not there.
-pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
+pub fn trends(store: &Store, request: &Request) -> Result<Answer<Trends>> {
     let question = &request.question;
     let frame = Frame::new(store, question)?;
-    let range = range(request, &frame)?;
+    let range = range(&frame, request.from, request.to, request.days)?;
     let periods = periods(range, request.granularity)?;
     let segments = frame.segments(range);
     let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
@@ -209,15 +203,8 @@ pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
     });
     let credits_counted = included.contains(ChargeCategory::Credit.as_str());
     let hidden_by_credits = hiding_credits(credits.iter().sum(), total, credits_counted);
-    Ok(Trends {
-        schema_version: SCHEMA_VERSION,
-        command: "trends",
-        as_of: frame.as_of,
-        data_age_days: frame.data_age_days,
-        settled_through: frame.settled_through,
-        source: source_names(&segments),
-        metric: question.metric,
-        currency,
+    let header = Header { currency: Some(currency), ..frame.header(question, &segments, &[range]) };
+    let body = Trends {
         granularity: request.granularity,
         group_by: request.group_by.clone(),
         include: request.include.iter().map(|category| category.as_str()).collect(),
@@ -230,8 +217,8 @@ pub fn trends(store: &Store, request: &Request) -> Result<Trends> {
             })
             .collect(),
         hidden_by_credits,
-        notes: frame.notes(question, &segments, &[range]),
-    })
+    };
+    Ok(Answer { header, body })
 }
 
 /// The periods of a table.
@@ -252,13 +239,17 @@ fn periods(range: Period, granularity: Granularity) -> Result<Vec<Period>> {
         .hint(format!("choose longer ones (`{coarser}`), or fewer days with `--from` and `--to`")))
 }
 
-fn range(request: &Request, frame: &Frame) -> Result<Period> {
-    let end = request.to.unwrap_or(frame.as_of);
-    let days = Days::new(u64::from(request.days.max(1)) - 1);
+/// The days from `from` to `to`; without `from` the last `days` of the data.
+///
+/// # Errors
+/// When there is no data of them.
+pub(super) fn range(frame: &Frame, from: Option<NaiveDate>, to: Option<NaiveDate>, days: u32) -> Result<Period> {
+    let end = to.unwrap_or(frame.as_of);
+    let days = Days::new(u64::from(days.max(1)) - 1);
     let last_days = end.checked_sub_days(days).unwrap_or(NaiveDate::MIN);
     // The last days do not reach before the data; days asked for by name do.
-    let start = request.from.unwrap_or(frame.first_day().map_or(last_days, |first| last_days.max(first.min(end))));
-    if request.to.is_none() && start > end {
+    let start = from.unwrap_or(frame.first_day().map_or(last_days, |first| last_days.max(first.min(end))));
+    if to.is_none() && start > end {
         return Err(Error::input(format!("there is no data from {start} on"))
             .hint(format!("the newest data is of {}", frame.as_of)));
     }

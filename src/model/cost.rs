@@ -1,6 +1,7 @@
 //! Which cost is meant, and what kind of charge it is.
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
@@ -16,6 +17,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
     Display,
     EnumString,
     IntoStaticStr,
+    JsonSchema,
     Serialize,
     ValueEnum,
     VariantArray,
@@ -68,6 +70,7 @@ impl Metric {
     Display,
     EnumString,
     IntoStaticStr,
+    JsonSchema,
     Serialize,
     ValueEnum,
     VariantArray,

@@ -2,9 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::explained;
+use super::as_text;
 use crate::error::{Error, Result, nearest};
 
 /// What a cost can be grouped or filtered by.
@@ -102,16 +103,22 @@ impl FromStr for Dimension {
     }
 }
 
-impl Serialize for Dimension {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+/// One or more dimensions joined by `+`, as `--group-by` takes them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(try_from = "Vec<Dimension>")]
+pub struct GroupBy(pub Vec<Dimension>);
+
+impl TryFrom<Vec<Dimension>> for GroupBy {
+    type Error = Error;
+
+    fn try_from(dimensions: Vec<Dimension>) -> Result<Self> {
+        let twice = dimensions.iter().enumerate().find(|(index, one)| dimensions[..*index].contains(one));
+        match twice {
+            Some((_, one)) => Err(Error::usage(format!("`{}` names `{one}` twice", GroupBy(dimensions.clone())))),
+            None => Ok(Self(dimensions)),
+        }
     }
 }
-
-/// One or more dimensions joined by `+`, as `--group-by` takes them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct GroupBy(pub Vec<Dimension>);
 
 impl fmt::Display for GroupBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,15 +131,9 @@ impl FromStr for GroupBy {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let mut dimensions = Vec::new();
-        for part in text.split(['+', ',']) {
-            let dimension: Dimension = part.trim().parse()?;
-            if dimensions.contains(&dimension) {
-                return Err(Error::usage(format!("`--group-by {text}` names `{dimension}` twice")));
-            }
-            dimensions.push(dimension);
-        }
-        Ok(GroupBy(dimensions))
+        let dimensions: Vec<Dimension> =
+            text.split(['+', ',']).map(|part| part.trim().parse()).collect::<Result<_>>()?;
+        dimensions.try_into()
     }
 }
 
@@ -166,17 +167,10 @@ impl FromStr for Filter {
     }
 }
 
-impl Serialize for Filter {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Filter {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(explained)
-    }
-}
+as_text!(
+    Dimension: { "type": "string", "description": "a dimension of costs, such as `service`, `account` or `tag:team`" },
+    Filter: { "type": "string", "description": "`DIMENSION=VALUE` or `DIMENSION!=VALUE`, such as `service=AmazonEC2`" }
+);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! The words of findings and incidents, the same in the detector, in the database and in every answer.
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
@@ -17,6 +18,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
     Display,
     EnumString,
     IntoStaticStr,
+    JsonSchema,
     Serialize,
     ValueEnum,
     VariantArray,
@@ -55,6 +57,7 @@ impl Sensitivity {
     Display,
     EnumString,
     IntoStaticStr,
+    JsonSchema,
     Serialize,
     ValueEnum,
     VariantArray,
@@ -88,6 +91,7 @@ pub enum Method {
     Display,
     EnumString,
     IntoStaticStr,
+    JsonSchema,
     Serialize,
     VariantArray,
 )]
@@ -121,6 +125,7 @@ pub enum Kind {
     Display,
     EnumString,
     IntoStaticStr,
+    JsonSchema,
     Serialize,
     VariantArray,
 )]
@@ -157,6 +162,7 @@ impl Direction {
     Display,
     EnumString,
     IntoStaticStr,
+    JsonSchema,
     Serialize,
     ValueEnum,
     VariantArray,
@@ -182,6 +188,7 @@ pub enum Severity {
     Display,
     EnumString,
     IntoStaticStr,
+    JsonSchema,
     Serialize,
     ValueEnum,
     VariantArray,
@@ -212,6 +219,7 @@ pub enum State {
     Display,
     EnumString,
     IntoStaticStr,
+    JsonSchema,
     Serialize,
     VariantArray,
 )]

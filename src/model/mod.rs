@@ -5,21 +5,15 @@ mod cost;
 mod dimension;
 mod finding;
 mod series;
+pub(crate) mod text;
 mod time;
 
-use serde::de;
-
+pub(crate) use self::text::as_text;
 pub use self::{
-    amount::{change, count, cut, grouped, money},
+    amount::{bytes, change, count, cut, grouped, money},
     cost::{ChargeCategory, Metric},
     dimension::{Dimension, Filter, GroupBy},
     finding::{Direction, Event, Kind, Method, Sensitivity, Severity, State},
     series::Series,
-    time::{Day, Granularity, Period, first_of_month},
+    time::{Day, Granularity, Month, Period, first_of_month},
 };
-use crate::error::Error;
-
-/// An error of the program as one of a reader of files.
-fn explained<E: de::Error>(error: Error) -> E {
-    E::custom(format!("{} ({})", error.summary(), error.hints().join("; ")))
-}

@@ -4,15 +4,17 @@ use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 use clap::ValueEnum;
-use serde::{Deserialize, Deserializer, Serialize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::explained;
+use super::as_text;
 use crate::error::{Error, Result};
 
 /// The length of the periods that a trend is cut into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Granularity {
+    #[default]
     Daily,
     /// Weeks that start on Monday
     Weekly,
@@ -55,17 +57,6 @@ impl Day {
         Self::YEARS.contains(&date.year()).then_some(Self(date))
     }
 
-    /// The first day of a month written as `YYYY-MM`.
-    ///
-    /// # Errors
-    /// When it is no month, or far away.
-    pub fn of_month(text: &str) -> Result<Self> {
-        let date = format!("{text}-01").parse().ok();
-        date.and_then(Self::new).ok_or_else(|| {
-            Error::usage(format!("`{text}` is not a month")).hint("write months as YYYY-MM, from 2000-01 to 2199-12")
-        })
-    }
-
     pub fn date(self) -> NaiveDate {
         self.0
     }
@@ -88,17 +79,71 @@ impl fmt::Display for Day {
     }
 }
 
-impl<'de> Deserialize<'de> for Day {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(explained)
+/// A month from outside, written as `YYYY-MM`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Month(NaiveDate);
+
+impl Month {
+    pub fn first_day(self) -> NaiveDate {
+        self.0
     }
 }
 
+impl FromStr for Month {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let date = format!("{text}-01").parse().ok();
+        date.and_then(Day::new).map(|day| Self(day.date())).ok_or_else(|| {
+            Error::usage(format!("`{text}` is not a month")).hint("write months as YYYY-MM, from 2000-01 to 2199-12")
+        })
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m"))
+    }
+}
+
+as_text!(
+    Day: { "type": "string", "format": "date", "description": "a day as YYYY-MM-DD, from 2000-01-01 to 2199-12-31" },
+    Month: { "type": "string", "pattern": "^2[01][0-9]{2}-[01][0-9]$", "description": "a month as YYYY-MM" }
+);
+
 /// Days from `start` to `end`, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema, Serialize)]
+#[serde(try_from = "Ends")]
 pub struct Period {
     pub start: NaiveDate,
     pub end: NaiveDate,
+}
+
+/// A period as it comes from outside.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Ends {
+    start: Day,
+    end: Day,
+}
+
+impl TryFrom<Ends> for Period {
+    type Error = Error;
+
+    fn try_from(Ends { start, end }: Ends) -> Result<Self> {
+        let period = Self { start: start.date(), end: end.date() };
+        if period.start > period.end { Err(Error::usage("the period ends before it starts")) } else { Ok(period) }
+    }
+}
+
+/// Days as the command line takes them: one, or two with dots between.
+impl FromStr for Period {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (start, end) = text.split_once("..").unwrap_or((text, text));
+        Ends { start: start.parse()?, end: end.parse()? }.try_into()
+    }
 }
 
 impl Period {
@@ -163,9 +208,9 @@ mod tests {
             let shown = inert::one_line(wrong);
             assert!(error.contains(&format!("`{shown}` is not a day")) && error.contains("2199-12-31"), "{error}");
         }
-        assert_eq!(Day::of_month("2026-02").expect("a month").date(), day("2026-02-01"));
+        assert_eq!("2026-02".parse::<Month>().expect("a month").first_day(), day("2026-02-01"));
         for wrong in ["1999-12", "2200-01", "2026-13", "2026", "2026-02-01", "+99999-01"] {
-            assert!(Day::of_month(wrong).is_err(), "{wrong}");
+            assert!(wrong.parse::<Month>().is_err(), "{wrong}");
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     inert,
     insights::{
         alerts::{Cause, Closing, News},
+        answer::Answer,
         change::CauseShare,
         course::CourseState,
         explain::{Explanation, cause_words},
@@ -87,7 +88,7 @@ pub struct Button {
 
 /// Whether an explanation speaks of what the incident is. It compares with the same weekdays of four weeks: with little
 /// history, or after other events, that is another question than the detector's, and two answers are no help.
-fn agrees(shown: &Shown, found: &Explanation) -> bool {
+fn agrees(shown: &Shown, found: &Answer<Explanation>) -> bool {
     let incident = &shown.incident;
     let ratio = found.change.change / incident.impact;
     let course = &found.course;
@@ -98,7 +99,7 @@ fn agrees(shown: &Shown, found: &Explanation) -> bool {
 }
 
 impl Alert {
-    pub fn new(shown: &Shown, news: News, explained: Option<&Explanation>, links: &[Link]) -> Self {
+    pub fn new(shown: &Shown, news: News, explained: Option<&Answer<Explanation>>, links: &[Link]) -> Self {
         let incident = &shown.incident;
         let is_move = incident.kind == Kind::Moved;
         let explained = explained.filter(|found| is_move || agrees(shown, found));
@@ -328,20 +329,21 @@ fn subject(shown: &Shown) -> String {
 }
 
 /// The largest cause in the direction of the change.
-fn cause(found: &Explanation, impact: f64) -> Option<String> {
+fn cause(found: &Answer<Explanation>, impact: f64) -> Option<String> {
     let known = |share: &&CauseShare| share.cause != Cause::Unknown && share.change * impact > 0.0;
     found.causes.iter().find(known).map(|share| cause_words(share.cause).to_owned())
 }
 
 /// The services that carry most of what is of no one service.
-fn mostly(shown: &Shown, found: &Explanation) -> Option<String> {
+fn mostly(shown: &Shown, found: &Answer<Explanation>) -> Option<String> {
     if shown.group.contains_key("service") {
         return None;
     }
     let members = found.contributors.iter().find(|members| members.dimension == Dimension::Service)?;
     let with_it = members.members.iter().filter(|member| member.change.change * found.change.change > 0.0).take(NAMED);
-    let named: Vec<String> =
-        with_it.map(|member| format!("{} {}", member.value, change(member.change.change, &found.currency))).collect();
+    let named: Vec<String> = with_it
+        .map(|member| format!("{} {}", member.value, change(member.change.change, found.header.currency())))
+        .collect();
     (!named.is_empty()).then(|| named.join(", "))
 }
 

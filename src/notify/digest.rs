@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::alert::Alert;
 use crate::{
     inert,
-    insights::{SCHEMA_VERSION, alerts::News},
+    insights::{alerts::News, answer::SCHEMA_VERSION},
     model::{change, cut},
 };
 

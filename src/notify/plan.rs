@@ -15,8 +15,10 @@ use crate::{
     error::Result,
     insights::{
         alerts::{CLOSED, Case, Cases, News, Notice, Quiet, Taste},
+        answer::Answer,
         explain::Explanation,
         incidents::Shown,
+        warning::Warning,
     },
     model::{Dimension, Filter, State, money},
     report::{self, notify::Decided},
@@ -28,13 +30,10 @@ const MOST_OF_IT: f64 = 50.0;
 /// Incidents that are explained in a run, those with most at stake: each asks the database several questions.
 const MOST_EXPLAINED: usize = 50;
 
-/// How a note begins that says that a dimension is not in the data.
-const NOT_THERE: &str = "there is no ";
-
 /// How far an explanation goes.
-pub type Explain<'a> = dyn Fn(&Shown, &[Dimension]) -> Result<Explanation> + 'a;
+pub type Explain<'a> = dyn Fn(&Shown, &[Dimension]) -> Result<Answer<Explanation>> + 'a;
 /// A language model's words about an explanation.
-pub type Words<'a> = dyn Fn(&Explanation) -> Option<String> + 'a;
+pub type Words<'a> = dyn Fn(&Answer<Explanation>) -> Option<String> + 'a;
 
 /// What there is to tell with.
 pub struct Inputs<'a> {
@@ -58,7 +57,7 @@ pub struct Planned {
     /// Incidents that are open.
     pub open: usize,
     /// By incident.
-    pub explanations: BTreeMap<String, Explanation>,
+    pub explanations: BTreeMap<String, Answer<Explanation>>,
 }
 
 /// A message to a channel with what it tells.
@@ -84,7 +83,7 @@ struct Place {
 
 impl Places {
     /// Of the incident's own group, and of what carries it.
-    pub fn new(shown: &Shown, explained: Option<&Explanation>) -> Self {
+    pub fn new(shown: &Shown, explained: Option<&Answer<Explanation>>) -> Self {
         let mut places: BTreeMap<String, Vec<Place>> = BTreeMap::new();
         for (dimension, value) in &shown.group {
             let value = value.as_str().unwrap_or_default().to_owned();
@@ -134,7 +133,7 @@ impl Places {
 /// A case with what is known of where it is.
 struct Seen<'a> {
     case: &'a Case,
-    explained: Option<Explanation>,
+    explained: Option<Answer<Explanation>>,
     places: Places,
 }
 
@@ -236,8 +235,9 @@ fn see<'a>(cases: &'a Cases, channels: &[Channel], inputs: &Inputs, notes: &mut 
             explained.map_err(failed).ok()
         });
         // An owner's tag that is not there is a typo, or not an active cost allocation tag.
-        for note in explained.iter().flat_map(|found| &found.notes).filter(|note| note.starts_with(NOT_THERE)) {
-            let note = format!("{note}: `notify.owners`, a channel or a plan asks for it");
+        for note in explained.iter().flat_map(|found| &found.header.warnings) {
+            let Warning::DimensionMissing { error, .. } = note else { continue };
+            let note = format!("{error}: `notify.owners`, a channel or a plan asks for it");
             if !notes.contains(&note) {
                 notes.push(note);
             }

@@ -1,12 +1,17 @@
 //! The list of accounts, as text.
 
 use super::{
-    Format, Style, answer, csv,
+    Format, Style, csv, json,
     table::{Column, Table},
 };
-use crate::{error::Result, insights::Account};
+use crate::{
+    error::Result,
+    insights::{Account, answer::Answer},
+    operations::Accounts,
+};
 
-pub fn render(accounts: &[Account], format: Format, style: Style) -> Result<String> {
+pub fn render(answer: &Answer<Accounts>, format: Format, style: Style) -> Result<String> {
+    let accounts = &answer.accounts;
     let cells = |account: &Account, none: &str| {
         vec![
             account.id.clone(),
@@ -17,7 +22,7 @@ pub fn render(accounts: &[Account], format: Format, style: Style) -> Result<Stri
     };
     let header = ["account", "name", "name from", "last charge"];
     match format {
-        Format::Json => answer("accounts", &serde_json::json!({ "accounts": accounts })),
+        Format::Json => json(answer),
         Format::Csv => csv(
             &["account", "name", "source", "last_day"].map(str::to_owned),
             accounts.iter().map(|account| cells(account, "")),

@@ -12,12 +12,15 @@ use super::{
 use crate::{
     error::Result,
     inert,
-    insights::anomalies::{Anomalies, Finding, Scores},
+    insights::{
+        anomalies::{Anomalies, Finding, Scores},
+        answer::Answer,
+    },
     model::{Direction, Kind, Severity},
 };
 
 /// For people the first `top` findings, 0 for all; for programs always all.
-pub fn render(anomalies: &Anomalies, top: usize, format: Format, style: Style) -> Result<String> {
+pub fn render(anomalies: &Answer<Anomalies>, top: usize, format: Format, style: Style) -> Result<String> {
     let shown = match top {
         0 => anomalies.findings.len(),
         top => top.min(anomalies.findings.len()),
@@ -31,7 +34,7 @@ pub fn render(anomalies: &Anomalies, top: usize, format: Format, style: Style) -
 }
 
 /// Scores are rows for programs: JSON, else CSV.
-pub fn render_scores(scores: &Scores, format: Format) -> Result<String> {
+pub fn render_scores(scores: &Answer<Scores>, format: Format) -> Result<String> {
     if format == Format::Json {
         return json(scores);
     }
@@ -55,7 +58,7 @@ pub fn render_scores(scores: &Scores, format: Format) -> Result<String> {
     csv(&header, rows)
 }
 
-fn text(anomalies: &Anomalies, shown: usize, page: Page) -> String {
+fn text(anomalies: &Answer<Anomalies>, shown: usize, page: Page) -> String {
     let judged = if anomalies.judged.days() == 1 {
         format!("on {}", anomalies.judged.end)
     } else {
@@ -65,7 +68,7 @@ fn text(anomalies: &Anomalies, shown: usize, page: Page) -> String {
     let basis = format!(
         "{} series{levels} of {} cost, {}, threshold {:.1}",
         units::count(anomalies.series as u64),
-        anomalies.metric.name().replace('_', " "),
+        anomalies.header.metric.unwrap_or_default().name().replace('_', " "),
         anomalies.method.name(),
         anomalies.threshold,
     );
@@ -82,7 +85,7 @@ fn text(anomalies: &Anomalies, shown: usize, page: Page) -> String {
     if !rest.is_empty() {
         let mut moved: BTreeMap<&str, f64> = BTreeMap::new();
         for finding in rest {
-            *moved.entry(currency(anomalies, finding)).or_default() += finding.impact_total.abs();
+            *moved.entry(&finding.currency).or_default() += finding.impact_total.abs();
         }
         let moved: Vec<String> = moved.into_iter().map(|(currency, amount)| money(amount, currency)).collect();
         text += &page.prose(&format!(
@@ -103,13 +106,8 @@ fn text(anomalies: &Anomalies, shown: usize, page: Page) -> String {
     text
 }
 
-/// What a finding's amounts are in.
-fn currency<'a>(anomalies: &'a Anomalies, finding: &'a Finding) -> &'a str {
-    finding.currency.as_ref().unwrap_or(&anomalies.currency)
-}
-
 /// The values of a finding's group; of a move that many groups share, how many they are.
-fn who(anomalies: &Anomalies, finding: &Finding) -> Vec<String> {
+fn who(anomalies: &Answer<Anomalies>, finding: &Finding) -> Vec<String> {
     if anomalies.levels.is_some() {
         return vec![where_it_is(finding)];
     }
@@ -147,7 +145,7 @@ fn what(finding: &Finding) -> String {
     }
 }
 
-fn table(anomalies: &Anomalies, findings: &[Finding]) -> Table {
+fn table(anomalies: &Answer<Anomalies>, findings: &[Finding]) -> Table {
     let has_levels = anomalies.levels.is_some();
     let mut columns = match has_levels {
         true => {
@@ -168,7 +166,7 @@ fn table(anomalies: &Anomalies, findings: &[Finding]) -> Table {
     ]);
     let mut table = Table::new(columns);
     for finding in findings {
-        let currency = currency(anomalies, finding);
+        let currency = &finding.currency;
         let mut cells = vec![finding.severity.name().to_owned(), finding.start.to_string()];
         if has_levels {
             cells.insert(0, finding.id.clone());
@@ -199,7 +197,7 @@ fn table(anomalies: &Anomalies, findings: &[Finding]) -> Table {
     table
 }
 
-fn findings_csv(anomalies: &Anomalies) -> Result<String> {
+fn findings_csv(anomalies: &Answer<Anomalies>) -> Result<String> {
     let mut dimensions = anomalies.group_by.0.clone();
     for dimension in anomalies.levels.iter().flatten().flat_map(|level| &level.0) {
         if !dimensions.contains(dimension) {
@@ -231,7 +229,7 @@ fn findings_csv(anomalies: &Anomalies) -> Result<String> {
             finding.impact_total.to_string(),
             finding.at_stake.to_string(),
             finding.score.to_string(),
-            currency(anomalies, finding).to_owned(),
+            finding.currency.clone(),
             finding.reasons.join("; "),
         ]);
         row

@@ -1,33 +1,36 @@
 //! How methods did on the user's own past, as text.
 
 use super::{
-    Format, Page, Style, answer, csv,
+    Format, Page, Style, csv, json,
     table::{Column, Table},
     units::{count, money},
 };
 use crate::{
     analysis::inject::{SIZES, Shape},
     error::Result,
-    insights::backtest::{Backtest, Outcome},
+    insights::{
+        answer::Answer,
+        backtest::{Backtest, Outcome},
+    },
 };
 
-pub fn render(backtest: &Backtest, format: Format, style: Style) -> Result<String> {
+pub fn render(backtest: &Answer<Backtest>, format: Format, style: Style) -> Result<String> {
     match format {
-        Format::Json => answer("backtest", backtest),
+        Format::Json => json(backtest),
         Format::Csv => to_csv(backtest),
         Format::Table => Ok(text(backtest, Page::Terminal(style))),
         Format::Markdown => Ok(text(backtest, Page::Markdown)),
     }
 }
 
-fn text(backtest: &Backtest, page: Page) -> String {
+fn text(backtest: &Answer<Backtest>, page: Page) -> String {
     let mut text = page.prose(&format!(
         "{} days replayed, {} to {}: {} series of {} cost\n\n",
         backtest.replayed.days(),
         backtest.replayed.start,
         backtest.replayed.end,
         count(backtest.series as u64),
-        backtest.metric.name().replace('_', " "),
+        backtest.header.metric.unwrap_or_default().name().replace('_', " "),
     ));
     text += &page.table(&methods(backtest));
     let chosen =
@@ -45,7 +48,7 @@ fn text(backtest: &Backtest, page: Page) -> String {
     text
 }
 
-fn methods(backtest: &Backtest) -> Table {
+fn methods(backtest: &Answer<Backtest>) -> Table {
     let mut table = Table::new(vec![
         Column::name("method"),
         Column::name("sensitivity"),
@@ -62,7 +65,7 @@ fn methods(backtest: &Backtest) -> Table {
             outcome.sensitivity.map_or_else(|| "its own rule".into(), |sensitivity| sensitivity.name().to_owned()),
             count(outcome.alerts as u64),
             format!("{:.1}", outcome.alerts_per_week),
-            money(outcome.alert_dollars, &backtest.currency),
+            money(outcome.alert_dollars, backtest.header.currency()),
             if backtest.events > 0 { format!("{:.0} %", outcome.recall * 100.0) } else { "-".into() },
             if backtest.events > 0 { format!("{:.0} %", outcome.dollars_found * 100.0) } else { "-".into() },
             days(outcome.median_delay_days),
@@ -102,7 +105,7 @@ fn days(delay: Option<f64>) -> String {
 }
 
 /// One row for each method, sensitivity, shape and size.
-fn to_csv(backtest: &Backtest) -> Result<String> {
+fn to_csv(backtest: &Answer<Backtest>) -> Result<String> {
     let header = [
         "method",
         "sensitivity",

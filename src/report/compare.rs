@@ -3,13 +3,14 @@
 use super::{
     Format, Page, Style, csv,
     explain::{causes, moves},
-    group_names, json, plain,
+    group_names, json, plain, settled,
     table::{Column, Table},
     units::{change, money, percent},
 };
 use crate::{
     error::Result,
     insights::{
+        answer::Answer,
         change::{Change, share},
         compare::{Comparison, Side},
         sentences,
@@ -19,7 +20,7 @@ use crate::{
 /// Columns of the longest bar of a waterfall.
 const BAR: usize = 30;
 
-pub fn render(compared: &Comparison, format: Format, style: Style) -> Result<String> {
+pub fn render(compared: &Answer<Comparison>, format: Format, style: Style) -> Result<String> {
     match format {
         Format::Json => json(compared),
         Format::Csv => movers_csv(compared),
@@ -28,10 +29,10 @@ pub fn render(compared: &Comparison, format: Format, style: Style) -> Result<Str
     }
 }
 
-fn text(compared: &Comparison, page: Page) -> String {
-    let mut text = page.prose(&format!("{}\n", sentences::comparison(compared)));
+fn text(compared: &Answer<Comparison>, page: Page) -> String {
+    let mut text = page.prose(&format!("{}\n", sentences::comparison(compared, compared.header.currency())));
     if compared.per_day {
-        let of = |side: &Side| format!("{} in {} days", money(side.total, &compared.currency), side.days);
+        let of = |side: &Side| format!("{} in {} days", money(side.total, compared.header.currency()), side.days);
         text += &page.prose(&format!(
             "{} against {}: all figures below are a day's\n",
             of(&compared.after),
@@ -39,15 +40,15 @@ fn text(compared: &Comparison, page: Page) -> String {
         ));
     }
     if compared.after.provisional {
-        text += &page.prose(&format!("provisional: days after {} may still change\n", compared.settled_through));
+        text += &page.prose(&format!("provisional: days after {} may still change\n", settled(&compared.header)));
     }
     text += &format!("\n{}", page.table(&movers(compared)));
     text += &format!("\n{}", page.table(&waterfall(compared)));
-    text += &format!("\n{}", page.table(&causes(&compared.causes, compared.total, &compared.currency)));
-    text += &page.prose(&moves(&compared.moves, &compared.currency));
+    text += &format!("\n{}", page.table(&causes(&compared.causes, compared.total, compared.header.currency())));
+    text += &page.prose(&moves(&compared.moves, compared.header.currency()));
     for beside in &compared.beside {
         let Change { before, after, .. } = beside.change;
-        let (before, after) = (money(before, &compared.currency), money(after, &compared.currency));
+        let (before, after) = (money(before, compared.header.currency()), money(after, compared.header.currency()));
         text += &page.prose(&format!(
             "not in the total: {} {before} before, {after} after (`--include`)\n",
             beside.charge_category
@@ -56,7 +57,7 @@ fn text(compared: &Comparison, page: Page) -> String {
     text
 }
 
-fn movers(compared: &Comparison) -> Table {
+fn movers(compared: &Answer<Comparison>) -> Table {
     let mut columns: Vec<Column> =
         compared.group_by.0.iter().map(|dimension| Column::name(dimension.to_string())).collect();
     columns.extend([
@@ -72,9 +73,9 @@ fn movers(compared: &Comparison) -> Table {
     let mut row = |mut cells: Vec<String>, of: Change, share: Option<f64>, status: &str| {
         cells.resize(width, String::new());
         cells.extend([
-            money(of.before, &compared.currency),
-            money(of.after, &compared.currency),
-            change(of.change, &compared.currency),
+            money(of.before, compared.header.currency()),
+            money(of.after, compared.header.currency()),
+            change(of.change, compared.header.currency()),
             percent(of.change_pct, true),
             percent(share, false),
             status.to_owned(),
@@ -100,7 +101,7 @@ fn movers(compared: &Comparison) -> Table {
 }
 
 /// The way from one total to the other, with bars that begin where the last one ended.
-fn waterfall(compared: &Comparison) -> Table {
+fn waterfall(compared: &Answer<Comparison>) -> Table {
     let mut table = Table::new(vec![
         Column::name("step"),
         Column::number("change"),
@@ -120,13 +121,13 @@ fn waterfall(compared: &Comparison) -> Table {
         let (start, end) = (column(from.min(to)), column(from.max(to)));
         format!("{}{}", " ".repeat(start), if to < from { "░" } else { "█" }.repeat((end - start).max(1)))
     };
-    let total = |amount: f64| money(amount, &compared.currency);
+    let total = |amount: f64| money(amount, compared.header.currency());
     table.row(vec!["before".into(), String::new(), total(compared.total.before), String::new()]);
     let mut level = compared.total.before;
     for step in &compared.waterfall {
         table.row(vec![
             step.label.clone(),
-            change(step.change, &compared.currency),
+            change(step.change, compared.header.currency()),
             total(step.total),
             bar(level, step.total),
         ]);
@@ -136,7 +137,7 @@ fn waterfall(compared: &Comparison) -> Table {
     table
 }
 
-fn movers_csv(compared: &Comparison) -> Result<String> {
+fn movers_csv(compared: &Answer<Comparison>) -> Result<String> {
     let mut header: Vec<String> = compared.group_by.0.iter().map(ToString::to_string).collect();
     header.extend(
         ["before", "after", "change", "change_pct", "share_pct", "status", "per_day", "currency"].map(str::to_owned),
@@ -152,7 +153,7 @@ fn movers_csv(compared: &Comparison) -> Result<String> {
             optional(mover.share_pct),
             mover.status.name().to_owned(),
             compared.per_day.to_string(),
-            compared.currency.clone(),
+            compared.header.currency().to_owned(),
         ]);
         row
     });

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Format, Style, answer, csv,
+    Format, Style, csv, own_json,
     table::{Column, Table},
 };
 use crate::error::Result;
@@ -19,7 +19,7 @@ pub struct Line<'a> {
 pub fn render(lines: &[Line], format: Format, style: Style) -> Result<String> {
     let cells = |line: &Line| vec![line.key.to_owned(), line.value.to_owned(), line.origin.to_owned()];
     match format {
-        Format::Json => answer("config", &serde_json::json!({ "values": lines })),
+        Format::Json => own_json("config", &serde_json::json!({ "values": lines })),
         Format::Csv => csv(&["key", "value", "origin"].map(str::to_owned), lines.iter().map(cells)),
         Format::Table | Format::Markdown => {
             let mut table = Table::new(vec![Column::name("key"), Column::name("value"), Column::name("origin")]);

@@ -1,17 +1,19 @@
 //! What `doctor` found, as text.
 
 use super::{
-    Format, Style, answer, csv,
+    Format, Style, csv, json,
     table::{Column, Table},
     wrapped,
 };
 use crate::{
     error::Result,
     inert,
-    insights::health::{Check, Status},
+    insights::{answer::Answer, health::Status},
+    operations::Health,
 };
 
-pub fn render(checks: &[Check], format: Format, style: Style) -> Result<String> {
+pub fn render(answer: &Answer<Health>, format: Format, style: Style) -> Result<String> {
+    let checks = &answer.checks;
     let word = |status: Status| match status {
         Status::Ok => "ok",
         Status::Warn => "warn",
@@ -19,10 +21,7 @@ pub fn render(checks: &[Check], format: Format, style: Style) -> Result<String> 
         Status::Skip => "skip",
     };
     match format {
-        Format::Json => {
-            let healthy = checks.iter().all(|check| check.status != Status::Fail);
-            answer("doctor", &serde_json::json!({ "healthy": healthy, "checks": checks }))
-        }
+        Format::Json => json(answer),
         Format::Csv => csv(
             &["check", "status", "found", "fix"].map(str::to_owned),
             checks.iter().map(|check| {

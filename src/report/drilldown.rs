@@ -11,13 +11,14 @@ use chrono::NaiveDate;
 use crate::{
     error::Result,
     insights::{
+        answer::Answer,
         change::Change,
         drilldown::{Below, Drilldown},
     },
     model::Period,
 };
 
-pub fn render(found: &Drilldown, format: Format, style: Style) -> Result<String> {
+pub fn render(found: &Answer<Drilldown>, format: Format, style: Style) -> Result<String> {
     match format {
         Format::Json => json(found),
         Format::Csv => members_csv(found),
@@ -26,20 +27,20 @@ pub fn render(found: &Drilldown, format: Format, style: Style) -> Result<String>
     }
 }
 
-fn text(found: &Drilldown, page: Page) -> String {
-    let mut text = page.prose(&heading(found.before, found.after, found.total, found.per_day, &found.currency));
+fn text(found: &Answer<Drilldown>, page: Page) -> String {
+    let mut text = page.prose(&heading(found.before, found.after, found.total, found.per_day, found.header.currency()));
     let mut path = String::from("all");
     for level in &found.levels {
-        let of = change(level.of.change, &found.currency);
+        let of = change(level.of.change, found.header.currency());
         text += &format!("\n{}", page.line(&format!("{path}: {of} by {}", level.members.dimension)));
-        text += &page.table(&members_table(&level.members, level.of, found.after.start, &found.currency));
+        text += &page.table(&members_table(&level.members, level.of, found.after.start, found.header.currency()));
         if let Some(chosen) = &level.chosen {
             path += &format!(" > {chosen}");
         }
     }
-    text += &format!("\nwhy, {}\n", change(found.caused.change, &found.currency));
-    text += &page.table(&causes(&found.causes, found.caused, &found.currency));
-    text + &page.prose(&moves(&found.moves, &found.currency))
+    text += &format!("\nwhy, {}\n", change(found.caused.change, found.header.currency()));
+    text += &page.table(&causes(&found.causes, found.caused, found.header.currency()));
+    text + &page.prose(&moves(&found.moves, found.header.currency()))
 }
 
 /// The two periods and the change between them.
@@ -66,7 +67,7 @@ pub fn place(below: &Below, since: NaiveDate, currency: &str, style: Style) -> S
     table.render(style)
 }
 
-fn members_csv(found: &Drilldown) -> Result<String> {
+fn members_csv(found: &Answer<Drilldown>) -> Result<String> {
     let header = ["level", "dimension", "value", "before", "after", "change", "chosen", "per_day", "currency"];
     let rows = found.levels.iter().enumerate().flat_map(|(index, level)| {
         level.members.members.iter().map(move |member| {
@@ -79,7 +80,7 @@ fn members_csv(found: &Drilldown) -> Result<String> {
                 member.change.change.to_string(),
                 (Some(&member.value) == level.chosen.as_ref()).to_string(),
                 found.per_day.to_string(),
-                found.currency.clone(),
+                found.header.currency().to_owned(),
             ]
         })
     });

@@ -12,6 +12,7 @@ use crate::{
     error::Result,
     inert,
     insights::{
+        answer::Answer,
         change::{CauseShare, Change, HALF_CENT, Members, share as share_of},
         course::CourseState,
         explain::{Explanation, cause_words},
@@ -24,22 +25,22 @@ use crate::{
 const MOST_MOVES: usize = 3;
 const LEAST_MOVE: f64 = 0.5;
 
-pub fn render(found: &Explanation, format: Format, style: Style) -> Result<String> {
+pub fn render(found: &Answer<Explanation>, format: Format, style: Style) -> Result<String> {
     match format {
         Format::Json => json(found),
         Format::Csv => contributors_csv(found),
         Format::Table => {
-            let plain = chart::terminal(&found.chart, &found.currency, style.width);
+            let plain = chart::terminal(&found.chart, found.header.currency(), style.width);
             Ok(text(found, &plain, Page::Terminal(style)))
         }
         Format::Markdown => {
-            let plain = format!("```text\n{}```\n", chart::terminal(&found.chart, &found.currency, Some(80)));
+            let plain = format!("```text\n{}```\n", chart::terminal(&found.chart, found.header.currency(), Some(80)));
             Ok(text(found, &plain, Page::Markdown))
         }
     }
 }
 
-fn text(found: &Explanation, chart: &str, page: Page) -> String {
+fn text(found: &Answer<Explanation>, chart: &str, page: Page) -> String {
     let mut text = page.prose(&format!("{}\n", found.sentence));
     if let Some(words) = &found.words {
         text += &page.prose(&format!("\n{words}\n"));
@@ -49,11 +50,11 @@ fn text(found: &Explanation, chart: &str, page: Page) -> String {
     text += &page.prose(&course(found));
     text += &format!(
         "\nwhy, a day: {} to {}\n",
-        money(found.change.before, &found.currency),
-        money(found.change.after, &found.currency)
+        money(found.change.before, found.header.currency()),
+        money(found.change.after, found.header.currency())
     );
-    text += &page.table(&causes(&found.causes, found.change, &found.currency));
-    text += &page.prose(&moves(&found.moves, &found.currency));
+    text += &page.table(&causes(&found.causes, found.change, found.header.currency()));
+    text += &page.prose(&moves(&found.moves, found.header.currency()));
     // A dimension with one value says where, not which.
     let (alone, several): (Vec<&Members>, Vec<&Members>) =
         found.contributors.iter().partition(|members| members.members.len() == 1 && members.others == 0);
@@ -69,7 +70,7 @@ fn text(found: &Explanation, chart: &str, page: Page) -> String {
             _ => String::new(),
         };
         text += &format!("\n{}", page.line(&format!("by {}{carried}", members.dimension)));
-        text += &page.table(&members_table(members, found.change, found.course.start, &found.currency));
+        text += &page.table(&members_table(members, found.change, found.course.start, found.header.currency()));
     }
     if found.meters.iter().any(|meter| meter.quantity_before.is_some() || meter.quantity_after.is_some()) {
         text += "\nquantities and unit prices, a day\n";
@@ -79,8 +80,8 @@ fn text(found: &Explanation, chart: &str, page: Page) -> String {
         text += &page.prose(&format!(
             "\nnot in the total: {} {} a day, {} before (`--include`)\n",
             beside.charge_category,
-            money(beside.change.after, &found.currency),
-            money(beside.change.before, &found.currency)
+            money(beside.change.after, found.header.currency()),
+            money(beside.change.before, found.header.currency())
         ));
     }
     if !found.next.is_empty() {
@@ -96,8 +97,8 @@ fn text(found: &Explanation, chart: &str, page: Page) -> String {
     text
 }
 
-fn baseline(found: &Explanation) -> String {
-    let money = |amount: f64| money(amount, &found.currency);
+fn baseline(found: &Answer<Explanation>) -> String {
+    let money = |amount: f64| money(amount, found.header.currency());
     let baseline = &found.baseline;
     let mut text = format!("{}: {}", baseline.date, money(baseline.actual));
     if let Some(expected) = baseline.expected {
@@ -133,13 +134,17 @@ fn baseline(found: &Explanation) -> String {
     text
 }
 
-fn course(found: &Explanation) -> String {
+fn course(found: &Answer<Explanation>) -> String {
     let course = &found.course;
     let since =
         course.start_hour.map_or(course.start.to_string(), |hour| hour.format("%Y-%m-%d %H:00 UTC").to_string());
     let days = if course.days == 1 { "1 day".to_owned() } else { format!("{} days", course.days) };
     let month = course.per_month.map_or(String::new(), |month| {
-        format!("; {} a month at {} a day", change(month, &found.currency), money(course.recent, &found.currency))
+        format!(
+            "; {} a month at {} a day",
+            change(month, found.header.currency()),
+            money(course.recent, found.header.currency())
+        )
     });
     let state = match course.state {
         CourseState::GoesOn => format!("goes on{month}"),
@@ -149,7 +154,7 @@ fn course(found: &Explanation) -> String {
         }
         CourseState::NotFlagged => "no finding".to_owned(),
     };
-    format!("since {since}, {days}, {} so far, {state}\n", change(course.so_far, &found.currency))
+    format!("since {since}, {days}, {} so far, {state}\n", change(course.so_far, found.header.currency()))
 }
 
 /// Dollars by cause, with their sum.
@@ -247,7 +252,7 @@ fn moved_words(moved: &Move, currency: &str) -> String {
     inert::one_line(&text).into_owned()
 }
 
-fn meters(found: &Explanation) -> Table {
+fn meters(found: &Answer<Explanation>) -> Table {
     let mut table = Table::new(vec![
         Column::name("usage type"),
         Column::name("operation").rank(4),
@@ -265,7 +270,7 @@ fn meters(found: &Explanation) -> Table {
             meter.usage_type.clone(),
             meter.operation.clone(),
             meter.account.clone(),
-            change(meter.change.change, &found.currency),
+            change(meter.change.change, found.header.currency()),
             shown(meter.quantity_before),
             shown(meter.quantity_after),
             meter.unit.clone(),
@@ -277,7 +282,7 @@ fn meters(found: &Explanation) -> Table {
 }
 
 /// One row for each contributor, and one for what is left of each dimension.
-fn contributors_csv(found: &Explanation) -> Result<String> {
+fn contributors_csv(found: &Answer<Explanation>) -> Result<String> {
     let header =
         ["dimension", "value", "name", "before", "after", "change", "share_pct", "status", "first_day", "currency"];
     let optional = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
@@ -299,7 +304,7 @@ fn contributors_csv(found: &Explanation) -> Result<String> {
                 optional(share),
                 status.to_owned(),
                 first,
-                found.currency.clone(),
+                found.header.currency().to_owned(),
             ]
         };
         let shown = members.members.iter().map(move |member| {

@@ -1,7 +1,7 @@
 //! The ledger as text.
 
 use super::{
-    Format, Page, Style, answer, csv, group_names, plain,
+    Format, Page, Style, csv, group_names, json, plain,
     table::{Column, Table},
     units::{change, money},
 };
@@ -10,14 +10,15 @@ use crate::{
     inert,
     insights::{
         alerts::{Mark, Marked},
+        answer::Answer,
         incidents::{Incidents, Shown},
     },
     model::{Kind, State},
 };
 
-pub fn render(incidents: &Incidents, format: Format, style: Style) -> Result<String> {
+pub fn render(incidents: &Answer<Incidents>, format: Format, style: Style) -> Result<String> {
     match format {
-        Format::Json => answer("incidents", incidents),
+        Format::Json => json(incidents),
         Format::Csv => to_csv(incidents),
         Format::Table if incidents.incidents.is_empty() => Ok("No incidents\n".into()),
         Format::Table => Ok(table(&incidents.incidents).render(style)),
@@ -26,9 +27,9 @@ pub fn render(incidents: &Incidents, format: Format, style: Style) -> Result<Str
 }
 
 /// One incident with its history.
-pub fn render_one(shown: &Shown, format: Format, style: Style) -> Result<String> {
+pub fn render_one(shown: &Answer<Shown>, format: Format, style: Style) -> Result<String> {
     if format == Format::Json {
-        return answer("incidents", shown);
+        return json(shown);
     }
     let incident = &shown.incident;
     let mut history = Table::new(vec![

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 
 use super::{
-    Format, Page, Style, answer, csv,
+    Format, Page, Style, csv, json, own_json,
     table::{Column, Table},
     units::{count, money},
     wrapped,
@@ -14,16 +14,27 @@ use crate::{
     error::Result,
     inert,
     ingest::{Discovered, Outcome, Repeated, cost_explorer, s3},
-    insights::trends::HIDING_SHARE,
+    insights::{answer::Answer, trends::HIDING_SHARE},
+    model::bytes as size,
+    operations::{Exports, Ingestion},
 };
 
-pub fn render(outcome: &Outcome, format: Format, style: Style) -> Result<String> {
-    match format {
-        Format::Json => answer("ingest", outcome),
-        Format::Csv => periods_csv(outcome),
-        Format::Table => Ok(text(outcome, Page::Terminal(style))),
-        Format::Markdown => Ok(text(outcome, Page::Markdown)),
+pub fn render(answer: &Answer<Ingestion>, format: Format, style: Style) -> Result<String> {
+    match (&answer.body, format) {
+        (_, Format::Json) => json(answer),
+        (Ingestion::Done(outcome), Format::Csv) => periods_csv(outcome),
+        (Ingestion::Done(outcome), _) => Ok(done(outcome, format, style)),
+        (Ingestion::Planned(planned), _) => match (&planned.cost_explorer, &planned.periods) {
+            (Some(plan), _) => Ok(cost_explorer_plan(plan, style)),
+            (None, Some(periods)) => s3_plan(periods, planned.fetch_bytes.unwrap_or(0), format, style),
+            (None, None) => Ok(String::new()),
+        },
     }
+}
+
+/// What was done, for people.
+pub fn done(outcome: &Outcome, format: Format, style: Style) -> String {
+    text(outcome, if format == Format::Markdown { Page::Markdown } else { Page::Terminal(style) })
 }
 
 fn text(outcome: &Outcome, page: Page) -> String {
@@ -84,10 +95,7 @@ fn text(outcome: &Outcome, page: Page) -> String {
 }
 
 /// What Cost Explorer would be asked.
-pub fn cost_explorer_plan(plan: &cost_explorer::Plan, format: Format, style: Style) -> Result<String> {
-    if format == Format::Json {
-        return answer("ingest", &serde_json::json!({ "dry_run": true, "cost_explorer": plan }));
-    }
+fn cost_explorer_plan(plan: &cost_explorer::Plan, style: Style) -> String {
     let mut text = format!("{} to {} from Cost Explorer, nothing asked yet\n", plan.start, plan.end);
     let each = match plan.queries_per_month {
         1 => String::new(),
@@ -109,22 +117,18 @@ pub fn cost_explorer_plan(plan: &cost_explorer::Plan, format: Format, style: Sty
     for note in &plan.notes {
         text += &format!("{note}\n");
     }
-    Ok(wrapped(&text, style))
+    wrapped(&text, style)
 }
 
 /// What would be fetched from S3.
-pub fn s3_plan(periods: &[s3::Planned], format: Format, style: Style) -> Result<String> {
+fn s3_plan(periods: &[s3::Planned], total: u64, format: Format, style: Style) -> Result<String> {
     let header = ["period", "export", "format", "files", "bytes", "to fetch", "state"];
     let state = |period: &s3::Planned| match (period.current, period.fetch_bytes) {
         (true, _) => "current",
         (false, 0) => "to load",
         (false, _) => "to fetch",
     };
-    let total: u64 = periods.iter().filter(|period| !period.current).map(|period| period.fetch_bytes).sum();
     match format {
-        Format::Json => {
-            answer("ingest", &serde_json::json!({ "dry_run": true, "fetch_bytes": total, "periods": periods }))
-        }
         Format::Csv => csv(
             &["period", "export", "format", "files", "bytes", "fetch_bytes", "state"].map(str::to_owned),
             periods.iter().map(|period| {
@@ -139,7 +143,7 @@ pub fn s3_plan(periods: &[s3::Planned], format: Format, style: Style) -> Result<
                 ]
             }),
         ),
-        Format::Table | Format::Markdown => {
+        _ => {
             let columns = header.into_iter().enumerate().map(|(index, name)| match index {
                 1 => Column::name(name).rank(1),
                 3..=5 => Column::number(name).rank(2),
@@ -166,10 +170,11 @@ pub fn s3_plan(periods: &[s3::Planned], format: Format, style: Style) -> Result<
 }
 
 /// The reports and exports of an account, as the lines of a configuration.
-pub fn discovered(found: &[Discovered], format: Format) -> Result<String> {
+pub fn discovered(answer: &Answer<Exports>, format: Format) -> Result<String> {
     if format == Format::Json {
-        return answer("ingest", &serde_json::json!({ "exports": found }));
+        return json(answer);
     }
+    let found = &answer.exports;
     let mut text = String::new();
     if found.iter().any(|export| export.unfit.is_none()) {
         text += "s3:\n  exports:\n";
@@ -193,7 +198,7 @@ pub fn discovered(found: &[Discovered], format: Format) -> Result<String> {
 /// What pruning the cache did.
 pub fn pruned(pruned: &s3::Pruned, format: Format) -> Result<String> {
     if format == Format::Json {
-        return answer("cache prune", pruned);
+        return own_json("cache prune", pruned);
     }
     let files = |count: usize| if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
     let s3::Pruned { removed_files, removed_bytes, kept_files, kept_bytes } = *pruned;
@@ -204,16 +209,6 @@ pub fn pruned(pruned: &s3::Pruned, format: Format) -> Result<String> {
 /// A text as YAML takes it in any place: a JSON string is one.
 fn yaml(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-/// Bytes as a person reads them, in powers of 1000.
-pub fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.2} GB", bytes as f64 / 1e9),
-    }
 }
 
 fn periods(outcome: &Outcome) -> Table {

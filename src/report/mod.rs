@@ -20,6 +20,7 @@ pub mod sql;
 mod table;
 pub mod trends;
 pub mod units;
+pub mod values;
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -27,7 +28,7 @@ use serde::Serialize;
 use crate::{
     error::{Error, Result},
     inert,
-    insights::SCHEMA_VERSION,
+    insights::answer::{Header, SCHEMA_VERSION},
 };
 
 use table::Table;
@@ -54,6 +55,11 @@ pub struct Style {
     pub color: bool,
 }
 
+/// The newest day that does not change any more, as text.
+fn settled(header: &Header) -> String {
+    header.settled_through.map_or_else(String::new, |day| day.to_string())
+}
+
 /// Pretty JSON with a final newline.
 pub fn json(value: &impl Serialize) -> Result<String> {
     let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::bug("a result has no JSON").cause(e))?;
@@ -61,16 +67,16 @@ pub fn json(value: &impl Serialize) -> Result<String> {
     Ok(text)
 }
 
-/// The JSON object of a command: `schema_version`, `command`, and the fields of `result`.
-fn answer(command: &str, result: &impl Serialize) -> Result<String> {
+/// The JSON object of a command that is no operation: `schema_version`, `operation`, and the fields of `result`.
+fn own_json(command: &str, result: &impl Serialize) -> Result<String> {
     #[derive(Serialize)]
     struct Answer<'a, T: Serialize> {
         schema_version: u32,
-        command: &'a str,
+        operation: &'a str,
         #[serde(flatten)]
         result: &'a T,
     }
-    json(&Answer { schema_version: SCHEMA_VERSION, command, result })
+    json(&Answer { schema_version: SCHEMA_VERSION, operation: command, result })
 }
 
 /// What a view for people is written on.

@@ -1,17 +1,23 @@
 //! Who is told what, and how the channels stand, as text.
 
 use chrono::NaiveDateTime;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Format, Style, answer, csv,
+    Format, Style, csv, json,
     table::{Column, Table},
     units::change,
 };
-use crate::{error::Result, model::Severity};
+use crate::{
+    error::Result,
+    insights::answer::Answer,
+    model::Severity,
+    operations::run::{ChannelStatus, Plans},
+};
 
 /// What was decided of an incident for a channel.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Decided {
     pub id: String,
     pub subject: String,
@@ -27,7 +33,7 @@ pub struct Decided {
 }
 
 /// How a channel stands.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Standing {
     pub channel: String,
     pub kind: String,
@@ -38,11 +44,7 @@ pub struct Standing {
     pub error: Option<String>,
 }
 
-pub fn decisions(decided: &[Decided], format: Format, style: Style) -> Result<String> {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        decisions: &'a [Decided],
-    }
+pub fn decisions(answer: &Answer<Plans>, format: Format, style: Style) -> Result<String> {
     let header = ["id", "where", "severity", "a_day", "currency", "owner", "channel", "tells", "why"];
     let mut table = Table::new(vec![
         Column::name("id"),
@@ -55,6 +57,7 @@ pub fn decisions(decided: &[Decided], format: Format, style: Style) -> Result<St
         Column::name("why"),
     ]);
     let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+    let decided = &answer.decisions;
     for one in decided {
         table.row(vec![
             one.id.clone(),
@@ -68,7 +71,7 @@ pub fn decisions(decided: &[Decided], format: Format, style: Style) -> Result<St
         ]);
     }
     match format {
-        Format::Json => answer("notify", &Answer { decisions: decided }),
+        Format::Json => json(answer),
         Format::Csv => csv(
             &header.map(str::to_owned),
             decided.iter().map(|one| {
@@ -91,11 +94,7 @@ pub fn decisions(decided: &[Decided], format: Format, style: Style) -> Result<St
     }
 }
 
-pub fn standings(standings: &[Standing], format: Format, style: Style) -> Result<String> {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        channels: &'a [Standing],
-    }
+pub fn channels(answer: &Answer<ChannelStatus>, format: Format, style: Style) -> Result<String> {
     let mut table = Table::new(vec![
         Column::name("channel"),
         Column::name("kind").rank(3),
@@ -106,6 +105,7 @@ pub fn standings(standings: &[Standing], format: Format, style: Style) -> Result
         Column::name("error").rank(1),
     ]);
     let time = |time: Option<NaiveDateTime>| time.map_or("-".into(), |time| time.format("%Y-%m-%d %H:%M").to_string());
+    let standings = &answer.channels;
     for one in standings {
         table.row(vec![
             one.channel.clone(),
@@ -118,7 +118,7 @@ pub fn standings(standings: &[Standing], format: Format, style: Style) -> Result
         ]);
     }
     match format {
-        Format::Json => answer("notify", &Answer { channels: standings }),
+        Format::Json => json(answer),
         Format::Csv => {
             let header = ["channel", "kind", "sent", "last_sent_at", "waiting", "given_up", "error"];
             let rows = standings.iter().map(|one| {

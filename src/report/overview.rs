@@ -3,14 +3,16 @@
 use super::{
     chart::{Svg, terminal},
     explain::causes,
-    group_names,
+    group_names, settled,
     table::{Column, Table},
     units::{change, money, percent},
 };
 use crate::{
     error::Result,
     inert,
+    insights::warning::Warning,
     insights::{
+        answer::Answer,
         change::HALF_CENT,
         compare::Comparison,
         overview::{Overview, Told},
@@ -29,15 +31,16 @@ th{color:#59636e;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric
 svg{max-width:100%;height:auto}.note{color:#59636e}.critical{color:#b42318}.warning{color:#9a6700}";
 
 /// Markdown, with the chart as text.
-pub fn markdown(page: &Overview) -> String {
+pub fn markdown(page: &Answer<Overview>) -> String {
     let prose = inert::markdown_lines;
-    let mut text = format!("# {}\n\n{}\n", title(page), prose(&sentences::comparison(&page.week)));
+    let mut text =
+        format!("# {}\n\n{}\n", title(page), prose(&sentences::comparison(&page.week, page.header.currency())));
     if let Some(month) = &page.month {
-        text += &format!("\nThe month so far: {}\n", prose(&sentences::comparison(month)));
+        text += &format!("\nThe month so far: {}\n", prose(&sentences::comparison(month, page.header.currency())));
     }
-    text += &format!("\n```text\n{}```\n", terminal(&page.chart, &page.currency, Some(100)));
-    text += &format!("\n## What moved in the week\n\n{}", movers(&page.week).markdown());
-    text += &format!("\n{}", causes(&page.week.causes, page.week.total, &page.week.currency).markdown());
+    text += &format!("\n```text\n{}```\n", terminal(&page.chart, page.header.currency(), Some(100)));
+    text += &format!("\n## What moved in the week\n\n{}", movers(&page.week, page.header.currency()).markdown());
+    text += &format!("\n{}", causes(&page.week.causes, page.week.total, page.header.currency()).markdown());
     text += "\n## Incidents of the last two weeks\n\n";
     if page.findings.is_empty() {
         text += "None.\n";
@@ -53,8 +56,8 @@ pub fn markdown(page: &Overview) -> String {
     text
 }
 
-fn title(page: &Overview) -> String {
-    format!("Cloud costs up to {}", page.settled_through)
+fn title(page: &Answer<Overview>) -> String {
+    format!("Cloud costs up to {}", settled(&page.header))
 }
 
 fn heading(told: &Told) -> String {
@@ -72,7 +75,7 @@ fn heading(told: &Told) -> String {
     )
 }
 
-fn movers(compared: &Comparison) -> Table {
+fn movers(compared: &Comparison, currency: &str) -> Table {
     let dimensions: Vec<String> = compared.group_by.0.iter().map(ToString::to_string).collect();
     let mut table = Table::new(vec![
         Column::name(dimensions.join(" / ")),
@@ -82,7 +85,6 @@ fn movers(compared: &Comparison) -> Table {
         Column::number("%").rank(1),
         Column::name("").rank(2),
     ]);
-    let currency = &compared.currency;
     for mover in &compared.movers {
         table.row(vec![
             group_names(&mover.group, mover.account_name.as_deref()).join(" / "),
@@ -117,12 +119,12 @@ fn movers(compared: &Comparison) -> Table {
 }
 
 /// What a reader should know of the data, a line each.
-fn quality(page: &Overview) -> Vec<String> {
+fn quality(page: &Answer<Overview>) -> Vec<String> {
     let quality = &page.quality;
     let mut lines = vec![format!(
         "{} cost from {}, {} to {}",
-        page.metric.name().replace('_', " "),
-        page.source,
+        page.header.metric.unwrap_or_default().name().replace('_', " "),
+        page.header.sources.join(","),
         quality.first_day,
         quality.newest_day
     )];
@@ -138,7 +140,7 @@ fn quality(page: &Overview) -> Vec<String> {
         lines.push(format!("no data of {} days: {}", quality.missing.len(), days.join(", ")));
     }
     if let Some(hidden) = &quality.hidden_by_credits {
-        let money = |amount: f64| money(amount, &page.currency);
+        let money = |amount: f64| money(amount, page.header.currency());
         lines.push(format!(
             "credits and refunds take {} off {} of spend: {} remain",
             money(-hidden.credits),
@@ -146,7 +148,7 @@ fn quality(page: &Overview) -> Vec<String> {
             money(hidden.net)
         ));
     }
-    lines.extend(page.notes.iter().cloned());
+    lines.extend(page.header.warnings.iter().map(Warning::text));
     lines
 }
 
@@ -154,20 +156,23 @@ fn quality(page: &Overview) -> Vec<String> {
 ///
 /// # Errors
 /// When a chart cannot be drawn, which is a bug.
-pub fn html(page: &Overview) -> Result<String> {
-    let svg = |days, (width, height)| Svg { days, currency: &page.currency, width, height }.render();
+pub fn html(page: &Answer<Overview>) -> Result<String> {
+    let svg = |days, (width, height)| Svg { days, currency: page.header.currency(), width, height }.render();
     let mut body = format!(
         "<h1>{}</h1>\n<p>{}</p>\n",
         inert::html(&title(page)),
-        inert::html_sentence(&sentences::comparison(&page.week))
+        inert::html_sentence(&sentences::comparison(&page.week, page.header.currency()))
     );
     if let Some(month) = &page.month {
-        body += &format!("<p>The month so far: {}</p>\n", inert::html_sentence(&sentences::comparison(month)));
+        body += &format!(
+            "<p>The month so far: {}</p>\n",
+            inert::html_sentence(&sentences::comparison(month, page.header.currency()))
+        );
     }
     body += &svg(&page.chart, WIDE)?;
     body += "\n<p class=\"note\">Daily cost (area), what was expected (line), flagged days (dots)</p>\n";
-    body += &format!("<h2>What moved in the week</h2>\n{}", movers(&page.week).html());
-    body += &causes(&page.week.causes, page.week.total, &page.week.currency).html();
+    body += &format!("<h2>What moved in the week</h2>\n{}", movers(&page.week, page.header.currency()).html());
+    body += &causes(&page.week.causes, page.week.total, page.header.currency()).html();
     body += "<h2>Incidents of the last two weeks</h2>\n";
     if page.findings.is_empty() {
         body += "<p>None.</p>\n";

@@ -8,12 +8,15 @@ use super::{
 use crate::{
     error::Result,
     inert,
-    insights::reconcile::{Difference, Reconciliation},
+    insights::{
+        answer::Answer,
+        reconcile::{Difference, Reconciliation},
+    },
 };
 
-pub fn render(answer: &Reconciliation, format: Format, style: Style) -> Result<String> {
+pub fn render(answer: &Answer<Reconciliation>, format: Format, style: Style) -> Result<String> {
     match format {
-        Format::Json => super::answer("reconcile", answer),
+        Format::Json => super::json(answer),
         Format::Csv => {
             let header = ["month", "metric", "service", "charge_category", "detailed", "other", "difference", "reason"];
             let all = answer.totals.iter().chain(&answer.rows).chain(&answer.invoice);
@@ -39,10 +42,10 @@ pub fn render(answer: &Reconciliation, format: Format, style: Style) -> Result<S
     }
 }
 
-fn text(answer: &Reconciliation, page: Page) -> String {
+fn text(answer: &Answer<Reconciliation>, page: Page) -> String {
     let ours = answer.detailed.source.as_str();
-    let money = |amount: f64| money(amount, &answer.currency);
-    let change = |amount: f64| change(amount, &answer.currency);
+    let money = |amount: f64| money(amount, answer.header.currency());
+    let change = |amount: f64| change(amount, answer.header.currency());
     let mut text = String::new();
     let month = answer.month.format("%Y-%m");
     if let Some(explorer) = &answer.cost_explorer {
@@ -73,15 +76,15 @@ fn text(answer: &Reconciliation, page: Page) -> String {
             if why.is_empty() { "agrees".to_owned() } else { change(invoice.difference) }
         ));
     }
-    for note in &answer.notes {
-        text += &page.prose(&format!("{}\n", inert::one_line(note)));
+    for warning in &answer.header.warnings {
+        text += &page.prose(&format!("{}\n", inert::one_line(&warning.text())));
     }
     text
 }
 
 /// The services that differ, with the metrics of the same difference in one row.
 fn services(
-    answer: &Reconciliation,
+    answer: &Answer<Reconciliation>,
     page: Page,
     money: &impl Fn(f64) -> String,
     change: &impl Fn(f64) -> String,

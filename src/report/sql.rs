@@ -1,26 +1,17 @@
-//! The answer to the user's own SQL, as text. `report` is blind to the store, so it takes plain parts.
+//! The answer to the user's own SQL, as text.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
-    Format, Style, answer, csv, plain,
+    Format, Style, csv, json, plain,
     table::{Column, Table},
 };
-use crate::error::Result;
+use crate::{error::Result, insights::answer::Answer, operations::Rows};
 
-pub fn render(
-    columns: &[String],
-    rows: &[Vec<Value>],
-    truncated: bool,
-    format: Format,
-    style: Style,
-) -> Result<String> {
+pub fn render(answer: &Answer<Rows>, format: Format, style: Style) -> Result<String> {
+    let (columns, rows) = (&answer.columns, &answer.cells);
     match format {
-        Format::Json => {
-            let object = |row: &Vec<Value>| columns.iter().cloned().zip(row.iter().cloned()).collect::<Map<_, _>>();
-            let rows: Vec<_> = rows.iter().map(object).collect();
-            answer("sql", &serde_json::json!({ "columns": columns, "truncated": truncated, "rows": rows }))
-        }
+        Format::Json => json(answer),
         Format::Csv => csv(columns, rows.iter().map(|row| row.iter().map(plain).collect())),
         Format::Table => {
             let (text, hidden) = table(columns, rows).render_counting(style);

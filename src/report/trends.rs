@@ -8,7 +8,10 @@ use super::{
 use crate::{
     error::Result,
     inert,
-    insights::trends::{TrendPeriod, Trends},
+    insights::{
+        answer::Answer,
+        trends::{TrendPeriod, Trends},
+    },
     model::{Granularity, Period},
 };
 
@@ -16,7 +19,7 @@ use crate::{
 const MAX_PERIOD_COLUMNS: usize = 6;
 const SPARKLINE_WIDTH: usize = 30;
 
-pub fn render(trends: &Trends, format: Format, style: Style) -> Result<String> {
+pub fn render(trends: &Answer<Trends>, format: Format, style: Style) -> Result<String> {
     match format {
         Format::Json => json(trends),
         Format::Csv => rows_csv(trends),
@@ -25,7 +28,7 @@ pub fn render(trends: &Trends, format: Format, style: Style) -> Result<String> {
     }
 }
 
-fn text(trends: &Trends, page: Page) -> String {
+fn text(trends: &Answer<Trends>, page: Page) -> String {
     let dimensions: Vec<String> = trends.group_by.0.iter().map(ToString::to_string).collect();
     let range = match (trends.periods.first(), trends.periods.last()) {
         (Some(first), Some(last)) => format!("{} to {}", first.start, last.end),
@@ -33,9 +36,9 @@ fn text(trends: &Trends, page: Page) -> String {
     };
     let mut text = page.prose(&format!(
         "{} cost by {}, {range}, from {}\n",
-        capitalised(&trends.metric.name().replace('_', " ")),
+        capitalised(&trends.header.metric.unwrap_or_default().name().replace('_', " ")),
         inert::one_line(&dimensions.join(" and ")),
-        trends.source
+        trends.header.sources.join(",")
     ));
     text.push('\n');
     text += &page.table(&groups(trends, &dimensions));
@@ -45,8 +48,8 @@ fn text(trends: &Trends, page: Page) -> String {
     text
 }
 
-fn groups(trends: &Trends, dimensions: &[String]) -> Table {
-    let money = |amount: f64| money(amount, &trends.currency);
+fn groups(trends: &Answer<Trends>, dimensions: &[String]) -> Table {
+    let money = |amount: f64| money(amount, trends.header.currency());
     // A change into an unfinished period says nothing.
     let last =
         trends.periods.iter().rposition(|period| !period.provisional).unwrap_or(trends.periods.len().saturating_sub(1));
@@ -80,7 +83,7 @@ fn groups(trends: &Trends, dimensions: &[String]) -> Table {
             cells.push(money(costs.get(last).copied().unwrap_or(0.0)));
         }
         cells.extend([
-            moved.map_or("-".into(), |moved| change(moved, &trends.currency)),
+            moved.map_or("-".into(), |moved| change(moved, trends.header.currency())),
             percent(moved_pct, true),
             sparkline(costs, SPARKLINE_WIDTH),
         ]);
@@ -115,7 +118,7 @@ fn groups(trends: &Trends, dimensions: &[String]) -> Table {
     table
 }
 
-fn periods(trends: &Trends) -> Table {
+fn periods(trends: &Answer<Trends>) -> Table {
     let with_credits = trends.periods.iter().any(|period| period.credits.abs() >= 0.005);
     let mut columns = vec![
         Column::name(match trends.granularity {
@@ -135,12 +138,12 @@ fn periods(trends: &Trends) -> Table {
     for period in &trends.periods {
         let mut cells = vec![
             period_name(trends.granularity, period.start, period.end),
-            money(period.total, &trends.currency),
-            period.change.map_or("-".into(), |moved| change(moved, &trends.currency)),
+            money(period.total, trends.header.currency()),
+            period.change.map_or("-".into(), |moved| change(moved, trends.header.currency())),
             percent(period.change_pct, true),
         ];
         if with_credits {
-            cells.push(money(period.credits, &trends.currency));
+            cells.push(money(period.credits, trends.header.currency()));
         }
         cells.push(if period.provisional { "provisional".into() } else { String::new() });
         table.row(cells);
@@ -148,38 +151,38 @@ fn periods(trends: &Trends) -> Table {
     table
 }
 
-fn footer(trends: &Trends) -> String {
+fn footer(trends: &Answer<Trends>) -> String {
     let settled: Vec<&TrendPeriod> = trends.periods.iter().filter(|period| !period.provisional).collect();
     let mut text = String::new();
     if settled.len() > 1 {
         let extreme = |found: Option<&&TrendPeriod>| {
             found.map_or(String::new(), |period| {
                 let name = period_name(trends.granularity, period.start, period.end);
-                format!("{} ({name})", money(period.total, &trends.currency))
+                format!("{} ({name})", money(period.total, trends.header.currency()))
             })
         };
         let mean = settled.iter().map(|period| period.total).sum::<f64>() / settled.len() as f64;
         text += &format!(
             "\naverage {}, minimum {}, maximum {}{}\n",
-            money(mean, &trends.currency),
+            money(mean, trends.header.currency()),
             extreme(settled.iter().min_by(|a, b| a.total.total_cmp(&b.total))),
             extreme(settled.iter().max_by(|a, b| a.total.total_cmp(&b.total))),
             if settled.len() < trends.periods.len() { " of what is settled" } else { "" }
         );
     }
     if trends.periods.iter().any(|period| period.provisional) {
-        text += &format!("provisional: days after {} may still change\n", trends.settled_through);
+        text += &format!("provisional: days after {} may still change\n", super::settled(&trends.header));
     }
     if !trends.apart.is_empty() {
         let apart: Vec<String> = trends
             .apart
             .iter()
-            .map(|apart| format!("{} {}", apart.charge_category, money(apart.cost, &trends.currency)))
+            .map(|apart| format!("{} {}", apart.charge_category, money(apart.cost, trends.header.currency())))
             .collect();
         text += &format!("not in the total: {} (`--include`)\n", apart.join(", "));
     }
     if let Some(hidden) = &trends.hidden_by_credits {
-        let money = |amount| money(amount, &trends.currency);
+        let money = |amount| money(amount, trends.header.currency());
         text += &format!(
             "credits and refunds take {} off {} of spend: {} remain\n",
             money(-hidden.credits),
@@ -200,7 +203,7 @@ fn period_name(granularity: Granularity, start: chrono::NaiveDate, end: chrono::
     }
 }
 
-fn rows_csv(trends: &Trends) -> Result<String> {
+fn rows_csv(trends: &Answer<Trends>) -> Result<String> {
     let mut header = vec!["start".to_owned(), "end".into(), "provisional".into()];
     header.extend(trends.group_by.0.iter().map(ToString::to_string));
     header.extend(["cost", "change", "change_pct", "currency"].map(str::to_owned));
@@ -213,7 +216,7 @@ fn rows_csv(trends: &Trends) -> Result<String> {
                 group.cost.to_string(),
                 number(group.change),
                 number(group.change_pct),
-                trends.currency.clone(),
+                trends.header.currency().to_owned(),
             ]);
             row
         })

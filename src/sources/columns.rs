@@ -68,7 +68,7 @@ pub struct Value {
 }
 
 /// A column that a file does not have, and what its user loses.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Serialize)]
 pub struct Missing {
     pub column: String,
     pub consequence: &'static str,

@@ -1,6 +1,7 @@
 //! Which reports and exports an account has, for those who do not know where their bill is delivered.
 
 use aws_sdk_bcmdataexports::types::Export as DataExport;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 const REGION: &str = "us-east-1";
 
 /// A report or export, and whether this program can read it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Discovered {
     pub name: String,
     /// `CUR`, or the table that a data export is of.

@@ -19,7 +19,7 @@ use super::{Format, files};
 use crate::{
     error::{Error, Result},
     inert,
-    model::Day,
+    model::{Day, Month},
 };
 
 /// How much later than a file that it names a manifest may be dated. AWS writes the manifest last, within
@@ -356,7 +356,7 @@ fn compact_day(text: &str) -> Option<NaiveDate> {
 fn period_in(path: &str) -> Option<NaiveDate> {
     let lower = path.to_lowercase();
     let (_, rest) = lower.split_once("billing_period=")?;
-    Day::of_month(rest.get(..7)?).ok().map(Day::date)
+    rest.get(..7)?.parse().ok().map(Month::first_day)
 }
 
 /// The unpacked file beside a manifest of a packed one that it names: `report-1.csv` of `report-1.csv.gz`.

@@ -1,11 +1,14 @@
 //! What a user says of a plain CSV: which column is which field. On the command line, and saved by name.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 use super::{columns::cur_column_name, dates::DateOrder, numbers::Decimal};
-use crate::error::{Error, Result, nearest};
+use crate::{
+    error::{Error, Result, nearest},
+    model::as_text,
+};
 
 /// The mappings of the configuration, by name.
 pub type Settings = BTreeMap<String, Mapping>;
@@ -112,21 +115,30 @@ fn known_field(name: &str) -> Result<String> {
 }
 
 /// Reads `FIELD=COLUMN` or `FIELD:=VALUE`.
-///
-/// # Errors
-/// When it is neither, or the field is not known.
-pub fn parse(text: &str) -> Result<Assignment> {
-    let wrong = || {
-        Error::usage(format!("`{text}` is no mapping"))
-            .hint("write FIELD=COLUMN, such as `--map date=UsageDate`, or FIELD:=VALUE for a value that all rows have, such as `--map currency:=EUR`")
-    };
-    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
-    let (name, is_value) = name.strip_suffix(':').map_or((name, false), |name| (name, true));
-    if name.trim().is_empty() || value.trim().is_empty() {
-        return Err(wrong());
+impl FromStr for Assignment {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || {
+            Error::usage(format!("`{text}` is no mapping"))
+                .hint("write FIELD=COLUMN, such as `--map date=UsageDate`, or FIELD:=VALUE for a value that all rows have, such as `--map currency:=EUR`")
+        };
+        let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+        let (name, is_value) = name.strip_suffix(':').map_or((name, false), |name| (name, true));
+        if name.trim().is_empty() || value.trim().is_empty() {
+            return Err(wrong());
+        }
+        Ok(Assignment { field: known_field(name)?, is_value, text: value.trim().to_owned() })
     }
-    Ok(Assignment { field: known_field(name)?, is_value, text: value.trim().to_owned() })
 }
+
+impl fmt::Display for Assignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}={}", self.field, if self.is_value { ":" } else { "" }, self.text)
+    }
+}
+
+as_text!(Assignment: { "type": "string", "description": "FIELD=COLUMN, or FIELD:=VALUE for all rows" });
 
 impl Mapping {
     /// This mapping with what the command line adds; the command line wins.
@@ -174,8 +186,9 @@ mod tests {
 
     #[test]
     fn assignments_name_a_column_or_a_value() {
-        let read =
-            |text: &str| parse(text).map(|read| (read.field, read.is_value, read.text)).map_err(|e| e.to_string());
+        let read = |text: &str| {
+            text.parse::<Assignment>().map(|read| (read.field, read.is_value, read.text)).map_err(|e| e.to_string())
+        };
         assert_eq!(read("date=Usage Date"), Ok(("date".into(), false, "Usage Date".into())));
         assert_eq!(read("currency:=EUR"), Ok(("currency".into(), true, "EUR".into())));
         assert_eq!(read("tag:部署=Abteilung=2"), Ok(("tag_部署".into(), false, "Abteilung=2".into())));
@@ -187,7 +200,7 @@ mod tests {
     #[test]
     fn the_command_line_wins_over_what_is_saved() {
         let saved = Mapping { values: [("currency".into(), "EUR".into())].into(), ..Mapping::default() };
-        let both = saved.with(&[parse("currency=Currency").expect("fine")], Some(DateOrder::Dmy), None);
+        let both = saved.with(&["currency=Currency".parse().expect("fine")], Some(DateOrder::Dmy), None);
         assert_eq!(both.values, BTreeMap::new());
         assert_eq!(both.columns["currency"], "Currency");
         assert_eq!(both.date_order, Some(DateOrder::Dmy));
@@ -195,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_cost_is_of_its_row() {
-        let mapping = Mapping::default().with(&[parse("cost:=3").expect("fine")], None, None);
+        let mapping = Mapping::default().with(&["cost:=3".parse().expect("fine")], None, None);
         assert!(mapping.check().expect_err("nonsense").to_string().contains("`cost` cannot be the same in every row"));
     }
 }

@@ -57,7 +57,6 @@ impl Store {
     ///
     /// # Errors
     /// When it is not a single SELECT, fails, or takes too much time or memory, or the database is open for writing.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the library's users, who have no program to start again"))]
     pub fn select(&self, query: &Query) -> Result<Table> {
         let mut table = Table::default();
         self.stream(query, &mut |part| table.add(part))?;

@@ -7,6 +7,7 @@ use duckdb::{
     Row,
     types::{Type, Value},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Store, quoted};
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// One incident of the ledger.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Incident {
     pub id: String,
     /// What was asked when it was found: dimensions, metric, filters. Incidents of one scope are told apart by
@@ -67,7 +68,7 @@ pub struct Incident {
 }
 
 /// What became of an incident on a day.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct HistoryEntry {
     pub seen_on: NaiveDate,
     pub event: Event,

@@ -4,6 +4,7 @@
 //! Everything is SQL over the files; no row passes through Rust.
 
 use chrono::NaiveDate;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -67,7 +68,7 @@ pub struct SourceFile<'a> {
 }
 
 /// What the database now holds of one period of one payer, and what was there before.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct LoadedPeriod {
     pub data_source: String,
     pub provider: String,
@@ -114,7 +115,7 @@ pub struct Loaded {
 }
 
 /// What a former file had brought of one billing period.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Replaced {
     pub key: String,
     pub billing_period: NaiveDate,

@@ -62,6 +62,11 @@ pub const MOST_THREADS: u32 = 1024;
 const MOST_CACHE_GB: f64 = 1e6;
 
 impl Settings {
+    /// The bytes of fetched bills to keep.
+    pub fn cache_limit(&self) -> u64 {
+        (self.cache_limit_gb * 1e9) as u64
+    }
+
     /// # Errors
     /// When a value is out of range.
     pub fn check(&self) -> Result<()> {

@@ -1,6 +1,7 @@
 //! What people said of incidents, what was told of them, and the messages that wait for a channel.
 
 use chrono::{NaiveDate, NaiveDateTime};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
 use crate::{error::Result, model::Period};
 
 /// What somebody said of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mark {
     /// Somebody is at it.
@@ -38,7 +39,7 @@ impl Mark {
 }
 
 /// A mark of one incident.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Marked {
     #[serde(skip)]
     pub anomaly_id: String,

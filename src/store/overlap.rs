@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -83,7 +84,7 @@ pub struct Surplus {
 }
 
 /// Lines that are in the database, or in the same command, once already.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct CountedOnce {
     /// The file, or the folder of a delivery, that is not counted.
     pub key: String,
@@ -95,7 +96,7 @@ pub struct CountedOnce {
 }
 
 /// How what is not counted is related to what is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Repeated {
     /// The same lines at the same costs.

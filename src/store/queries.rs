@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveDateTime};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Store, exact_sum, holdings::Payer, quoted, segments::segments_sql};
@@ -43,7 +44,7 @@ pub struct Cell {
 }
 
 /// An account, and who says its name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Account {
     pub id: String,
     pub name: Option<String>,

@@ -9,7 +9,7 @@ use crate::{
     sources::{
         self, Bill, Opened, Options,
         dates::DateOrder,
-        mapping::{Mapping, parse},
+        mapping::{Assignment, Mapping},
         numbers::Decimal,
     },
     store::{Settings, Store},
@@ -221,7 +221,7 @@ fn euros_are_read_where_something_says_so() {
     let desk = Desk::new();
     let csv = "date,cost,currency\n2026-10-01,€3.00,eur\n";
     assert_eq!(desk.read(csv, &Mapping::default(), &["unblended_cost", "currency"]), "3.0 EUR");
-    let mapping = Mapping::default().with(&[parse("currency:=EUR").expect("fine")], None, None);
+    let mapping = Mapping::default().with(&["currency:=EUR".parse::<Assignment>().expect("fine")], None, None);
     assert_eq!(desk.read("date,cost\n2026-10-01,€3.00\n", &mapping, &["unblended_cost", "currency"]), "3.0 EUR");
 }
 
@@ -261,7 +261,7 @@ fn an_exact_name_wins_and_two_of_a_rank_are_a_question() {
         read("day,usage_date,cost\n2026-10-01,2026-10-02,2\n"),
         "the columns `day` and `usage_date` may each be the date"
     );
-    let mapping = Mapping::default().with(&[parse("cost=total_cost").expect("fine")], None, None);
+    let mapping = Mapping::default().with(&["cost=total_cost".parse::<Assignment>().expect("fine")], None, None);
     assert_eq!(desk.read("date,amount,total_cost\n2026-10-01,1,2\n", &mapping, &["unblended_cost"]), "2.0");
 }
 
@@ -278,7 +278,7 @@ fn what_looks_like_a_currency_is_not_passed_over() {
     }
     let refused = read("date,cost_eur\n2026-10-01,1\n");
     assert!(refused.starts_with("no column has a known name for `cost`"), "{refused}");
-    let mapping = Mapping::default().with(&[parse("cost=cost_eur").expect("fine")], None, None);
+    let mapping = Mapping::default().with(&["cost=cost_eur".parse::<Assignment>().expect("fine")], None, None);
     let refused = desk.read("date,cost_eur\n2026-10-01,1\n", &mapping, &["currency"]);
     assert!(refused.starts_with("the column `cost_eur` says EUR"), "{refused}");
 }

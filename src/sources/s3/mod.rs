@@ -20,6 +20,7 @@ use aws_sdk_s3::{
     types::RequestPayer,
 };
 use chrono::NaiveDate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -47,7 +48,7 @@ const HASH_BYTES: usize = 16;
 const MAX_END: usize = 60;
 
 /// The `s3` section of the configuration: one export in its own keys, more of them in `exports`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub bucket: String,
@@ -59,7 +60,7 @@ pub struct Settings {
 }
 
 /// Where AWS delivers a report or export.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Export {
     pub bucket: String,

@@ -1,8 +1,11 @@
 //! Mappings of the configuration: found by name, and written once they have proved right.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
-use super::Context;
+use super::Session;
 use crate::{
     config::with_mapping,
     error::{Error, Result, nearest},
@@ -13,8 +16,8 @@ use crate::{
 ///
 /// # Errors
 /// When the configuration has none.
-pub fn named(name: &str, context: &Context) -> Result<Mapping> {
-    let saved = &context.loaded.config.mappings;
+pub fn named(name: &str, session: &Session) -> Result<Mapping> {
+    let saved = &session.config().mappings;
     saved.get(name).cloned().ok_or_else(|| {
         let error = Error::usage(format!("there is no mapping `{name}` in the configuration"));
         match nearest(name, saved.keys().map(String::as_str)) {
@@ -35,8 +38,8 @@ pub struct Saving {
 impl Saving {
     /// # Errors
     /// When the configuration cannot be read, or does not take the mapping.
-    pub fn plan(name: &str, mapping: &Mapping, context: &Context) -> Result<Self> {
-        let path = context.loaded.file.clone().unwrap_or_else(|| "config.yaml".into());
+    pub fn plan(name: &str, mapping: &Mapping, session: &Session) -> Result<Self> {
+        let path = session.config_file().map(Path::to_owned).unwrap_or_else(|| "config.yaml".into());
         let failed = |e: std::io::Error| Error::input(format!("cannot read `{}`", path.display())).cause(e);
         let text = match std::fs::read_to_string(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -51,7 +54,7 @@ impl Saving {
     ///
     /// # Errors
     /// When the folder of the configuration cannot be written to.
-    pub fn write(&self, context: &Context) -> Result<()> {
+    pub fn write(&self, session: &Session) -> Result<()> {
         let failed = |e: std::io::Error| Error::input(format!("cannot write `{}`", self.path.display())).cause(e);
         let target = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());
@@ -62,7 +65,7 @@ impl Saving {
             file.as_file().set_permissions(permissions).map_err(failed)?;
         }
         file.persist(&target).map_err(|e| failed(e.error))?;
-        context.note(&format!("wrote the mapping into `{}`", self.path.display()));
+        session.reporter().note(&format!("wrote the mapping into `{}`", self.path.display()));
         Ok(())
     }
 }

@@ -3,17 +3,20 @@
 use std::cell::OnceCell;
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::Context;
+use super::Session;
 use crate::{
     agent,
     error::{Error, Result},
-    insights::explain::Explanation,
+    insights::{answer::Answer, explain::Explanation},
     sources::aws::{self, Aws},
 };
 
 /// Language models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum ExplainWith {
     /// A model of Amazon Bedrock (`bedrock` in the configuration)
     Bedrock,
@@ -30,8 +33,8 @@ pub struct Writer {
 impl Writer {
     /// # Errors
     /// When the configuration names a model that there is not.
-    pub fn new(with: Option<ExplainWith>, context: &Context) -> Result<Self> {
-        let configured = &context.loaded.config.notify.explain_with;
+    pub fn new(with: Option<ExplainWith>, session: &Session) -> Result<Self> {
+        let configured = &session.config().notify.explain_with;
         let configured = match configured.as_str() {
             "" => None,
             name => Some(ExplainWith::from_str(name, true).map_err(Error::input)?),
@@ -40,24 +43,24 @@ impl Writer {
     }
 
     /// The model's words; none when no model is asked for, or it fails, which is said on stderr.
-    pub fn words(&self, found: &Explanation, context: &Context) -> Option<String> {
-        let config = &context.loaded.config;
+    pub fn words(&self, found: &Answer<Explanation>, session: &Session) -> Option<String> {
+        let config = &session.config();
         let settings = &config.language_model;
         let words = match self.with? {
             ExplainWith::Anthropic => agent::words(&agent::Model::Anthropic(&config.anthropic), settings, found),
-            ExplainWith::Bedrock => self.bedrock(context).and_then(|aws| {
+            ExplainWith::Bedrock => self.bedrock(session).and_then(|aws| {
                 agent::words(&agent::Model::Bedrock(&config.bedrock, aws.sdk_config()), settings, found)
             }),
         };
-        words.map_err(|error| context.complain(&error)).ok()
+        words.map_err(|error| session.reporter().failed(&error)).ok()
     }
 
     /// Credentials of their own: the role for costs is not theirs.
-    fn bedrock(&self, context: &Context) -> Result<&Aws> {
+    fn bedrock(&self, session: &Session) -> Result<&Aws> {
         if let Some(aws) = self.aws.get() {
             return Ok(aws);
         }
-        let config = &context.loaded.config;
+        let config = &session.config();
         let settings = aws::Settings { role_arn: String::new(), ..config.aws.clone() };
         let aws = Aws::connect(&settings, &config.bedrock.profile)?;
         Ok(self.aws.get_or_init(|| aws))

@@ -1,17 +1,18 @@
-//! The options that all commands share which read costs.
+//! Which costs an operation is about: the parameters that all of them share.
 
-use chrono::NaiveDate;
 use clap::Args;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::{Context, day};
+use super::Session;
 use crate::{
     insights::Question,
-    model::{ChargeCategory, Filter, Metric},
-    report::Format,
+    model::{ChargeCategory, Day, Filter, Metric},
 };
 
-#[derive(Debug, Args)]
-pub struct SelectionArgs {
+// No comment above: clap takes that of a flattened struct for the help of the command.
+#[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+pub struct Selection {
     /// Cost to look at
     #[arg(long, value_enum, default_value = "net-amortized")]
     pub metric: Metric,
@@ -29,29 +30,26 @@ pub struct SelectionArgs {
     pub include: Vec<ChargeCategory>,
 
     /// The day to take for today, as YYYY-MM-DD
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    pub as_of: Option<NaiveDate>,
-
-    /// How to write the answer
-    #[arg(long, value_enum, default_value = "table")]
-    pub format: Format,
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<Day>,
 }
 
-impl SelectionArgs {
-    pub fn question(&self, context: &Context) -> Question<'_> {
+impl Selection {
+    pub(super) fn question(&self, session: &Session) -> Question<'_> {
         Question {
             source: self.source.as_deref(),
             metric: self.metric,
             filters: &self.filter,
-            as_of: self.as_of.unwrap_or(context.today),
-            settle_days: context.loaded.config.anomaly.settle_days,
+            as_of: self.as_of.map_or(session.today(), Day::date),
+            settle_days: session.config().anomaly.settle_days,
         }
     }
 
-    pub fn include(&self) -> Vec<ChargeCategory> {
-        let wanted = |category: &ChargeCategory| {
+    /// The charge categories that count.
+    pub(super) fn included(&self) -> Vec<ChargeCategory> {
+        let is_included = |category: &ChargeCategory| {
             ChargeCategory::USAGE_LIKE.contains(category) || self.include.contains(category)
         };
-        ChargeCategory::ALL.iter().copied().filter(wanted).collect()
+        ChargeCategory::ALL.iter().copied().filter(is_included).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! What is new, told: from the ledger to messages in the outbox, and from there to channels.
+//! Alerts: from the ledger to messages in the outbox, and from there to channels.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,16 +7,13 @@ use std::{
 
 use chrono::{Days, NaiveDate, TimeDelta};
 
-use super::{
-    Context, deliver as write, nobody_read,
-    run::{now, request},
-    words::{ExplainWith, Writer},
-};
+use super::{ExplainWith, Notified, Printed, Session, Summary, Waiting, Writer, now, request};
 use crate::{
     error::{Error, Result},
     insights::{
         Frame,
         alerts::{self, Cases, Delivery, Notice, Queued},
+        answer::Answer,
         explain::{self, Explanation},
         incidents::{Asked, Shown, scope},
         levels,
@@ -29,7 +26,6 @@ use crate::{
         plan::{Inputs, Message, Planned, plan, short_hash},
         planned::Plan,
     },
-    report::run::{self, Printed, Summary, Waiting},
     sources::aws::Aws,
     store::Store,
     web::Kind,
@@ -38,24 +34,27 @@ use crate::{
 /// A message waits so long for a channel that the configuration does not have: another one may, on the same database.
 const LONGEST_WAIT: TimeDelta = TimeDelta::days(30);
 
-/// Tells what is new: messages are written into the outbox with what they tell, then everything that waits is sent.
-/// Gives the errors of channels.
-pub fn tell(told: &Told, with: Option<ExplainWith>, context: &Context, summary: &mut Summary) -> Result<Vec<Error>> {
-    let settings = &context.loaded.config.notify;
-    let mut planned = planned(told, false, context)?;
+/// Alerts to what is new: messages are written into the outbox with what they are about, then everything that waits is
+/// sent. Errors of channels go into the summary.
+///
+/// # Errors
+/// When nothing could be planned or kept.
+pub fn alert(alerting: &Alerting, with: Option<ExplainWith>, session: &Session, summary: &mut Summary) -> Result<()> {
+    let settings = &session.config().notify;
+    let mut planned = planned(alerting, false, session)?;
     // The database is closed: a model takes its time.
-    let writer = Writer::new(with, context)?;
-    planned.add_words(&|found: &Explanation| writer.words(found, context));
-    context.notes(&planned.notes);
+    let writer = Writer::new(with, session)?;
+    planned.add_words(&|found: &Answer<Explanation>| writer.words(found, session));
+    planned.notes.iter().for_each(|note| session.reporter().note(&format!("note: {note}")));
     summary.open = planned.open;
-    summary.kept_back = planned.kept_back;
-    planned.messages.extend(freshness(told.today, context, summary)?);
+    summary.suppressed = planned.kept_back;
+    planned.messages.extend(freshness(alerting.today, session, summary)?);
     let queued: Vec<(Queued, Vec<Notice>)> = planned.messages.iter().map(queued).collect::<Result<_>>()?;
     let mut errors = Vec::new();
     let (waiting, references) = {
-        let mut store = Store::open_when_free(context.database())?;
+        let mut store = session.store_for_writing()?;
         errors.extend(keep(&queued, &mut store)?);
-        let waiting = without_absent(store.waiting()?, &mut store, context, summary)?;
+        let waiting = without_absent(store.waiting()?, &mut store, session, summary)?;
         (waiting, store.references()?.into_iter().collect::<BTreeMap<String, String>>())
     };
     // What is for stdout is printed by the caller, and noted as sent after that.
@@ -71,7 +70,7 @@ pub fn tell(told: &Told, with: Option<ExplainWith>, context: &Context, summary: 
             Err(error) => {
                 let error = Error::input(format!("the message {} cannot be read", message.message_id)).cause(error);
                 let given_up = [(message.message_id, Delivery::Dropped { error: error.summary() })];
-                Store::open_when_free(context.database())?.save_deliveries(now(), &given_up)?;
+                session.store_for_writing()?.save_deliveries(now(), &given_up)?;
                 errors.push(error);
                 continue;
             }
@@ -79,8 +78,8 @@ pub fn tell(told: &Told, with: Option<ExplainWith>, context: &Context, summary: 
         let as_json = serde_json::to_value(&digest).unwrap_or_default();
         summary.printed.push(Printed { message_id: message.message_id, text: digest.plain(), message: as_json });
     }
-    let aws = if needs_aws(settings, &waiting) { Some(context.aws()?) } else { None };
-    let config = aws.as_ref().map(Aws::sdk_config);
+    let aws = if needs_aws(settings, &waiting) { Some(session.aws()?) } else { None };
+    let config = aws.map(Aws::sdk_config);
     let sending = Sending::new(settings, config, &references)?;
     let results: Mutex<Vec<Attempt>> = Mutex::default();
     let failed: Mutex<Option<Error>> = Mutex::default();
@@ -88,7 +87,7 @@ pub fn tell(told: &Told, with: Option<ExplainWith>, context: &Context, summary: 
         // Noted at once: what was sent is not sent again, whatever happens next.
         let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
         let done = [(attempt.message_id.clone(), attempt.delivery.clone())];
-        let saved = Store::open_when_free(context.database()).and_then(|mut store| store.save_deliveries(now(), &done));
+        let saved = session.store_for_writing().and_then(|mut store| store.save_deliveries(now(), &done));
         if let Err(error) = saved {
             *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
@@ -104,7 +103,8 @@ pub fn tell(told: &Told, with: Option<ExplainWith>, context: &Context, summary: 
             errors.push(error.context(format!("the channel `{}` cannot be used", channel.name)));
         }
     }
-    Ok(errors)
+    summary.send_errors.extend(errors);
+    Ok(())
 }
 
 /// Puts messages into the outbox, each with what it tells, and gives the errors of those that cannot be put there: they are
@@ -127,10 +127,10 @@ fn keep(queued: &[(Queued, Vec<Notice>)], store: &mut Store) -> Result<Vec<Error
 fn without_absent(
     waiting: Vec<Queued>,
     store: &mut Store,
-    context: &Context,
+    session: &Session,
     summary: &mut Summary,
 ) -> Result<Vec<Queued>> {
-    let settings = &context.loaded.config.notify;
+    let settings = &session.config().notify;
     let (known, absent): (Vec<_>, Vec<_>) =
         waiting.into_iter().partition(|message| settings.channel(&message.channel).is_ok());
     let (old, absent): (Vec<_>, Vec<_>) =
@@ -155,7 +155,7 @@ pub const NO_CHANNEL: &str = "this configuration has no such channel";
 fn note_results(mut results: Vec<Attempt>, planned: &Planned, waiting: &[Queued], summary: &mut Summary) -> Vec<Error> {
     results.sort_by(|a, b| (&a.channel, &a.message_id).cmp(&(&b.channel, &b.message_id)));
     for message in &planned.messages {
-        summary.told.push(run::Told {
+        summary.notified.push(Notified {
             channel: message.channel.clone(),
             incidents: message.digest.alerts.len() + message.digest.more,
             title: message.digest.title.clone(),
@@ -218,7 +218,7 @@ fn note_results(mut results: Vec<Attempt>, planned: &Planned, waiting: &[Queued]
 }
 
 /// What there is to be told about.
-pub struct Told<'a> {
+pub struct Alerting<'a> {
     /// What is asked apart, as filters.
     pub questions: &'a [Vec<Filter>],
     pub plans: &'a [Plan],
@@ -230,22 +230,22 @@ pub struct Told<'a> {
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn note_printed(summary: &Summary, context: &Context) -> Result<()> {
+pub fn note_printed(summary: &Summary, session: &Session) -> Result<()> {
     if summary.printed.is_empty() {
         return Ok(());
     }
     let sent = summary.printed.iter().map(|one| (one.message_id.clone(), Delivery::Sent { reference: None }));
-    Store::open_when_free(context.database())?.save_deliveries(now(), &sent.collect::<Vec<_>>())
+    session.store_for_writing()?.save_deliveries(now(), &sent.collect::<Vec<_>>())
 }
 
 /// What the ledger of notices calls bills that do not come any more.
 const BILLS: &str = "bills";
 
 /// A message to each channel that does not know yet that the bills have stopped coming, or that they come again.
-fn freshness(today: NaiveDate, context: &Context, summary: &mut Summary) -> Result<Vec<Message>> {
-    let settings = &context.loaded.config.notify;
-    let store = context.store()?;
-    let Ok(frame) = levels::frame(&store, &request(context, today, None, &[]).question) else { return Ok(Vec::new()) };
+fn freshness(today: NaiveDate, session: &Session, summary: &mut Summary) -> Result<Vec<Message>> {
+    let settings = &session.config().notify;
+    let store = session.store()?;
+    let Ok(frame) = levels::frame(&store, &request(session, today, None, &[]).question) else { return Ok(Vec::new()) };
     summary.data_age_days = Some(frame.data_age_days);
     if settings.stale_days == 0 {
         return Ok(Vec::new());
@@ -281,7 +281,7 @@ fn freshness(today: NaiveDate, context: &Context, summary: &mut Summary) -> Resu
         messages.push(Message { channel: channel.name, digest, notices: vec![notice] });
     }
     if !is_stale {
-        messages.extend(freshness_of_bills(today, &frame, context, &known));
+        messages.extend(freshness_of_bills(today, &frame, session, &known));
     }
     Ok(messages)
 }
@@ -310,8 +310,8 @@ fn freshness_notice(
 }
 
 /// The same of single bills while others come.
-fn freshness_of_bills(today: NaiveDate, frame: &Frame, context: &Context, known: &[Notice]) -> Vec<Message> {
-    let settings = &context.loaded.config.notify;
+fn freshness_of_bills(today: NaiveDate, frame: &Frame, session: &Session, known: &[Notice]) -> Vec<Message> {
+    let settings = &session.config().notify;
     let mut messages = Vec::new();
     for bill in frame.freshness(today, settings.stale_days) {
         let topic = format!("{BILLS} of {}", bill.payer);
@@ -343,23 +343,23 @@ fn freshness_of_bills(today: NaiveDate, frame: &Frame, context: &Context, known:
 }
 
 /// What there is to tell, and to whom.
-pub fn planned(told: &Told, explain_all: bool, context: &Context) -> Result<Planned> {
-    let config = &context.loaded.config;
-    let store = context.store()?;
+pub fn planned(alerting: &Alerting, explain_all: bool, session: &Session) -> Result<Planned> {
+    let config = &session.config();
+    let store = session.store()?;
     let mut all = Cases { cases: Vec::new(), others: Vec::new() };
-    for filters in told.questions {
-        let request = request(context, told.today, told.sensitivity, filters);
+    for filters in alerting.questions {
+        let request = request(session, alerting.today, alerting.sensitivity, filters);
         let cases = alerts::cases(&store, &scope(&request, Asked::EveryLevel), request.parameters.threshold)?;
         all.cases.extend(cases.cases);
         all.others.extend(cases.others);
     }
-    let question = request(context, told.today, told.sensitivity, &[]).question;
+    let question = request(session, alerting.today, alerting.sensitivity, &[]).question;
     let settled_through = levels::frame(&store, &question).ok().map(|frame| frame.settled_through);
     let explain = |shown: &Shown, also: &[Dimension]| explain::incident(&store, shown, question, &config.anomaly, also);
     let inputs = Inputs {
         settings: &config.notify,
-        plans: told.plans,
-        today: told.today,
+        plans: alerting.plans,
+        today: alerting.today,
         settled_through,
         explain_all,
         explain: &explain,
@@ -383,28 +383,24 @@ fn queued(message: &Message) -> Result<(Queued, Vec<Notice>)> {
     Ok((queued, message.notices.clone()))
 }
 
-/// A message to every channel, at once and past the outbox: about the program itself.
-pub fn tell_all(digest: &Digest, context: &Context) -> Vec<Error> {
-    let settings = &context.loaded.config.notify;
-    let mut errors = Vec::new();
-    for channel in settings.channels_or_terminal() {
-        let told = match channel.stdout.is_some() {
-            true => write(&(digest.plain() + "\n")).and_then(|read| if read { Ok(()) } else { Err(nobody_read()) }),
-            false => send_now(&channel, digest, context),
-        };
-        errors.extend(told.err());
-    }
-    errors
+/// A message to every channel, at once and past the outbox: about the program itself. `print` takes what is for stdout.
+pub fn send_to_all(digest: &Digest, session: &Session, print: &dyn Fn(&str) -> Result<()>) -> Vec<Error> {
+    let settings = &session.config().notify;
+    let send = |channel: &Channel| match channel.stdout.is_some() {
+        true => print(&(digest.plain() + "\n")),
+        false => send_now(channel, digest, session),
+    };
+    settings.channels_or_terminal().iter().filter_map(|channel| send(channel).err()).collect()
 }
 
 /// Sends a message past the outbox.
 ///
 /// # Errors
 /// When it does not arrive.
-pub fn send_now(channel: &Channel, digest: &Digest, context: &Context) -> Result<()> {
-    let aws = if channel.sns.is_some() { Some(context.aws()?) } else { None };
+pub fn send_now(channel: &Channel, digest: &Digest, session: &Session) -> Result<()> {
+    let aws = if channel.sns.is_some() { Some(session.aws()?) } else { None };
     let references = BTreeMap::new();
-    let sending = Sending::new(&context.loaded.config.notify, aws.as_ref().map(Aws::sdk_config), &references)?;
+    let sending = Sending::new(&session.config().notify, aws.map(Aws::sdk_config), &references)?;
     send_digest(channel, digest, &sending, &mut Vec::new()).map(drop).map_err(|failure| {
         let error = failure.to_error(format!("the channel `{}` does not take the message", channel.name));
         error.hint("docs/ALERTS.md says what each channel needs")

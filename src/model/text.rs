@@ -1,0 +1,40 @@
+//! Words that are one text everywhere: on the command line, in JSON, in the configuration.
+
+use serde::de;
+
+use crate::error::Error;
+
+/// Reads and writes a type in JSON as its `FromStr` and `Display` do, with a schema that says so.
+macro_rules! as_text {
+    ($($word:ident: $schema:tt),*) => {$(
+        impl serde::Serialize for $word {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $word {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err($crate::model::text::explained)
+            }
+        }
+
+        impl schemars::JsonSchema for $word {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($word).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    )*};
+}
+
+pub(crate) use as_text;
+
+/// An error of the program as one of a reader of files.
+pub(crate) fn explained<E: de::Error>(error: Error) -> E {
+    E::custom(format!("{} ({})", error.summary(), error.hints().join("; ")))
+}

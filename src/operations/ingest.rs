@@ -1,0 +1,430 @@
+use std::path::PathBuf;
+
+use chrono::{Days, NaiveDate};
+use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Effect, Header, Operation, Session, saved_mapping};
+use crate::{
+    error::{Error, Result},
+    ingest::{
+        Done, Outcome, Request,
+        cost_explorer::{self, Span},
+        ingest, s3,
+    },
+    model::{Day, Month, Period},
+    sources::{
+        self,
+        aws::Aws,
+        cost_explorer::Detail,
+        dates::DateOrder,
+        mapping::{Assignment, Mapping},
+        numbers::Decimal,
+        s3::{Bucket, Export},
+    },
+    store::{Store, api::NameSource},
+};
+
+/// Read bills into the database: from disk, from S3, or from Cost Explorer
+///
+/// PATH is a file, a folder or a quoted pattern: CUR, CUR 2.0, FOCUS, or a plain table with `date` and `cost`, as
+/// parquet or CSV (also .gz, .zip, .bz2, .zst); or s3://bucket/prefix. Folders and buckets as AWS lays them out are
+/// read by their manifests. A billing period is replaced whole, or not at all.
+///
+/// Without PATH the exports of the configuration (`s3`) are read: what changed since the last time is fetched.
+/// `--source cost-explorer` needs no export; each request costs $0.01, and `--dry-run` tells how many.
+#[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+pub struct IngestBills {
+    /// Bills: files, folders, quoted patterns, or s3://bucket/prefix
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Where bills come from when no PATH is named
+    #[arg(long, value_enum, value_name = "SOURCE", conflicts_with = "paths")]
+    pub source: Option<Source>,
+
+    /// Days to fetch from Cost Explorer, up to yesterday [default: cost_explorer.lookback_days]
+    #[arg(long, value_name = "N", conflicts_with_all = ["from", "to"])]
+    #[schemars(range(min = 1, max = 400))]
+    pub days: Option<u32>,
+
+    /// First day to fetch; of S3, the billing periods from this day on
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<Day>,
+
+    /// Last day to fetch, itself included
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<Day>,
+
+    /// Only this billing period of S3; may be given several times
+    #[arg(long, value_name = "YYYY-MM")]
+    pub date: Vec<Month>,
+
+    /// Split Cost Explorer's costs by region: one request for each region and month
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub split: Option<Split>,
+
+    /// Set credits, taxes, fees and discounts of Cost Explorer apart: five requests instead of one
+    #[arg(long)]
+    pub charge_categories: bool,
+
+    /// Only say what would be fetched, and what it costs
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Take the files for this format, whatever their columns
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format_hint: Option<sources::Format>,
+
+    /// Name under which plain CSV files are kept
+    #[arg(long, value_name = "NAME", value_parser = data_source_name)]
+    pub data_source: Option<String>,
+
+    /// Count the files beside what is stored of the same months: parts of a bill one by one. Lines that are there
+    /// already are not counted again
+    #[arg(long, conflicts_with = "full_refresh")]
+    pub add: bool,
+
+    /// Column of plain CSV files that is a field, such as date=UsageDay, or currency:=EUR for all rows; repeatable
+    ///
+    /// Fields are date, cost, currency, account, account_name, payer_account_id, service, region, usage_type, operation,
+    /// resource, usage_amount, usage_unit, description, charge_category, line_item_type, purchase_option, provider,
+    /// invoice_id, tags and tag_KEY.
+    #[arg(long, value_name = "FIELD=COLUMN")]
+    pub map: Vec<Assignment>,
+
+    /// Read plain CSV files by this mapping of the configuration, and keep them under its name
+    #[arg(long, value_name = "NAME", conflicts_with = "save_mapping")]
+    pub mapping: Option<String>,
+
+    /// Write what `--map`, `--date-order` and `--decimal` say into the configuration once the files are read
+    #[arg(long, value_name = "NAME", value_parser = data_source_name)]
+    pub save_mapping: Option<String>,
+
+    /// Order of dates such as 1/5/26, where a file does not decide
+    #[arg(long, value_enum, value_name = "ORDER")]
+    pub date_order: Option<DateOrder>,
+
+    /// Sign before the decimals, where a file does not decide
+    #[arg(long, value_enum, value_name = "SIGN")]
+    pub decimal: Option<Decimal>,
+
+    /// Load again what is current already, and replace whatever is stored of the same accounts and files
+    #[arg(long)]
+    pub full_refresh: bool,
+
+    /// Take this day for today
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<Day>,
+}
+
+/// Where bills come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The Cost Explorer API
+    CostExplorer,
+    /// CUR, CUR 2.0 and FOCUS exports in S3, as configured
+    #[value(alias = "s3")]
+    Cur,
+}
+
+/// What Cost Explorer's costs are split by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    Region,
+}
+
+fn data_source_name(name: &str) -> Result<String, String> {
+    let fine =
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
+    match name {
+        "cur" | "cur2" | "focus" | "cost-explorer" => Err("that name is AWS's own".into()),
+        name if fine => Ok(name.into()),
+        _ => Err("use lower-case letters, digits, - and _".into()),
+    }
+}
+
+/// Where to read from, after the arguments are seen to fit together.
+enum From {
+    Disk,
+    CostExplorer,
+    S3(Vec<Export>),
+}
+
+impl IngestBills {
+    /// Bills as `ingest` takes them without options.
+    pub(super) fn unattended(paths: &[PathBuf], source: Option<Source>, as_of: Option<Day>) -> Self {
+        Self { paths: paths.to_vec(), source, as_of, ..Self::default() }
+    }
+
+    /// Ingests.
+    ///
+    /// # Errors
+    /// When nothing says where the bills are, or none can be read.
+    pub(super) fn fetch(&self, session: &Session) -> Result<Outcome> {
+        match self.work(session)? {
+            Ingestion::Done(outcome) => Ok(*outcome),
+            Ingestion::Planned(_) => Err(Error::bug("an ingestion was only planned")),
+        }
+    }
+
+    fn today(&self, session: &Session) -> NaiveDate {
+        self.as_of.map_or(session.today(), Day::date)
+    }
+
+    fn work(&self, session: &Session) -> Result<Ingestion> {
+        match from(self, session)? {
+            From::Disk => self.read_files(session).map(|outcome| Ingestion::Done(Box::new(outcome))),
+            From::CostExplorer => self.ask_cost_explorer(session),
+            From::S3(exports) => self.fetch_exports(&exports, session),
+        }
+    }
+
+    fn read_files(&self, session: &Session) -> Result<Outcome> {
+        let mapping = self.mapping(session)?;
+        let saving =
+            self.save_mapping.as_ref().map(|name| saved_mapping::Saving::plan(name, &mapping, session)).transpose()?;
+        let mut store = session.store_for_writing_now()?;
+        let name = self.mapping.as_ref().or(self.save_mapping.as_ref()).filter(|_| mapping.names_fields());
+        let request = Request {
+            paths: self.paths.clone(),
+            format_hint: self.format_hint,
+            data_source: self.data_source.as_ref().or(name).cloned(),
+            mapping: (!mapping.is_empty()).then_some(mapping),
+            saved_mappings: session.config().mappings.clone(),
+            full_refresh: self.full_refresh,
+            add: self.add,
+            today: self.today(session),
+        };
+        let outcome = session.watched(|watcher| ingest(&mut store, &request, watcher))?;
+        if let Some(saving) = saving.filter(|_| outcome.failures.is_empty()) {
+            saving.write(session)?;
+        }
+        Ok(outcome)
+    }
+
+    /// The mapping that the parameters name and say.
+    fn mapping(&self, session: &Session) -> Result<Mapping> {
+        let named = self.mapping.as_ref().map_or(Ok(Mapping::default()), |name| saved_mapping::named(name, session))?;
+        let mapping = named.with(&self.map, self.date_order, self.decimal);
+        mapping.check()?;
+        if self.save_mapping.is_some() && !mapping.names_fields() {
+            return Err(Error::usage("there is nothing to save: `--save-mapping` needs `--map FIELD=COLUMN`"));
+        }
+        Ok(mapping)
+    }
+
+    fn ask_cost_explorer(&self, session: &Session) -> Result<Ingestion> {
+        let settings = &session.config().cost_explorer;
+        let today = self.today(session);
+        let yesterday = today - Days::new(1);
+        let span = match (self.from, self.to) {
+            (None, None) => Span::Days(self.days.unwrap_or(settings.lookback_days)),
+            (None, Some(_)) => return Err(Error::usage("`--to` needs `--from`")),
+            (Some(from), to) => Span::Exactly(Period { start: from.date(), end: to.map_or(yesterday, Day::date) }),
+        };
+        let detail = Detail {
+            split_region: self.split.is_some() || settings.split_region,
+            charge_categories: self.charge_categories || settings.charge_categories,
+        };
+        let request = cost_explorer::Request { span, detail, full_refresh: self.full_refresh, today };
+        let mut store = session.store_for_writing_now()?;
+        let aws = session.aws()?;
+        // Whose the credentials are may be asked for nothing.
+        let plan = cost_explorer::plan(&store, &aws.caller()?.account_id, settings, &request)?;
+        if self.dry_run {
+            return Ok(Ingestion::planned(Some(plan), Vec::new(), Vec::new()));
+        }
+        if plan.requests > plan.max_requests as usize {
+            return Err(Error::usage(format!(
+                "this takes at least {} requests to Cost Explorer, ${:.2}",
+                plan.requests, plan.cost_usd
+            ))
+            .cause(format!("`cost_explorer.max_requests` is {}", plan.max_requests))
+            .hint("set it higher, or ask for fewer days or less detail; nothing was asked yet"));
+        }
+        let outcome = session
+            .watched(|watcher| cost_explorer::ingest(&mut store, aws, settings, &plan, session.today(), watcher))?;
+        name_accounts(&store, aws)?;
+        Ok(Ingestion::Done(Box::new(outcome)))
+    }
+
+    fn fetch_exports(&self, exports: &[Export], session: &Session) -> Result<Ingestion> {
+        let database = session.database();
+        let period = (self.from.is_some() || self.to.is_some()).then(|| Period {
+            start: self.from.map_or(NaiveDate::MIN, Day::date),
+            end: self.to.map_or(NaiveDate::MAX, Day::date),
+        });
+        let wanted = s3::Wanted {
+            months: self.date.iter().map(|month| month.first_day()).collect(),
+            period,
+            full_refresh: self.full_refresh,
+            today: self.today(session),
+        };
+        let mut store = session.store_for_writing_now()?;
+        let aws = session.aws()?;
+        // Errors say whose the credentials are; S3 itself says what is wrong with them.
+        let _ = aws.caller();
+        let mut all = Outcome::default();
+        let mut planned = Vec::new();
+        let mut done = Done::default();
+        for export in exports {
+            let bucket = Bucket::new(aws, export, &database.cache_dir);
+            let plan = match s3::plan(&store, &bucket, &wanted) {
+                Ok(plan) => plan,
+                Err(error) => {
+                    all.failures.push(error);
+                    continue;
+                }
+            };
+            if self.dry_run {
+                planned.extend(plan.periods);
+                all.failures.extend(plan.failures);
+                continue;
+            }
+            let outcome =
+                session.watched(|watcher| s3::ingest(&mut store, &bucket, plan, &wanted, &mut done, watcher))?;
+            all.add(outcome);
+        }
+        if self.dry_run {
+            return Ok(Ingestion::planned(None, planned, all.failures));
+        }
+        name_accounts(&store, aws)?;
+        s3::prune(&store, &database.cache_dir, database.cache_limit(), &done.unfinished)?;
+        Ok(Ingestion::Done(Box::new(all)))
+    }
+}
+
+/// What came of an ingestion: what would be fetched, or what was done.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(untagged)]
+pub enum Ingestion {
+    Done(Box<Outcome>),
+    Planned(Planned),
+}
+
+/// What would be fetched, and what it costs.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Planned {
+    /// Always true: nothing was fetched.
+    pub dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_explorer: Option<cost_explorer::Plan>,
+    /// Bytes that would be fetched from S3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetch_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub periods: Option<Vec<s3::Planned>>,
+    #[serde(skip)]
+    pub failures: Vec<Error>,
+}
+
+impl Ingestion {
+    fn planned(explorer: Option<cost_explorer::Plan>, periods: Vec<s3::Planned>, failures: Vec<Error>) -> Self {
+        let bytes = periods.iter().filter(|period| !period.current).map(|period| period.fetch_bytes).sum();
+        let is_s3 = explorer.is_none();
+        Ingestion::Planned(Planned {
+            dry_run: true,
+            cost_explorer: explorer,
+            fetch_bytes: is_s3.then_some(bytes),
+            periods: is_s3.then_some(periods),
+            failures,
+        })
+    }
+
+    /// What failed; the rest was done.
+    pub fn failures(&self) -> &[Error] {
+        match self {
+            Ingestion::Done(outcome) => &outcome.failures,
+            Ingestion::Planned(planned) => &planned.failures,
+        }
+    }
+}
+
+impl Operation for IngestBills {
+    const NAME: &'static str = "ingest";
+    const TITLE: &'static str = "Read bills into the database";
+    const EFFECT: Effect = Effect::Spends;
+    type Output = Ingestion;
+
+    fn answer(&self, session: &Session) -> Result<Answer<Ingestion>> {
+        Ok(Answer { header: Header::of(self.today(session)), body: self.work(session)? })
+    }
+}
+
+/// Asks the organization for the names of its accounts. Most may not ask; then the bill's names stay.
+fn name_accounts(store: &Store, aws: &Aws) -> Result<()> {
+    match sources::accounts::of_organization(aws) {
+        Ok(names) => store.set_account_names(&names, NameSource::Organizations),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Where to read from.
+///
+/// # Errors
+/// When the parameters do not go together.
+fn from(args: &IngestBills, session: &Session) -> Result<From> {
+    for name in args.data_source.iter().chain(&args.save_mapping) {
+        data_source_name(name)
+            .map_err(|wrong| Error::usage(format!("`{name}` is no name of a data source")).hint(wrong))?;
+    }
+    let settings = &session.config().s3;
+    let addresses = args.paths.iter().filter(|path| path.to_string_lossy().to_lowercase().starts_with("s3://")).count();
+    let from = if args.source == Some(Source::CostExplorer) {
+        From::CostExplorer
+    } else if addresses > 0 {
+        if addresses < args.paths.len() {
+            return Err(Error::usage("S3 addresses and paths on disk do not go together in one command"));
+        }
+        let export = |path: &PathBuf| {
+            Export::of_address(&path.to_string_lossy(), settings)
+                .ok_or_else(|| Error::usage(format!("`{}` names no bucket", path.display())))
+        };
+        From::S3(args.paths.iter().map(export).collect::<Result<_>>()?)
+    } else if !args.paths.is_empty() {
+        From::Disk
+    } else {
+        let exports = settings.all();
+        if exports.is_empty() {
+            return Err(Error::usage("nothing says where the bills are")
+                .hint("name a file, a folder or s3://bucket/prefix: `aws-cost-anomalies ingest PATH`")
+                .hint("or ask AWS itself, for $0.01 a request: `aws-cost-anomalies ingest --source cost-explorer`")
+                .hint("or set `s3.bucket` in the configuration; `aws-cost-anomalies ingest --discover` finds it"));
+        }
+        From::S3(exports)
+    };
+    let refuse = |given: bool, flag: &str, only: &str| {
+        if given { Err(Error::usage(format!("`{flag}` is for {only}"))) } else { Ok(()) }
+    };
+    let (explorer, s3) = (matches!(from, From::CostExplorer), matches!(from, From::S3(_)));
+    refuse(args.days.is_some() && !explorer, "--days", "Cost Explorer (`--source cost-explorer`)")?;
+    refuse(args.split.is_some() && !explorer, "--split", "Cost Explorer (`--source cost-explorer`)")?;
+    refuse(args.charge_categories && !explorer, "--charge-categories", "Cost Explorer (`--source cost-explorer`)")?;
+    refuse(!args.date.is_empty() && !s3, "--date", "bills in S3")?;
+    refuse((args.from.is_some() || args.to.is_some()) && !s3 && !explorer, "--from, --to", "S3 and Cost Explorer")?;
+    refuse(args.dry_run && !s3 && !explorer, "--dry-run", "S3 and Cost Explorer; files on disk cost nothing")?;
+    refuse(args.format_hint.is_some() && (s3 || explorer), "--format-hint", "files on disk")?;
+    refuse(!args.map.is_empty() && (s3 || explorer), "--map", "files on disk")?;
+    refuse(
+        (args.mapping.is_some() || args.save_mapping.is_some()) && (s3 || explorer),
+        "--mapping, --save-mapping",
+        "files on disk",
+    )?;
+    refuse(
+        (args.date_order.is_some() || args.decimal.is_some()) && (s3 || explorer),
+        "--date-order, --decimal",
+        "files on disk",
+    )?;
+    refuse(args.data_source.is_some() && (s3 || explorer), "--data-source", "files on disk")?;
+    refuse(args.add && (s3 || explorer), "--add", "files on disk")?;
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && from > to
+    {
+        return Err(Error::usage(format!("`--from` {from} is after `--to` {to}")));
+    }
+    Ok(from)
+}

@@ -1,0 +1,163 @@
+//! What a run needs beside its parameters: settings, today, the database, and clients that are made when they are
+//! first used.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use chrono::NaiveDate;
+
+use super::{Answer, Operation, input};
+use crate::{
+    config::{self, Config, Loaded},
+    error::{Error, Result},
+    ingest::Watcher,
+    insights::warning::Warning,
+    model::Day,
+    sources::aws::Aws,
+    store::{Settings, Store},
+};
+
+/// Hears what an operation has to say while it goes on.
+pub trait Reporter: Send + Sync {
+    /// Something that is worth knowing.
+    fn note(&self, _text: &str) {}
+
+    /// A part of the work that failed; the rest goes on.
+    fn failed(&self, _error: &Error) {}
+
+    /// What qualifies figures.
+    fn warned(&self, warnings: &[Warning]) {
+        warnings.iter().for_each(|warning| self.note(&format!("note: {}", warning.text())));
+    }
+
+    /// Calls `work` with somebody who watches bills being loaded.
+    fn watch(&self, work: &mut dyn FnMut(&dyn Watcher)) {
+        work(&Silent);
+    }
+}
+
+/// Nobody listens.
+pub struct Silent;
+
+impl Reporter for Silent {}
+impl Watcher for Silent {}
+
+/// One user, one configuration, one database, one today.
+pub struct Session {
+    loaded: Loaded,
+    today: NaiveDate,
+    reporter: Arc<dyn Reporter>,
+    /// This program's file, which runs the user's SQL in a process of its own.
+    program: Option<PathBuf>,
+    aws: OnceLock<Aws>,
+}
+
+impl Session {
+    /// A session on a database, which is made when something is written, with the default settings.
+    ///
+    /// # Errors
+    /// Never, unless this program is broken.
+    pub fn on_database(path: impl Into<PathBuf>, today: Day) -> Result<Self> {
+        let mut loaded = config::defaults()?;
+        loaded.config.database.path = path.into();
+        Ok(Self::new(loaded, today.date()))
+    }
+
+    /// A session on the database of a configuration, with `today` as today and nobody who listens.
+    pub(crate) fn new(loaded: Loaded, today: NaiveDate) -> Self {
+        Self { loaded, today, reporter: Arc::new(Silent), program: None, aws: OnceLock::new() }
+    }
+
+    /// The same with somebody who listens.
+    pub fn with_reporter(self, reporter: Arc<dyn Reporter>) -> Self {
+        Self { reporter, ..self }
+    }
+
+    /// The same with the file of this program: the user's SQL then runs in a process of its own, within its limits.
+    pub fn with_program(self, program: PathBuf) -> Self {
+        Self { program: Some(program), ..self }
+    }
+
+    /// A session on another database and another day, otherwise the same.
+    pub(crate) fn on(&self, database: Settings, today: NaiveDate) -> Self {
+        let mut loaded = self.loaded.clone();
+        loaded.config.database = database;
+        Self {
+            loaded,
+            today,
+            reporter: Arc::clone(&self.reporter),
+            program: self.program.clone(),
+            aws: OnceLock::new(),
+        }
+    }
+
+    /// Runs an operation: checks its parameters, answers, and says of what the answer is.
+    ///
+    /// # Errors
+    /// As the operation, and when a parameter is out of range.
+    pub fn run<O: Operation>(&self, operation: &O) -> Result<Answer<O::Output>> {
+        input::check(operation)?;
+        let mut answer = operation.answer(self)?;
+        answer.header.operation = O::NAME.to_owned();
+        Ok(answer)
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.loaded.config
+    }
+
+    /// The file that the configuration comes from.
+    pub fn config_file(&self) -> Option<&Path> {
+        self.loaded.file.as_deref()
+    }
+
+    /// The day that is today, unless an operation is told another.
+    pub fn today(&self) -> NaiveDate {
+        self.today
+    }
+
+    pub fn reporter(&self) -> &dyn Reporter {
+        &*self.reporter
+    }
+
+    /// Works while the reporter watches.
+    pub(super) fn watched<T>(&self, work: impl FnOnce(&dyn Watcher) -> Result<T>) -> Result<T> {
+        let (mut work, mut done) = (Some(work), None);
+        self.reporter.watch(&mut |watcher| done = work.take().map(|work| work(watcher)));
+        done.unwrap_or_else(|| Err(Error::bug("nobody let the work begin")))
+    }
+
+    pub(super) fn program(&self) -> Option<&PathBuf> {
+        self.program.as_ref()
+    }
+
+    pub(crate) fn database(&self) -> &Settings {
+        &self.config().database
+    }
+
+    /// The database, read-only.
+    pub(crate) fn store(&self) -> Result<Store> {
+        Ok(Store::open_read_only_when_free(self.database())?.with_account_names(self.config().accounts.clone()))
+    }
+
+    /// The database for writing, once nobody else uses it.
+    pub(crate) fn store_for_writing(&self) -> Result<Store> {
+        Store::open_when_free(self.database())
+    }
+
+    /// The database for writing, unless somebody else uses it.
+    pub(crate) fn store_for_writing_now(&self) -> Result<Store> {
+        Store::open(self.database())
+    }
+
+    /// A way to AWS with the credentials for costs, made on first use.
+    pub(crate) fn aws(&self) -> Result<&Aws> {
+        if let Some(aws) = self.aws.get() {
+            return Ok(aws);
+        }
+        let aws = Aws::connect(&self.config().aws, &self.config().aws_profile)?;
+        Ok(self.aws.get_or_init(|| aws))
+    }
+}
