@@ -35,6 +35,7 @@ use crate::{
     error::{Error, ExitCode, Result},
     inert,
     ingest::Watcher,
+    insights::warning::{NotKept, Warning},
     operations::{Answer, Header, Operation, Reporter, Session, Silent},
     report::Style,
 };
@@ -170,6 +171,18 @@ impl Reporter for Stderr {
 
     fn failed(&self, error: &Error) {
         let _ = writeln!(io::stderr(), "{}: {error}", error.label());
+    }
+
+    fn warned(&self, warnings: &[Warning]) {
+        for warning in warnings {
+            match warning {
+                // What should have been written and was not is said whoever wants quiet.
+                Warning::NotKeptInLedger { reason: NotKept::NotWritten { .. } } => {
+                    let _ = writeln!(io::stderr(), "warning: {}", inert::lines(&warning.text()));
+                }
+                _ => self.note(&format!("note: {}", warning.text())),
+            }
+        }
     }
 
     fn watch(&self, work: &mut dyn FnMut(&dyn Watcher)) {

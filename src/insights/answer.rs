@@ -29,7 +29,8 @@ pub struct Header {
     /// The operation that answers.
     pub operation: String,
     /// The day that was taken for today.
-    pub as_of: NaiveDate,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<NaiveDate>,
     /// The newest day of the data up to then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_through: Option<NaiveDate>,
@@ -52,9 +53,14 @@ pub struct Header {
 }
 
 impl Header {
-    /// The header of an answer that is not about costs.
+    /// The header of an answer as of a day.
     pub fn of(as_of: NaiveDate) -> Self {
-        Self { schema_version: SCHEMA_VERSION, as_of, ..Self::default() }
+        Self { as_of: Some(as_of), ..Self::plain() }
+    }
+
+    /// The header of an answer that no day changes.
+    pub fn plain() -> Self {
+        Self { schema_version: SCHEMA_VERSION, ..Self::default() }
     }
 
     /// What amounts are in; nothing where they are in several currencies.

@@ -50,6 +50,6 @@ impl Operation for ListAccounts {
             }
         }
         let accounts = session.store()?.accounts()?;
-        Ok(Answer { header: Header::of(session.today()), body: Accounts { accounts, is_incomplete } })
+        Ok(Answer { header: Header::plain(), body: Accounts { accounts, is_incomplete } })
     }
 }

@@ -2,7 +2,7 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Effect, Operation, Selection, Session};
+use super::{Answer, Effect, Operation, Selection, Session, input::number};
 use crate::{
     analysis::detect::{Parameters, Step},
     error::Result,
@@ -71,22 +71,22 @@ pub struct Detection {
     pub sensitivity: Option<Sensitivity>,
 
     /// Score from which a day is flagged [default: anomaly.z_score_threshold; 2.0 for --method zscore]
-    #[arg(long, value_name = "SCORE", conflicts_with = "sensitivity")]
+    #[arg(long, value_name = "SCORE", conflicts_with = "sensitivity", value_parser = number)]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub threshold: Option<f64>,
 
     /// Percentage from which a lasting change is flagged [default: anomaly.drift_threshold_pct]
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", value_parser = number)]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub drift_threshold: Option<f64>,
 
     /// Daily cost, actual or expected, below which nothing matters [default: anomaly.min_daily_cost]
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", value_parser = number)]
     #[schemars(range(min = 0))]
     pub min_cost: Option<f64>,
 
     /// Difference a day, in money, below which nothing is flagged [default: anomaly.min_impact]
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", value_parser = number)]
     #[schemars(range(min = 0))]
     pub min_impact: Option<f64>,
 

@@ -2,7 +2,7 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Effect, Operation, Selection, Session};
+use super::{Answer, Effect, Operation, Selection, Session, input::number};
 use crate::{
     analysis::detect::Parameters,
     error::Result,
@@ -42,7 +42,7 @@ pub struct ReplayPast {
     pub seed: u64,
 
     /// Alerts a week that you would look at
-    #[arg(long, value_name = "N", default_value_t = 3.0)]
+    #[arg(long, value_name = "N", default_value_t = 3.0, value_parser = number)]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub alerts_per_week: f64,
 

@@ -3,7 +3,7 @@ use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Effect, Header, Operation, Session};
+use super::{Answer, Effect, Header, Operation, Session, input::number};
 use crate::{
     error::{Error, Result},
     insights::{
@@ -28,7 +28,7 @@ pub struct ListIncidents {
     pub since: Option<Day>,
 
     /// Only incidents of at least so much money in all, up or down
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", value_parser = number)]
     pub min_impact: Option<f64>,
 
     /// Only incidents of a group with this value, such as service=AmazonEC2; repeatable
@@ -141,7 +141,7 @@ impl Operation for ListIncidents {
         let marks: Vec<Mark> = self.status.iter().filter_map(|status| status.mark()).collect();
         let since = self.since.map(Day::date);
         let wanted = Wanted { states: &states, marks: &marks, since, min_impact: self.min_impact, values: &values };
-        Ok(Answer { header: Header::of(session.today()), body: list(&session.store()?, &wanted)? })
+        Ok(Answer { header: Header::plain(), body: list(&session.store()?, &wanted)? })
     }
 }
 
@@ -152,7 +152,7 @@ impl Operation for ShowIncident {
     type Output = Shown;
 
     fn answer(&self, session: &Session) -> Result<Answer<Shown>> {
-        Ok(Answer { header: Header::of(session.today()), body: one(&session.store()?, &self.id)? })
+        Ok(Answer { header: Header::plain(), body: one(&session.store()?, &self.id)? })
     }
 }
 
@@ -224,6 +224,6 @@ impl Operation for TriageIncidents {
         let marks: Vec<Marked> = found.iter().map(|shown| self.mark(shown, now)).collect();
         session.store_for_writing()?.save_marks(&marks)?;
         let incidents = find()?.into_iter().map(|shown| Shown { history: None, ..shown }).collect();
-        Ok(Answer { header: Header::of(session.today()), body: Incidents { incidents } })
+        Ok(Answer { header: Header::plain(), body: Incidents { incidents } })
     }
 }

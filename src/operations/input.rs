@@ -7,6 +7,12 @@ use serde_json::{Map, Value};
 use super::Operation;
 use crate::error::{Error, Result, nearest};
 
+/// A number as a flag takes it: neither infinity nor what is no number.
+pub fn number(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| "write a number such as 1234.56".to_owned())
+}
+
 /// What a command line without any flags gives.
 pub fn without_flags<A: Args>() -> A {
     let command = A::augment_args(Command::new("defaults")).no_binary_name(true);
@@ -119,7 +125,8 @@ pub fn parse<O: Operation>(given: Value) -> Result<O> {
 /// When a number is outside, with its parameter.
 pub fn check<O: Operation>(input: &O) -> Result<()> {
     let schema = schema_for!(O);
-    let input = serde_json::to_value(input).map_err(|e| Error::bug("parameters have no JSON").cause(e))?;
+    // A path that is not UTF-8 has no JSON; whoever opens it says so.
+    let Ok(input) = serde_json::to_value(input) else { return Ok(()) };
     let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
     for (name, property) in properties {
         let Some(number) = input.get(name).and_then(Value::as_f64) else { continue };

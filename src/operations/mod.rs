@@ -27,7 +27,7 @@ mod trends;
 mod values;
 
 use clap::Args;
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings, schema_for};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -133,7 +133,10 @@ impl Entry {
             title: O::TITLE,
             effect: O::EFFECT,
             input: || input::with_defaults::<O>(schema_for!(O)),
-            output: || schema_for!(Answer<O::Output>),
+            output: || {
+                let settings = SchemaSettings::draft2020_12().for_serialize();
+                settings.into_generator().into_root_schema_for::<Answer<O::Output>>()
+            },
             flags: || O::augment_args(clap::Command::new(O::NAME)),
             call: |session, given| {
                 let answer = session.run(&input::parse::<O>(given)?)?;

@@ -2,7 +2,7 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Effect, Operation, Session};
+use super::{Answer, Effect, Operation, Session, input::number};
 use crate::{
     error::Result,
     insights::reconcile::{Question, Reconciliation, reconcile},
@@ -32,21 +32,16 @@ pub struct ReconcileMonth {
     pub metric: Option<Metric>,
 
     /// The total of the invoice, tax and credits included
-    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, value_parser = amount)]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, value_parser = number)]
     pub invoice: Option<f64>,
 
     /// Differences up to this are none
-    #[arg(long, value_name = "AMOUNT", default_value = "0.01", value_parser = amount)]
+    #[arg(long, value_name = "AMOUNT", default_value = "0.01", value_parser = number)]
     pub tolerance: f64,
 
     /// Take this day for today
     #[arg(long, value_name = "DATE")]
     pub as_of: Option<Day>,
-}
-
-fn amount(text: &str) -> Result<f64, String> {
-    let amount = text.parse().ok().filter(|amount: &f64| amount.is_finite());
-    amount.ok_or_else(|| "write an amount such as 1234.56".to_owned())
 }
 
 impl Operation for ReconcileMonth {

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Answer, Effect, Header, Operation, Session};
+use super::{Answer, Effect, Header, Operation, Session, input::number};
 use crate::{
     error::Result,
     store::{apart, guard::Query},
@@ -28,7 +28,7 @@ pub struct QueryDatabase {
     pub limit: u32,
 
     /// Seconds that the query may take, such as 60 or 0.5
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = number)]
     #[schemars(range(min = 0.001, max = 86_400))]
     pub timeout: f64,
 }
@@ -62,6 +62,6 @@ impl Operation for QueryDatabase {
         let object = |row: &Vec<Value>| table.columns.iter().cloned().zip(row.iter().cloned()).collect();
         let rows = table.rows.iter().map(object).collect();
         let body = Rows { rows, columns: table.columns, truncated: table.truncated, cells: table.rows };
-        Ok(Answer { header: Header::of(session.today()), body })
+        Ok(Answer { header: Header::plain(), body })
     }
 }

@@ -105,7 +105,7 @@ fn old_data_is_judged_as_of_its_newest_day_and_that_is_said() {
     let sandbox = with_last_days(&[180.0, 100.0]);
     let run = sandbox.ok(&["anomalies", "--group-by", "service", "--as-of", "2026-05-01", "--format", "json"]);
     let answer: Value = serde_json::from_str(&run.stdout).expect("JSON");
-    assert_eq!((answer["as_of"].as_str(), answer["data_age_days"].as_i64()), (Some("2026-03-31"), Some(31)));
+    assert_eq!((answer["as_of"].as_str(), answer["data_through"].as_str()), (Some("2026-05-01"), Some("2026-03-31")));
     assert_eq!(findings(&answer).len(), 1);
     assert!(run.stderr.contains("the newest data is of 2026-03-31, 31 days before 2026-05-01"), "{run}");
 }

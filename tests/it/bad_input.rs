@@ -511,7 +511,8 @@ fn dates_the_wrong_way_round() {
     ");
     insta::assert_snapshot!(sandbox.run(&["trends", "--from", "tomorrow"]), @"
     --- stderr
-    error: invalid value 'tomorrow' for '--from <DATE>': write days as YYYY-MM-DD, from 2000-01-01 to 2199-12-31
+    error: invalid value 'tomorrow' for '--from <DATE>': `tomorrow` is not a day
+    hint: write days as YYYY-MM-DD, from 2000-01-01 to 2199-12-31
 
     For more information, try '--help'.
     --- exit code 2

@@ -531,5 +531,5 @@ fn a_page_for_a_team() {
     let outside = ["src=", "href=", "@import", "url("];
     assert!(outside.iter().all(|part| !page.contains(part)), "nothing is loaded from elsewhere");
     let answer = sandbox.json(&["report", "--as-of", "2026-03-15", "--quiet"]);
-    assert_eq!(answer["command"], "report");
+    assert_eq!(answer["operation"], "report");
 }

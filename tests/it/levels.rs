@@ -183,7 +183,7 @@ fn an_incident_is_the_same_every_morning_until_it_is_normal() {
     }
     assert_eq!(
         ledger(&sandbox),
-        ["AWSLambda/333333333333 point closed", "AmazonRDS/111111111111 level_shift accepted"]
+        ["AWSLambda/333333333333 point closed", "AmazonRDS/111111111111 level_shift absorbed"]
     );
     assert_eq!(sandbox.number("SELECT count(*) FROM anomaly_events WHERE event = 'opened'"), 2.0);
     assert_eq!(sandbox.number("SELECT count(*) FROM anomaly_events WHERE event IN ('withdrawn', 'merged')"), 0.0);
@@ -201,11 +201,11 @@ fn every_event_of_a_generated_bill_is_opened_once() {
     let expected = [
         "AWSGlue moved open",
         "AWSLambda/222222222222 point closed",
-        "AmazonCloudWatch/222222222222 drift accepted",
+        "AmazonCloudWatch/222222222222 drift absorbed",
         "AmazonCloudWatch/222222222222 point open",
         "AmazonDynamoDB/222222222222 point closed",
-        "AmazonRDS/222222222222 level_shift accepted",
-        "AmazonRedshift/444444444444 stopped accepted",
+        "AmazonRDS/222222222222 level_shift absorbed",
+        "AmazonRedshift/444444444444 stopped absorbed",
         "AmazonSageMaker/444444444444 new open",
     ];
     assert_eq!(ledger(&sandbox), expected);

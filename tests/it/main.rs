@@ -26,6 +26,7 @@ mod messy_columns;
 mod messy_files;
 mod mornings;
 mod newest_day;
+mod operations;
 mod properties;
 mod providers;
 mod real_bills;

@@ -51,8 +51,8 @@ fn a_first_look_at_very_many_series_changes_no_finding() {
     let range = judge(&sandbox, "2026-03-22", &["--no-save", "--from", "2026-03-19", "--to", "2026-03-20"]);
     assert_eq!(newest["judged"]["start"], "2026-03-20");
     assert_eq!(newest["series"], 6001);
-    let told = |answer: &Value| answer["notes"].to_string().contains("of 6001 series are judged in full");
-    assert!(told(&newest) && !told(&range), "{} {}", newest["notes"], range["notes"]);
+    let told = |answer: &Value| answer["warnings"].to_string().contains("of 6001 series are judged in full");
+    assert!(told(&newest) && !told(&range), "{} {}", newest["warnings"], range["warnings"]);
     assert!(going_on(&newest).len() > 150, "{}", going_on(&newest).len());
     assert_eq!(going_on(&newest), going_on(&range));
 }

@@ -1,6 +1,6 @@
 //! Bills of several providers and payers add up, each with days of its own; formats of one bill do not.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     harness::{Run, Sandbox},
@@ -116,7 +116,7 @@ fn providers_and_vendors_add_up_to_the_total() {
         .filter_map(|row| row["group"]["provider"].as_str())
         .collect();
     assert_eq!(providers, ["Microsoft", "datadog", "AWS"]);
-    assert_eq!(answer["source"], "cur2,datadog,focus");
+    assert_eq!(answer["sources"], json!(["cur2", "datadog", "focus"]));
     assert!(run.stderr.contains("added up: AWS from cur2, Microsoft from focus, datadog"), "{run}");
     // Each filter leaves the bill that it names.
     assert!((of(&["--filter", "provider=Microsoft"]) - parts[1]).abs() < 0.01);
@@ -159,7 +159,7 @@ fn an_organization_beside_one_of_its_members_is_one_bill() {
     let run = sandbox.ok(&arguments);
     let both: Value = serde_json::from_str(&run.stdout).expect("JSON");
     assert!((total(&both) - total(&alone)).abs() < 0.001, "{run}");
-    assert_eq!(both["source"], "focus");
+    assert_eq!(both["sources"], json!(["focus"]));
     assert!(run.stderr.contains("from focus; also in the database: cur (`--source`)"), "{run}");
 }
 
@@ -195,7 +195,7 @@ fn a_bill_that_ends_earlier_is_judged_on_its_own_days() {
     assert_eq!(answer["settled_through"], day(78).to_string());
     assert_eq!(findings(&answer), [format!("Logs / datadog point {} null", day(71))], "no drop to nothing: {answer}");
     assert!(
-        answer["notes"].to_string().contains(&format!("there is no data of datadog after {}", day(73))),
+        answer["warnings"].to_string().contains(&format!("there is no data of datadog after {}", day(73))),
         "{answer}"
     );
     // The other bill is judged to its own newest day, as it is alone.
@@ -253,7 +253,7 @@ fn a_line_dated_ahead_does_not_make_old_data_new() {
     sandbox.write("a.csv", text);
     sandbox.ok(&["ingest", "a.csv", "--quiet"]);
     let answer = sandbox.json(&["anomalies", "--as-of", &day(80).to_string(), "--quiet", "--no-save"]);
-    assert_eq!(answer["data_age_days"], 21);
+    assert_eq!(answer["data_through"], day(59).to_string());
     morning(&sandbox, 80);
     assert!(messages(&sandbox).contains(&format!("No new bills since {}", day(59))), "{}", messages(&sandbox));
 }
@@ -334,7 +334,7 @@ fn a_source_is_chosen_for_each_of_many_payers() {
     let answer = sandbox.json(&arguments);
     let expected: u64 = (0..60).map(|payer| (payer + 1) * 31).sum();
     assert!((total(&answer) - expected as f64).abs() < 0.01, "{answer}");
-    assert_eq!(answer["source"], "a,b");
+    assert_eq!(answer["sources"], json!(["a", "b"]));
     let usage = sandbox.json(&[&arguments[..], &["--group-by", "payer+usage-type"]].concat());
     assert!((total(&usage) - expected as f64).abs() < 0.01, "the same of line items: {usage}");
 }

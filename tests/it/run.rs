@@ -237,7 +237,10 @@ fn one_message_has_the_largest_and_counts_the_rest() {
     --- exit code 0
     ");
     let json = sandbox.json(&["run", "a.csv", "--as-of", &day(63).to_string()]);
-    assert_eq!((&json["command"], &json["told"], &json["open"]), (&"run".into(), &Value::Array(Vec::new()), &3.into()));
+    assert_eq!(
+        (&json["operation"], &json["notified"], &json["open"]),
+        (&"run".into(), &Value::Array(Vec::new()), &3.into())
+    );
 }
 
 #[test]

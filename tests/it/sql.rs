@@ -26,7 +26,8 @@ fn types_have_plain_values() {
     insta::assert_snapshot!(bill().run(&["sql", query, "--format", "json"]), @r#"
     {
       "schema_version": 1,
-      "command": "sql",
+      "operation": "sql",
+      "warnings": [],
       "columns": [
         "decimal",
         "huge",

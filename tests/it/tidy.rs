@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Modules of this crate that each module may use; every one may use `model`, `error` and `inert`.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("inert", &[]),
     ("error", &[]),
     ("model", &[]),
@@ -16,17 +16,21 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("store", &[]),
     ("ingest", &["sources", "store"]),
     ("insights", &["store", "analysis"]),
-    ("report", &["insights", "ingest", "analysis"]),
     ("web", &[]),
     ("notify", &["insights", "report", "web"]),
     ("agent", &["insights", "report", "web"]),
     ("config", &["store", "analysis", "sources", "notify", "agent"]),
     (
-        "commands",
-        &["analysis", "sources", "store", "ingest", "insights", "report", "notify", "agent", "web", "config", "cli"],
+        "operations",
+        &["analysis", "sources", "store", "ingest", "insights", "report", "notify", "agent", "web", "config"],
     ),
-    ("cli", &["commands", "config", "report", "store"]),
-    ("lib", &["cli"]),
+    ("report", &["insights", "ingest", "analysis", "operations"]),
+    (
+        "commands",
+        &["operations", "report", "agent", "config", "cli", "insights", "ingest", "notify", "sources", "store"],
+    ),
+    ("cli", &["commands", "config", "operations", "report", "store"]),
+    ("lib", &["cli", "operations"]),
 ];
 
 /// Where a crate may appear.
@@ -40,7 +44,7 @@ const CRATES: [(&str, &[&str]); 26] = [
     ("comfy_table", &["report"]),
     ("plotters", &["report"]),
     ("dialoguer", &["commands"]),
-    ("rustix", &["store", "commands"]),
+    ("rustix", &["store", "operations"]),
     ("serde_yaml", &["config"]),
     ("indicatif", &["commands"]),
     ("tokio", &["sources", "notify", "agent", "commands"]),
@@ -175,7 +179,8 @@ fn crates_appear_only_where_they_belong() {
 #[test]
 fn clap_stays_at_the_edge() {
     for (path, text) in sources() {
-        if ["commands", "cli"].contains(&module(&path).as_str()) {
+        // The parameters of an operation are flags.
+        if ["commands", "cli", "operations"].contains(&module(&path).as_str()) {
             continue;
         }
         for line in code(&text).lines().filter(|line| line.contains("clap::")) {

@@ -175,13 +175,24 @@ fn json_has_the_promised_fields() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&answer).expect("JSON"), @r#"
     {
       "schema_version": 1,
-      "command": "trends",
-      "as_of": "2026-03-15",
-      "data_age_days": 5,
+      "operation": "trends",
+      "as_of": "2026-03-20",
+      "data_through": "2026-03-15",
       "settled_through": "2026-03-14",
-      "source": "cur2",
+      "sources": [
+        "cur2"
+      ],
       "metric": "net_amortized",
       "currency": "USD",
+      "warnings": [
+        {
+          "code": "data_is_old",
+          "data_through": "2026-03-15",
+          "as_of": "2026-03-20",
+          "days": 5,
+          "text": "the newest data is of 2026-03-15, 5 days before 2026-03-20: reading as of that day"
+        }
+      ],
       "granularity": "daily",
       "group_by": [
         "service"
@@ -250,10 +261,7 @@ fn json_has_the_promised_fields() {
         }
       ],
       "apart": [],
-      "hidden_by_credits": null,
-      "notes": [
-        "the newest data is of 2026-03-15, 5 days before 2026-03-20: reading as of that day"
-      ]
+      "hidden_by_credits": null
     }
     "#);
 }
@@ -400,10 +408,10 @@ fn sources_are_never_added() {
     let run = sandbox.ok(&["trends", "--days", "60", "--format", "json"]);
     let answer: Value = serde_json::from_str(&run.stdout).expect("JSON");
     assert!((total(&answer) - one).abs() < 0.005);
-    assert_eq!(answer["source"], "cur2");
+    assert_eq!(answer["sources"][0], "cur2");
     assert!(run.stderr.contains("from cur2; also in the database: focus (`--source`)"), "{run}");
     let focus = sandbox.json(&["trends", "--days", "60", "--source", "focus", "--quiet"]);
-    assert_eq!(focus["source"], "focus");
+    assert_eq!(focus["sources"][0], "focus");
     assert!((total(&focus) - one).abs() < 0.005, "the same money");
 }
 

@@ -142,7 +142,7 @@ impl Operation for TestChannel {
         digest.id = short_hash(&format!("{name} {}", Utc::now()));
         send_now(&channel, &digest, session)?;
         let text = matches!(channel.target()?, Target::Stdout).then(|| digest.plain());
-        Ok(Answer { header: Header::of(session.today()), body: Tested { channel: name.clone(), text } })
+        Ok(Answer { header: Header::plain(), body: Tested { channel: name.clone(), text } })
     }
 }
 
@@ -167,7 +167,7 @@ impl Operation for DropMessages {
         }
         store.save_deliveries(Utc::now().naive_utc(), &given_up)?;
         let body = Dropped { channel: channel.clone(), messages: given_up.len() };
-        Ok(Answer { header: Header::of(session.today()), body })
+        Ok(Answer { header: Header::plain(), body })
     }
 }
 
@@ -203,6 +203,6 @@ impl Operation for ShowChannels {
         let absent: BTreeSet<&str> = waiting.iter().map(|message| message.channel.as_str()).collect();
         let absent = absent.into_iter().filter(|name| configured.iter().all(|channel| channel.name != *name));
         channels.extend(absent.map(|name| standing(name, "-", Some(NO_CHANNEL.to_owned()))));
-        Ok(Answer { header: Header::of(session.today()), body: ChannelStatus { channels } })
+        Ok(Answer { header: Header::plain(), body: ChannelStatus { channels } })
     }
 }
