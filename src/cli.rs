@@ -1,6 +1,7 @@
 //! The command line: global options, dispatch, and how the process ends.
 
 use std::{
+    ffi::OsString,
     io::{IsTerminal, Write},
     panic,
     path::{Path, PathBuf},
@@ -11,7 +12,7 @@ use std::{
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
 
 use crate::{
-    commands::{Command, Context, Stderr},
+    commands::{Command, Context, Stderr, complain},
     config::{self, Override},
     error::{Error, ExitCode, Result},
     operations::Session,
@@ -73,17 +74,18 @@ pub fn main() -> process::ExitCode {
         let error = Error::bug(what).cause(place.unwrap_or_default());
         let _ = writeln!(std::io::stderr(), "{}: {error}", error.label());
     }));
-    let code = panic::catch_unwind(|| match run() {
+    let as_json = wants_json(std::env::args_os());
+    let code = panic::catch_unwind(|| match run(as_json) {
         Ok(code) => code,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{}: {error}", error.label());
+            complain(&error, as_json);
             error.exit_code()
         }
     });
     process::ExitCode::from(code.unwrap_or(ExitCode::Bug) as u8)
 }
 
-fn run() -> Result<ExitCode> {
+fn run(as_json: bool) -> Result<ExitCode> {
     // Another process of this program has a statement to run.
     if let Some(asked) = apart::asked(std::env::args_os()) {
         apart::serve(&asked, std::io::stdin().lock(), std::io::stdout());
@@ -95,6 +97,7 @@ fn run() -> Result<ExitCode> {
     let parsed = command.try_get_matches().and_then(|matches| App::from_arg_matches(&matches));
     let app = match parsed {
         Ok(app) => app,
+        Err(error) if error.use_stderr() && as_json => return Err(usage(&error)),
         Err(error) => {
             // Help and version are output; a closed pipe is fine.
             let _ = error.print();
@@ -111,7 +114,7 @@ fn run() -> Result<ExitCode> {
     let entries = loaded.entries.clone();
     let session = Session::new(loaded, chrono::Utc::now().date_naive())
         .with_program(program()?)
-        .with_reporter(Arc::new(Stderr { quiet: app.quiet }));
+        .with_reporter(Arc::new(Stderr { quiet: app.quiet, as_json }));
     let context = Context {
         session,
         entries,
@@ -119,6 +122,27 @@ fn run() -> Result<ExitCode> {
         quiet: app.quiet,
     };
     app.command.run(&context)
+}
+
+/// Whether the command line asks for JSON; then errors are JSON, too, those of the command line itself included.
+fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    let arguments: Vec<OsString> = arguments.collect();
+    let before_end = arguments.iter().take_while(|argument| *argument != "--");
+    let given: Vec<&OsString> = before_end.collect();
+    given.iter().any(|argument| **argument == "--format=json")
+        || given.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+}
+
+/// What the reader of the command line says, without its colours.
+fn usage(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let mut lines = text.lines().filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let hint = "`--help` lists what there is";
+    let rest: Vec<&str> =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more")).collect();
+    let error = Error::usage(first.strip_prefix("error: ").unwrap_or(first));
+    rest.into_iter().fold(error, |error, line| error.hint(line.trim())).hint(hint)
 }
 
 impl App {
@@ -143,7 +167,7 @@ fn program() -> Result<PathBuf> {
     if cfg!(target_os = "linux") && running.exists() {
         return Ok(running.to_owned());
     }
-    std::env::current_exe().map_err(|e| Error::input("cannot find this program's own file").cause(e))
+    std::env::current_exe().map_err(|e| Error::input("cannot find this program's own file").caused_by(e))
 }
 
 /// The width to fit tables to: `COLUMNS` where it is set, the terminal's where there is one.

@@ -98,17 +98,17 @@ pub fn load(file: Option<&Path>, environment: Environment, overrides: &[Override
 
 fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override]) -> Result<Loaded> {
     let mut merged: Value =
-        serde_yaml::from_str(EXAMPLE).map_err(|e| Error::bug("the built-in defaults are broken").cause(e))?;
+        serde_yaml::from_str(EXAMPLE).map_err(|e| Error::bug("the built-in defaults are broken").caused_by(e))?;
     let mut origins = BTreeMap::new();
     if let Some(path) = &file {
         let shown = path.display();
         let text = std::fs::read_to_string(path).map_err(|e| {
             Error::input(format!("cannot read the configuration `{shown}`"))
-                .cause(e)
+                .caused_by(e)
                 .hint("`aws-cost-anomalies config init` writes one")
         })?;
         let value: Value = serde_yaml::from_str(&text)
-            .map_err(|e| Error::input(format!("the configuration `{shown}` is not YAML")).cause(e))?;
+            .map_err(|e| Error::input(format!("the configuration `{shown}` is not YAML")).caused_by(e))?;
         if !value.is_null() {
             merge(&mut merged, value, "", &shown.to_string(), &mut origins)
                 .map_err(|e| e.context(format!("the configuration `{shown}` is not valid")))?;
@@ -198,12 +198,12 @@ pub fn plans(path: &Path) -> Result<Vec<Plan>> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|e| {
         Error::input(format!("cannot read the plans `{shown}`"))
-            .cause(e)
+            .caused_by(e)
             .hint("`notify.planned` names the file; leave it empty for none")
     })?;
     let wrong = |e: serde_yaml::Error| {
         Error::input(format!("the plans `{shown}` are not valid"))
-            .cause(e)
+            .caused_by(e)
             .hint("dates are YYYY-MM-DD, filters a list such as [service=AmazonEC2]; docs/ALERTS.md shows such a file")
     };
     let plans: Option<Vec<Plan>> = serde_yaml::from_str(&text).map_err(wrong)?;

@@ -1,8 +1,10 @@
 //! What can go wrong and how the process ends. This module formats errors; it never prints them.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{Display, IntoStaticStr, VariantArray};
 
 use crate::inert;
 
@@ -23,19 +25,48 @@ pub enum ExitCode {
     Bug = 70,
 }
 
-/// Whose fault an error is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub enum Kind {
-    /// A file, the configuration or the data.
-    Input,
-    /// A value in a file that is not what its column holds.
-    Value,
-    /// The command line.
-    Usage,
-    /// A service on the network.
-    Remote,
-    /// This program.
+/// What went wrong, for programs: the words are a promise, and new ones are only added.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Deserialize, Display, IntoStaticStr, JsonSchema, Serialize, VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Code {
+    /// A file, the configuration or the data is not as it must be.
+    InvalidInput,
+    /// A value in a file is not what its column holds.
+    InvalidValue,
+    /// What was named is not there.
+    NotFound,
+    /// There are no costs of what was asked for.
+    NoData,
+    /// There is no database yet.
+    NoDatabase,
+    /// Somebody else has the database open.
+    DatabaseInUse,
+    /// The command line, or the parameters of an operation.
+    InvalidUsage,
+    /// A service on the network failed or refused.
+    RemoteFailed,
+    /// This program is at fault.
     Bug,
+}
+
+impl Code {
+    /// How the process ends.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Code::InvalidInput
+            | Code::InvalidValue
+            | Code::NotFound
+            | Code::NoData
+            | Code::NoDatabase
+            | Code::DatabaseInUse => ExitCode::Failed,
+            Code::InvalidUsage => ExitCode::Usage,
+            Code::RemoteFailed => ExitCode::Remote,
+            Code::Bug => ExitCode::Bug,
+        }
+    }
 }
 
 /// An error names the thing, the causes below it, and the next step.
@@ -43,10 +74,13 @@ pub enum Kind {
 /// Messages are lower-case without a final period, with objects in backticks.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Error {
-    kind: Kind,
+    code: Code,
     message: String,
     causes: Vec<String>,
     hints: Vec<String>,
+    /// What the first cause was, where it was an error of its own.
+    #[serde(skip)]
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -54,41 +88,48 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of a file, the configuration or the data.
     pub fn input(message: impl Into<String>) -> Self {
-        Self::new(Kind::Input, message)
+        Self::new(Code::InvalidInput, message)
     }
 
     /// An error of the data: a value in a file is not what its column holds.
     pub fn value(message: impl Into<String>) -> Self {
-        Self::new(Kind::Value, message)
+        Self::new(Code::InvalidValue, message)
     }
 
     /// Whether a value in a file is at fault; which one is for the reader of the file to find.
     pub fn is_of_a_value(&self) -> bool {
-        self.kind == Kind::Value
+        self.code == Code::InvalidValue
     }
 
     /// An error of the command line.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, message)
+        Self::new(Code::InvalidUsage, message)
     }
 
     /// An error of a service on the network.
     pub fn remote(message: impl Into<String>) -> Self {
-        Self::new(Kind::Remote, message)
+        Self::new(Code::RemoteFailed, message)
     }
 
     /// A state that the program's own logic rules out.
     pub fn bug(message: impl Into<String>) -> Self {
-        Self::new(Kind::Bug, message).hint("please report this with the command you ran")
+        Self::new(Code::Bug, message).hint("please report this with the command you ran")
     }
 
-    fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), causes: Vec::new(), hints: Vec::new(), source: None }
     }
 
     /// Adds what lies below the message.
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.causes.push(cause.to_string());
+        self
+    }
+
+    /// Adds the error that lies below the message, and keeps it.
+    pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.causes.push(source.to_string());
+        self.source.get_or_insert_with(|| Arc::new(source));
         self
     }
 
@@ -107,7 +148,7 @@ impl Error {
 
     /// `error` or `bug`, to go before the message.
     pub fn label(&self) -> &'static str {
-        if self.kind == Kind::Bug { "bug" } else { "error" }
+        if self.code == Code::Bug { "bug" } else { "error" }
     }
 
     /// The message and its causes on one line.
@@ -121,13 +162,23 @@ impl Error {
         &self.hints
     }
 
+    /// What went wrong, for programs.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The same error by another code.
+    pub fn with_code(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+
     pub fn exit_code(&self) -> ExitCode {
-        match self.kind {
-            Kind::Input | Kind::Value => ExitCode::Failed,
-            Kind::Usage => ExitCode::Usage,
-            Kind::Remote => ExitCode::Remote,
-            Kind::Bug => ExitCode::Bug,
-        }
+        self.code.exit_code()
+    }
+
+    /// The error as a program reads it: `{"error": {"code", "message", "causes", "hints"}}`, on one line.
+    pub fn to_json(&self) -> String {
+        serde_json::json!({ "error": self }).to_string()
     }
 }
 
@@ -145,7 +196,11 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
+    }
+}
 
 /// Errors in an answer, as a person reads them.
 pub fn as_texts<S: serde::Serializer>(errors: &[Error], serializer: S) -> Result<S::Ok, S::Error> {

@@ -20,14 +20,14 @@ pub fn ask(settings: &Bedrock, config: &SdkConfig, question: &Question, timeout:
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| Error::input("cannot start the network").cause(e))?;
+        .map_err(|e| Error::input("cannot start the network").caused_by(e))?;
     let region = Region::new(settings.region.clone());
     let client = Client::from_conf(aws_sdk_bedrockruntime::config::Builder::from(config).region(region).build());
     let message = Message::builder()
         .role(ConversationRole::User)
         .content(ContentBlock::Text(question.user()))
         .build()
-        .map_err(|e| Error::bug("a message to Bedrock is not whole").cause(e))?;
+        .map_err(|e| Error::bug("a message to Bedrock is not whole").caused_by(e))?;
     let request = client
         .converse()
         .model_id(&settings.model)

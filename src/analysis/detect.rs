@@ -130,7 +130,7 @@ pub struct Verdict {
     pub kind: Kind,
     pub why: Why,
     /// On this day a lasting change has become what is normal.
-    pub accepted: bool,
+    pub absorbed: bool,
 }
 
 /// What a verdict rests on, for the words of a finding.

@@ -85,7 +85,7 @@ pub struct Model<'a> {
     unusable: &'a [bool],
     parameters: &'a Parameters,
     first_weekday: usize,
-    /// The first day of what is normal: the series' first, or that of an accepted change.
+    /// The first day of what is normal: the series' first, or that of an absorbed change.
     pub since: usize,
     /// Factors by weekday, Monday first, around 1.
     pub week: [f64; WEEK],
@@ -214,7 +214,7 @@ impl<'a> Model<'a> {
         self.daily_trend = 0.0;
     }
 
-    /// Takes back that the change from `start` on was accepted, `day` being as before: of the two `levels`, the old and
+    /// Takes back that the change from `start` on was absorbed, `day` being as before: of the two `levels`, the old and
     /// the new one, days that are nearer to the new one are no longer normal.
     pub fn restore(&mut self, since: usize, start: usize, day: usize, (old, new): (f64, f64)) {
         self.since = since;

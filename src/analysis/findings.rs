@@ -54,7 +54,7 @@ pub struct Finding {
     pub score: f64,
     pub flagged_days: usize,
     /// Whether the change has become what is normal.
-    pub accepted: bool,
+    pub absorbed: bool,
     pub reasons: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ pub fn findings(series: &[Series], judged: &Judged, period: Period, parameters: 
         for mut run in runs(one, verdicts, period) {
             let Some(mut next) = finding(index, one, verdicts, &run, period, parameters) else { continue };
             // A lasting change that began before the last one was over is the same.
-            let is_normal = |day: &usize| verdicts[*day].as_ref().is_some_and(|verdict| verdict.accepted);
+            let is_normal = |day: &usize| verdicts[*day].as_ref().is_some_and(|verdict| verdict.absorbed);
             let same = |(days, last): &(Vec<usize>, Finding)| {
                 last.direction == next.direction && next.start <= last.last_seen && !days.iter().any(is_normal)
             };
@@ -117,7 +117,7 @@ fn runs(series: &Series, verdicts: &[Option<Verdict>], period: Period) -> Vec<Ve
             *seen = judged_days;
         }
         // What became normal is over; the same again is something new.
-        if verdict.accepted {
+        if verdict.absorbed {
             open = [None, None];
         }
     }
@@ -156,8 +156,8 @@ fn finding(
         Why::Shift { before, now, .. } => (now, before),
         _ => (series.values[peak_day], peak.expected),
     };
-    let accepted =
-        run.iter().any(|day| of(*day).is_some_and(|verdict| verdict.accepted)) || stayed(series, verdicts, run, period);
+    let absorbed =
+        run.iter().any(|day| of(*day).is_some_and(|verdict| verdict.absorbed)) || stayed(series, verdicts, run, period);
     let mut reasons = why(series.values[peak_day], peak, parameters.threshold);
     if run.len() > 1 {
         reasons.push(format!("{} of {length} days flagged", run.len()));
@@ -165,7 +165,7 @@ fn finding(
     if goes_on && last != peak_day {
         reasons.push(format!("{:.2} on {}", series.values[last], date(series, last)));
     }
-    if accepted {
+    if absorbed {
         reasons.push(format!("taken as normal from {} on", date(series, last) + Days::new(1)));
     }
     Some(Finding {
@@ -185,7 +185,7 @@ fn finding(
         at_stake: impact_total.abs() + ahead,
         score: peak.score,
         flagged_days: run.len(),
-        accepted,
+        absorbed,
         reasons,
     })
 }
@@ -202,7 +202,7 @@ fn common_finding(
         return None;
     }
     let mut days: BTreeMap<NaiveDate, (f64, f64)> = BTreeMap::new();
-    let (mut score, mut accepted) = (0.0_f64, 0);
+    let (mut score, mut absorbed) = (0.0_f64, 0);
     for (index, on) in &common.parts {
         for day in on {
             let at = series[*index].index(*day)?;
@@ -211,7 +211,7 @@ fn common_finding(
             sums.0 += series[*index].values[at];
             sums.1 += verdict.expected;
             score = score.max(verdict.residual_score.abs());
-            accepted += usize::from(verdict.accepted);
+            absorbed += usize::from(verdict.absorbed);
         }
     }
     let difference = |sums: &(f64, f64)| sums.0 - sums.1;
@@ -222,7 +222,7 @@ fn common_finding(
     let goes_on = common.last == period.end;
     let length = days.len();
     let ahead = if goes_on { length.min(HORIZON_DAYS) as f64 * impact.abs() } else { 0.0 };
-    let accepted = 2 * accepted >= common.parts.len();
+    let absorbed = 2 * absorbed >= common.parts.len();
     parameters.is_worth_it(*actual, *expected).then(|| Finding {
         series: common.parts.keys().copied().collect(),
         kind: if length < 7 { Kind::Point } else { Kind::LevelShift },
@@ -240,7 +240,7 @@ fn common_finding(
         at_stake: impact_total.abs() + ahead,
         score: score * common.direction.sign(),
         flagged_days: length,
-        accepted,
+        absorbed,
         reasons: vec![format!(
             "{} of {} series went {} together, each by a score of 2 and more",
             common.parts.len(),

@@ -46,7 +46,7 @@ pub struct Charge {
 /// not one, or its weekdays explain when it is charged.
 pub fn charge(series: &Series, model: &Model, day: usize) -> Option<Charge> {
     let is_charge = |index: &usize| series.values[*index] >= NO_CHARGE;
-    // Nor does a silence that was accepted as normal make a series intermittent.
+    // Nor does a silence that was absorbed as normal make a series intermittent.
     let first = (day.saturating_sub(SPAN).max(model.since)..day).find(is_charge)?;
     // The silence since the last charge is a question of its own: the series may have stopped.
     let until = (first..day).rev().find(is_charge)? + 1;

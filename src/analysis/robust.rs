@@ -76,7 +76,7 @@ impl Today {
             flagged: false,
             kind: Kind::Point,
             why: Why::Level { days: self.level_days, sigma: self.sigma, weekday, weekly_trend },
-            accepted: false,
+            absorbed: false,
         }
     }
 }
@@ -93,7 +93,7 @@ struct Run {
     outliers: usize,
 }
 
-/// What was normal before an accepted change, for as long again as it took to be accepted: what ends then was an
+/// What was normal before an absorbed change, for as long again as it took to be absorbed: what ends then was an
 /// event after all.
 #[derive(Clone, Copy)]
 struct Before {
@@ -195,7 +195,7 @@ impl<'a> Judge<'a> {
                 let until = day + parameters.window_days;
                 before = Some(Before { level: new_level, since: model.since, start, until, days: 0 });
                 model.accept(start, day);
-                verdict.accepted = true;
+                verdict.absorbed = true;
                 runs = [Run::default(); 2];
             }
             *place = Some(verdict);
@@ -393,7 +393,7 @@ impl<'a> Judge<'a> {
                 0 => Why::OffSchedule { day_of_month: date(series, day).day() },
                 count => Why::Charges { count, typical: charge.expected },
             },
-            accepted: false,
+            absorbed: false,
         };
         if charge.score >= parameters.threshold
             && parameters.has(Step::Recurring)
@@ -406,7 +406,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Whether a day is nearer to the level before an accepted change than to the new one, and not unusual there. What
+/// Whether a day is nearer to the level before an absorbed change than to the new one, and not unusual there. What
 /// comes back after a silence is news.
 fn is_back(cost: f64, old: f64, new: f64, model: &Model, day: usize) -> bool {
     let factor = model.week[model.weekday(day)];
@@ -426,7 +426,7 @@ fn first_charge(cost: f64, day: usize, parameters: &Parameters) -> Verdict {
         flagged,
         kind: Kind::New,
         why: Why::First { floor },
-        accepted: flagged && day + 1 == NEW_DAYS,
+        absorbed: flagged && day + 1 == NEW_DAYS,
     }
 }
 

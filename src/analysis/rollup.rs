@@ -43,7 +43,7 @@ pub struct Candidate {
     pub start: NaiveDate,
     pub last: NaiveDate,
     /// Whether the change has become what is normal, so that nothing is left of it after `last`.
-    pub is_accepted: bool,
+    pub is_absorbed: bool,
     /// Actual minus expected cost of the day that stands out most.
     pub impact: f64,
     /// The same of every day, and the day of the first.
@@ -268,7 +268,7 @@ impl Candidate {
 
     /// What share of the other's dollars it moved from one day to another; once it is normal, on those until then.
     fn share_of(&self, whole: &Candidate, last: NaiveDate) -> f64 {
-        let until = if self.is_accepted { last.min(self.last) } else { last };
+        let until = if self.is_absorbed { last.min(self.last) } else { last };
         let dollars = whole.sum(whole.start, until);
         if dollars.abs() < f64::EPSILON { 0.0 } else { self.sum(whole.start, until) / dollars }
     }
@@ -301,13 +301,13 @@ impl Candidate {
         self.refines(whole)
             && self.shared_days(whole) > 0
             && (-SAME_DAYS..=STEP_DAYS).contains(&(self.start - whole.start).num_days())
-            && (whole.is_accepted || self.last <= whole.last + Days::new(GAP_DAYS))
+            && (whole.is_absorbed || self.last <= whole.last + Days::new(GAP_DAYS))
             && self.sum(self.start, self.last).abs() < MOST * dollars.abs()
     }
 
     /// Whether a coarser level may notice the change when it has become normal here.
     fn may_be_echoed_by(&self, whole: &Candidate) -> bool {
-        self.is_accepted
+        self.is_absorbed
             && self.direction == whole.direction
             && self.start < whole.start
             && (whole.start - self.last).num_days() <= ECHO_DAYS

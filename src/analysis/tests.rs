@@ -124,7 +124,7 @@ fn a_step_is_one_finding_then_normal_and_does_not_blind() {
     let all = found(values);
     assert_eq!(all.len(), 2, "{all:#?}");
     let (step, spike) = (&all[0], &all[1]);
-    assert_eq!((step.kind, step.start, step.accepted), (Kind::LevelShift, day(60), true));
+    assert_eq!((step.kind, step.start, step.absorbed), (Kind::LevelShift, day(60), true));
     assert_eq!(step.end, Some(day(73)));
     assert_eq!((spike.kind, spike.start), (Kind::Point, day(120)));
 }
@@ -164,7 +164,7 @@ fn a_service_that_stops_is_one_finding_however_much_it_varied() {
     let all = found(values);
     let stopped: Vec<&Finding> = all.iter().filter(|finding| finding.kind == Kind::Stopped).collect();
     assert_eq!(stopped.len(), 1, "{all:#?}");
-    assert_eq!((stopped[0].start, stopped[0].accepted), (day(80), true));
+    assert_eq!((stopped[0].start, stopped[0].absorbed), (day(80), true));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn a_lasting_move_that_many_share_is_one_finding_that_becomes_normal() {
     all[..8].iter_mut().for_each(|one| one.values[85..].iter_mut().for_each(|value| *value *= 1.6));
     let all = found_in(&all);
     assert_eq!(all.len(), 1, "{all:#?}");
-    assert_eq!((all[0].series.len(), all[0].start, all[0].accepted), (8, day(85), true));
+    assert_eq!((all[0].series.len(), all[0].start, all[0].absorbed), (8, day(85), true));
     assert_eq!((all[0].kind, all[0].severity), (Kind::LevelShift, Severity::Critical));
 }
 
@@ -293,7 +293,7 @@ fn a_new_series_that_grows_is_as_large_as_it_becomes() {
     growing.resize(30, 800.0);
     let all = found_in(&[old, series("new", day(60), growing)]);
     let new = all.iter().find(|finding| finding.kind == Kind::New).expect("new");
-    assert!(new.impact > 700.0 && new.severity == Severity::Critical && new.accepted, "{new:#?}");
+    assert!(new.impact > 700.0 && new.severity == Severity::Critical && new.absorbed, "{new:#?}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub fn verdicts(series: &Series, parameters: &Parameters) -> Vec<Option<Verdict>
 }
 
 fn verdict(expected: f64, score: f64, flagged: bool, kind: Kind, why: Why) -> Verdict {
-    Verdict { expected, score, residual_score: 0.0, flagged, kind, why, accepted: false }
+    Verdict { expected, score, residual_score: 0.0, flagged, kind, why, absorbed: false }
 }
 
 /// Median/MAD of the window for the day, its Theil-Sen slope for the drift; whichever is further over its

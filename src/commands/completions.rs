@@ -20,6 +20,6 @@ pub fn run(args: &CompletionsArgs) -> Result<ExitCode> {
     let name = command.get_name().to_owned();
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut text);
-    print(&String::from_utf8(text).map_err(|e| Error::bug("completions are not text").cause(e))?)?;
+    print(&String::from_utf8(text).map_err(|e| Error::bug("completions are not text").caused_by(e))?)?;
     Ok(ExitCode::Done)
 }

@@ -54,7 +54,7 @@ pub fn run(args: &ConfigArgs, context: &Context) -> Result<ExitCode> {
             }
         }
         Action::Init { path } => {
-            let failed = |e: std::io::Error| Error::input(format!("cannot write `{}`", path.display())).cause(e);
+            let failed = |e: std::io::Error| Error::input(format!("cannot write `{}`", path.display())).caused_by(e);
             let opened = OpenOptions::new().write(true).create_new(true).open(path);
             let mut file = opened.map_err(|e| failed(e).hint("nothing is written over; name another file"))?;
             file.write_all(EXAMPLE.as_bytes()).map_err(failed)?;

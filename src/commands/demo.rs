@@ -46,7 +46,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
     let settings = Settings { path: own, ..context.session.database().clone() };
     let today = args.as_of.map_or(context.session.today(), Day::date);
     remove_former(&settings)?;
-    let folder = tempfile::tempdir().map_err(|e| Error::input("cannot make a folder for the bills").cause(e))?;
+    let folder = tempfile::tempdir().map_err(|e| Error::input("cannot make a folder for the bills").caused_by(e))?;
     let written = sample::write(&sample::Request {
         out: folder.path().join("bills"),
         format: sources::Format::Cur2,
@@ -102,7 +102,7 @@ fn remove_former(settings: &Settings) -> Result<()> {
         return Err(Error::input(format!("`{}` holds bills that are not the demo's", path.display()))
             .hint("name another file with `--db`; the demo writes its database anew"));
     }
-    fs::remove_file(path).map_err(|e| Error::input(format!("cannot remove `{}`", path.display())).cause(e))
+    fs::remove_file(path).map_err(|e| Error::input(format!("cannot remove `{}`", path.display())).caused_by(e))
 }
 
 fn show_trends(session: &Session, context: &Context) -> Result<()> {

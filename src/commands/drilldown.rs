@@ -82,7 +82,7 @@ fn walk(walk: &Walk, store: &Store, since: NaiveDate, context: &Context) -> Resu
             .items(&choices)
             .default(0)
             .interact_opt();
-        let chosen = chosen.map_err(|e| Error::input("cannot read from the terminal").cause(e))?;
+        let chosen = chosen.map_err(|e| Error::input("cannot read from the terminal").caused_by(e))?;
         match (chosen, further) {
             (Some(index), Some(members)) if index < values.len() => {
                 path.push(Filter { dimension: members.dimension.clone(), value: values[index].into(), negated: false });

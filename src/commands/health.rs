@@ -34,8 +34,8 @@ pub fn write(
 ) -> Result<()> {
     let health = Health { healthy: failures_in_a_row == 0, failures_in_a_row, error, finished_at, next_run_at };
     let failed =
-        |e: std::io::Error| Error::input(format!("cannot write the health file `{}`", path.display())).cause(e);
-    let text = serde_json::to_string(&health).map_err(|e| Error::bug("health has no JSON").cause(e))?;
+        |e: std::io::Error| Error::input(format!("cannot write the health file `{}`", path.display())).caused_by(e);
+    let text = serde_json::to_string(&health).map_err(|e| Error::bug("health has no JSON").caused_by(e))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     writeln!(file, "{text}").map_err(failed)?;
@@ -56,9 +56,9 @@ pub fn write(
 pub fn check(path: &Path) -> Result<ExitCode> {
     let shown = path.display();
     let text = fs::read_to_string(path)
-        .map_err(|e| Error::input(format!("cannot read the health file `{shown}`")).cause(e))?;
+        .map_err(|e| Error::input(format!("cannot read the health file `{shown}`")).caused_by(e))?;
     let health: Health =
-        serde_json::from_str(&text).map_err(|e| Error::input(format!("`{shown}` is no health file")).cause(e))?;
+        serde_json::from_str(&text).map_err(|e| Error::input(format!("`{shown}` is no health file")).caused_by(e))?;
     let overdue = Utc::now() - health.next_run_at;
     if overdue > GRACE {
         return Err(Error::input(format!("the run of {} UTC is overdue", health.next_run_at.format("%Y-%m-%d %H:%M")))

@@ -19,15 +19,16 @@ pub struct ManArgs {
 pub fn run(args: &ManArgs) -> Result<ExitCode> {
     match &args.out {
         Some(folder) => {
-            let failed = |e: std::io::Error| Error::input(format!("cannot write to `{}`", folder.display())).cause(e);
+            let failed =
+                |e: std::io::Error| Error::input(format!("cannot write to `{}`", folder.display())).caused_by(e);
             std::fs::create_dir_all(folder).map_err(failed)?;
             clap_mangen::generate_to(cli::command(), folder).map_err(failed)?;
         }
         None => {
             let mut page = Vec::new();
-            let failed = |e: std::io::Error| Error::bug("the manual page cannot be made").cause(e);
+            let failed = |e: std::io::Error| Error::bug("the manual page cannot be made").caused_by(e);
             clap_mangen::Man::new(cli::command()).render(&mut page).map_err(failed)?;
-            print(&String::from_utf8(page).map_err(|e| Error::bug("the manual page is not text").cause(e))?)?;
+            print(&String::from_utf8(page).map_err(|e| Error::bug("the manual page is not text").caused_by(e))?)?;
         }
     }
     Ok(ExitCode::Done)

@@ -159,6 +159,15 @@ impl Context {
 /// Says on stderr what is not data.
 pub struct Stderr {
     pub quiet: bool,
+    /// Whether errors are for programs.
+    pub as_json: bool,
+}
+
+/// Says what went wrong.
+pub fn complain(error: &Error, as_json: bool) {
+    let text = if as_json { error.to_json() } else { format!("{}: {error}", error.label()) };
+    // Nobody can be told that stderr is closed.
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 impl Reporter for Stderr {
@@ -170,7 +179,7 @@ impl Reporter for Stderr {
     }
 
     fn failed(&self, error: &Error) {
-        let _ = writeln!(io::stderr(), "{}: {error}", error.label());
+        complain(error, self.as_json);
     }
 
     fn warned(&self, warnings: &[Warning]) {
@@ -212,6 +221,6 @@ fn deliver(text: &str) -> Result<bool> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(e) => Err(Error::input("cannot write the output").cause(e)),
+        Err(e) => Err(Error::input("cannot write the output").caused_by(e)),
     }
 }

@@ -40,7 +40,7 @@ pub fn run(args: &ReportArgs, context: &Context) -> Result<ExitCode> {
     };
     match &args.output {
         Some(path) => std::fs::write(path, text)
-            .map_err(|e| Error::input(format!("cannot write `{}`", path.display())).cause(e))?,
+            .map_err(|e| Error::input(format!("cannot write `{}`", path.display())).caused_by(e))?,
         None => print(&text)?,
     }
     Ok(ExitCode::Done)

@@ -97,7 +97,7 @@ impl Schedule<'_> {
         match self {
             Schedule::Every(time) => Ok(now + *time),
             Schedule::Cron(cron) => cron.find_next_occurrence(&now, false).map_err(|e| {
-                Error::usage("`--cron` never comes").cause(e).hint("minute, hour, day of month, month, weekday")
+                Error::usage("`--cron` never comes").caused_by(e).hint("minute, hour, day of month, month, weekday")
             }),
         }
     }
@@ -240,7 +240,7 @@ fn wait(stop: &Receiver<()>, planned_at: DateTime<Utc>, due: DateTime<Utc>) -> b
 /// Something arrives when the process is asked to end. Whoever asks twice does not want to wait.
 fn signals() -> Result<Receiver<()>> {
     let (sender, receiver) = channel();
-    let failed = |e: std::io::Error| Error::input("cannot listen for signals").cause(e);
+    let failed = |e: std::io::Error| Error::input("cannot listen for signals").caused_by(e);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let (ready, listens) = channel();
     thread::spawn(move || {

@@ -258,7 +258,7 @@ pub fn prune(store: &Store, cache: &Path, limit: u64, spared: &BTreeSet<PathBuf>
     let remove = |path: &Path, bytes: u64, pruned: &mut Pruned| {
         match fs::remove_file(path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::input(format!("cannot remove `{}`", path.display())).cause(e));
+                return Err(Error::input(format!("cannot remove `{}`", path.display())).caused_by(e));
             }
             _ => {}
         }

@@ -80,7 +80,7 @@ pub enum News {
 pub enum Closing {
     Over,
     /// The change stayed.
-    Accepted,
+    Absorbed,
     /// The bill was restated.
     Withdrawn,
     /// Another incident tells it.
@@ -284,7 +284,7 @@ fn known_as(mark: &Marked) -> Quiet {
 
 fn closing(incident: &Incident) -> Closing {
     match incident.state {
-        State::Absorbed => Closing::Accepted,
+        State::Absorbed => Closing::Absorbed,
         State::Withdrawn if incident.merged_into.is_some() => Closing::Merged,
         State::Withdrawn => Closing::Withdrawn,
         State::Open | State::Closed => Closing::Over,

@@ -23,7 +23,7 @@ use crate::{
         detect::{self, Judged, Known, Parameters},
         findings, screen,
     },
-    error::{Error, Result},
+    error::{Code, Error, Result},
     model::{
         ChargeCategory, Dimension, Direction, Filter, GroupBy, Kind, Method, Period, Sensitivity, Series, Severity,
         State,
@@ -101,7 +101,7 @@ pub struct Finding {
     pub score: f64,
     pub flagged_days: usize,
     /// Whether the change has lasted and is what is normal now.
-    pub accepted: bool,
+    pub absorbed: bool,
     pub reasons: Vec<String>,
     /// What at other levels is the same dollars; of a move first where from and where to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -391,6 +391,7 @@ impl Data {
         let judged = Period { start, end };
         let Some(first_day) = frame.first_day().filter(|first| *first <= end) else {
             return Err(Error::input(format!("there is no data up to {end}, the newest settled day"))
+                .with_code(Code::NoData)
                 .hint("ingest more days, or name a later day with `--as-of`"));
         };
         // All history: a verdict must not depend on which days are asked for.

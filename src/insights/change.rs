@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Frame, single_currency, warning::Warning};
 use crate::{
     analysis::attribution::{Amounts, Cause, Cell, Class, Effect, Meter, Move, effects},
-    error::{Error, Result},
+    error::{Code, Error, Result},
     model::{ChargeCategory, Dimension, Filter, Period},
     store::{
         Store,
@@ -157,6 +157,7 @@ pub fn known_sets(frame: &Frame, periods: [Period; 2]) -> Result<Known> {
         if days.is_empty() {
             let first = frame.first_day().unwrap_or(frame.as_of);
             return Err(Error::input(format!("there is no data from {} to {}", period.start, period.end))
+                .with_code(Code::NoData)
                 .hint(format!("the data is of {first} to {}", frame.as_of)));
         }
         let (known, all) = (days.len(), period.days());

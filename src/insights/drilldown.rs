@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     analysis::attribution::Move,
-    error::{Error, Result},
+    error::{Code, Error, Result},
     model::{ChargeCategory, Dimension, Filter, Period},
     store::{
         Store,
@@ -136,7 +136,7 @@ impl<'a> Walk<'a> {
         let attribution = Attribution::read(store, asked)?;
         if attribution.cells.is_empty() {
             check_filters(store, &selection)?;
-            let error = Error::input("there is no data in these days");
+            let error = Error::input("there is no data in these days").with_code(Code::NoData);
             return Err(error.hint(format!("the newest data is of {}", frame.as_of)));
         }
         let currency = single_currency(store, &selection)?;

@@ -148,7 +148,7 @@ pub fn shown(
         at_stake: found.at_stake,
         score: found.score,
         flagged_days: found.flagged_days,
-        accepted: found.accepted,
+        absorbed: found.absorbed,
         reasons: found.reasons.clone(),
         members: members.iter().map(|one| member(one, names)).collect(),
     });

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     analysis::calendar::settled_through,
-    error::{Error, Result, nearest},
+    error::{Code, Error, Result, nearest},
     model::{Dimension, Filter, Granularity, Period, first_of_month},
     store::{
         Store,
@@ -92,16 +92,16 @@ impl Frame {
     pub fn new(store: &Store, question: &Question) -> Result<Self> {
         let mut holdings = store.holdings()?;
         if holdings.is_empty() {
-            return Err(
-                Error::input("the database holds no costs").hint("ingest a bill: `aws-cost-anomalies ingest PATH`")
-            );
+            return Err(Error::input("the database holds no costs")
+                .with_code(Code::NoData)
+                .hint("ingest a bill: `aws-cost-anomalies ingest PATH`"));
         }
         if let Some(source) = question.source {
             let names: BTreeSet<String> = holdings.iter().map(|holding| holding.data_source.clone()).collect();
             holdings.retain(|holding| holding.data_source == source);
             if holdings.is_empty() {
                 let names: Vec<String> = names.into_iter().collect();
-                let error = Error::input(format!("there is no data source `{source}`"));
+                let error = Error::input(format!("there is no data source `{source}`")).with_code(Code::NotFound);
                 let near =
                     nearest(source, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`? "));
                 return Err(error.hint(format!("{}there are: {}", near.unwrap_or_default(), names.join(", "))));

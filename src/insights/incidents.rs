@@ -19,7 +19,7 @@ use crate::{
         detect::{Parameters, Settings},
         findings::Finding,
     },
-    error::{Error, Result, nearest},
+    error::{Code, Error, Result, nearest},
     model::{ChargeCategory, Dimension, Event, Filter, Kind, Period, State},
     store::{
         Store,
@@ -198,7 +198,7 @@ fn filters(request: &Request) -> Vec<String> {
 
 /// How a finding stands whose bills are settled through `settled`.
 fn state(found: &Finding, settled: NaiveDate) -> State {
-    if found.accepted {
+    if found.absorbed {
         State::Absorbed
     } else if found.last_seen + Days::new(GAP_DAYS as u64) > settled {
         State::Open
@@ -388,7 +388,7 @@ pub fn one(store: &Store, id: &str) -> Result<Shown> {
             .hint("write more of the id"));
     }
     let Some(incident) = matching.pop() else {
-        let error = Error::input(format!("there is no incident `{id}` in the ledger"));
+        let error = Error::input(format!("there is no incident `{id}` in the ledger")).with_code(Code::NotFound);
         return Err(match nearest(id, all.iter().map(|incident| incident.id.as_str())) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint("`aws-cost-anomalies incidents --status all` lists them"),

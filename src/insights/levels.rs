@@ -194,7 +194,7 @@ fn candidate(place: usize, level: &Level, finding: &Finding) -> Candidate {
         direction: finding.direction,
         start: finding.start,
         last: finding.last_seen,
-        is_accepted: finding.accepted,
+        is_absorbed: finding.absorbed,
         impact: finding.impact,
         since,
         differences,
@@ -217,7 +217,7 @@ fn told(incident: &Incident, candidates: &[Candidate], found: &[Found], names: &
     let finding = &mut told.finding;
     let severities = parts.iter().map(|part| found[*part].finding.severity);
     finding.severity = severities.fold(finding.severity, Severity::max);
-    if !finding.accepted {
+    if !finding.absorbed {
         let last = parts.iter().map(|part| found[*part].finding.last_seen);
         let last_seen = last.fold(finding.last_seen, NaiveDate::max);
         if last_seen > finding.last_seen {
@@ -306,7 +306,7 @@ fn moved(to: Found, from: Found, names: &BTreeMap<String, String>) -> Found {
         at_stake: impact_total.abs(),
         score: strongest.score,
         flagged_days: here.flagged_days.max(there.flagged_days),
-        accepted: here.accepted && there.accepted,
+        absorbed: here.absorbed && there.absorbed,
         reasons,
     };
     let members = [vec![plain(&from), plain(&to)], to.members.clone(), from.members.clone()].concat();

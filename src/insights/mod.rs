@@ -31,7 +31,7 @@ use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
 use crate::{
-    error::{Error, Result, nearest},
+    error::{Code, Error, Result, nearest},
     inert,
     model::{Dimension, Filter, GroupBy, Metric},
     store::{Store, queries::Selection},
@@ -84,7 +84,8 @@ fn check_filters(store: &Store, selection: &Selection) -> Result<()> {
         if values.contains(&filter.value) || is_name {
             continue;
         }
-        let error = Error::input(format!("there is no {} `{}` in these days", filter.dimension, filter.value));
+        let error = Error::input(format!("there is no {} `{}` in these days", filter.dimension, filter.value))
+            .with_code(Code::NotFound);
         return Err(match nearest(&filter.value, values.iter().map(String::as_str)) {
             Some(near) => error.hint(format!("did you mean `{}`?", inert::shell(near))),
             None if values.is_empty() => error.hint("there is no data in these days"),

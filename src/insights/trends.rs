@@ -13,7 +13,7 @@ use super::{
     check_filters, group_object, single_currency,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     model::{ChargeCategory, Granularity, GroupBy, Period},
     store::{
         Store,
@@ -251,6 +251,7 @@ pub(super) fn range(frame: &Frame, from: Option<NaiveDate>, to: Option<NaiveDate
     let start = from.unwrap_or(frame.first_day().map_or(last_days, |first| last_days.max(first.min(end))));
     if to.is_none() && start > end {
         return Err(Error::input(format!("there is no data from {start} on"))
+            .with_code(Code::NoData)
             .hint(format!("the newest data is of {}", frame.as_of)));
     }
     if start > end {
@@ -260,6 +261,7 @@ pub(super) fn range(frame: &Frame, from: Option<NaiveDate>, to: Option<NaiveDate
     if Some(end) < frame.first_day() || start > frame.as_of {
         let first = frame.first_day().unwrap_or(start);
         return Err(Error::input(format!("there is no data from {start} to {end}"))
+            .with_code(Code::NoData)
             .hint(format!("the data is of {first} to {}", frame.as_of)));
     }
     Ok(Period { start, end })

@@ -173,7 +173,7 @@ impl Alert {
                 "{subject} is not flagged any more since {}: it cost {total} {more} than expected in {days} day{plural}.",
                 self.last_date + Days::new(1)
             ),
-            Closing::Accepted => format!(
+            Closing::Absorbed => format!(
                 "{subject} stays where it is, which is normal from now on: it cost {total} {more} than expected until {}.",
                 self.last_date
             ),
@@ -199,7 +199,7 @@ impl Alert {
             News::Returned { after } => format!("flagged again, the last time was {after}"),
             News::Woken => "goes on after its snooze".into(),
             News::Closed { how: Closing::Over } => "over".into(),
-            News::Closed { how: Closing::Accepted } => "normal now".into(),
+            News::Closed { how: Closing::Absorbed } => "normal now".into(),
             News::Closed { how: Closing::Withdrawn } => "withdrawn".into(),
             News::Closed { how: Closing::Merged } => "part of another".into(),
         }

@@ -140,7 +140,7 @@ impl Entry {
             flags: || O::augment_args(clap::Command::new(O::NAME)),
             call: |session, given| {
                 let answer = session.run(&input::parse::<O>(given)?)?;
-                serde_json::to_value(answer).map_err(|e| Error::bug("an answer has no JSON").cause(e))
+                serde_json::to_value(answer).map_err(|e| Error::bug("an answer has no JSON").caused_by(e))
             },
         }
     }

@@ -40,7 +40,7 @@ impl Saving {
     /// When the configuration cannot be read, or does not take the mapping.
     pub fn plan(name: &str, mapping: &Mapping, session: &Session) -> Result<Self> {
         let path = session.config_file().map(Path::to_owned).unwrap_or_else(|| "config.yaml".into());
-        let failed = |e: std::io::Error| Error::input(format!("cannot read `{}`", path.display())).cause(e);
+        let failed = |e: std::io::Error| Error::input(format!("cannot read `{}`", path.display())).caused_by(e);
         let text = match std::fs::read_to_string(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             read => read.map_err(failed)?,
@@ -55,7 +55,7 @@ impl Saving {
     /// # Errors
     /// When the folder of the configuration cannot be written to.
     pub fn write(&self, session: &Session) -> Result<()> {
-        let failed = |e: std::io::Error| Error::input(format!("cannot write `{}`", self.path.display())).cause(e);
+        let failed = |e: std::io::Error| Error::input(format!("cannot write `{}`", self.path.display())).caused_by(e);
         let target = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;

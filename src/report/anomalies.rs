@@ -174,7 +174,7 @@ fn table(anomalies: &Answer<Anomalies>, findings: &[Finding]) -> Table {
         cells.extend(who(anomalies, finding));
         let pct = (finding.expected.abs() >= 0.01).then(|| finding.impact / finding.expected.abs() * 100.0);
         let until = match finding.end {
-            _ if finding.accepted => "normal now".into(),
+            _ if finding.absorbed => "normal now".into(),
             None => "going on".into(),
             Some(end) => end.to_string(),
         };

@@ -62,7 +62,7 @@ fn settled(header: &Header) -> String {
 
 /// Pretty JSON with a final newline.
 pub fn json(value: &impl Serialize) -> Result<String> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::bug("a result has no JSON").cause(e))?;
+    let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::bug("a result has no JSON").caused_by(e))?;
     text.push('\n');
     Ok(text)
 }
@@ -130,14 +130,14 @@ impl Page {
 
 /// CSV with a header.
 fn csv(header: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> Result<String> {
-    let failed = |e: csv::Error| Error::bug("a result has no CSV").cause(e);
+    let failed = |e: csv::Error| Error::bug("a result has no CSV").caused_by(e);
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(header.iter().map(|name| inert::csv(name))).map_err(failed)?;
     for row in rows {
         writer.write_record(row.iter().map(|cell| inert::csv(cell))).map_err(failed)?;
     }
-    let bytes = writer.into_inner().map_err(|e| Error::bug("a result has no CSV").cause(e))?;
-    String::from_utf8(bytes).map_err(|e| Error::bug("a result has no CSV").cause(e))
+    let bytes = writer.into_inner().map_err(|e| Error::bug("a result has no CSV").caused_by(e))?;
+    String::from_utf8(bytes).map_err(|e| Error::bug("a result has no CSV").caused_by(e))
 }
 
 /// Prose broken between words where it does not fit the screen; lines that fit stay as they are.

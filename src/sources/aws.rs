@@ -109,7 +109,7 @@ impl Aws {
             .worker_threads(2)
             .enable_all()
             .build()
-            .map_err(|e| Error::input("cannot start the network threads").cause(e))?;
+            .map_err(|e| Error::input("cannot start the network threads").caused_by(e))?;
         let config = runtime.block_on(load(settings, profile));
         Ok(Self { runtime, config, profile: profile.to_owned(), caller: OnceLock::new(), clock: Clock::default() })
     }

@@ -185,7 +185,7 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>> {
     let mut expanded = Vec::new();
     for path in paths {
         let text = path.to_string_lossy();
-        let is_there = path.try_exists().map_err(|e| Error::input(format!("cannot read `{text}`")).cause(e))?;
+        let is_there = path.try_exists().map_err(|e| Error::input(format!("cannot read `{text}`")).caused_by(e))?;
         if is_there {
             expanded.push((path.clone(), true));
         } else if path.is_symlink() {
@@ -193,7 +193,7 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>> {
         } else if path.to_str().is_some() && text.contains(['*', '?', '[']) {
             let as_in_a_shell = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
             let matches = glob::glob_with(&text, as_in_a_shell)
-                .map_err(|e| Error::input(format!("cannot read the pattern `{text}`")).cause(e))?;
+                .map_err(|e| Error::input(format!("cannot read the pattern `{text}`")).caused_by(e))?;
             let before = expanded.len();
             for found in matches {
                 let found = found
@@ -278,7 +278,7 @@ pub struct Parsed {
 /// When it is no manifest of a bill, names no files, or does not say its period.
 pub fn parse(text: &str, path: &str) -> Result<Parsed> {
     let manifest: Manifest = serde_json::from_str(text)
-        .map_err(|e| Error::input(format!("`{path}` is not a manifest of a bill")).cause(e))?;
+        .map_err(|e| Error::input(format!("`{path}` is not a manifest of a bill")).caused_by(e))?;
     let (keys, format) = if !manifest.report_keys.is_empty() {
         (manifest.report_keys, Format::Cur1)
     } else if !manifest.data_files.is_empty() {
@@ -311,7 +311,7 @@ pub fn parse(text: &str, path: &str) -> Result<Parsed> {
 /// Reads a manifest and finds its files.
 fn read_manifest(path: &Path) -> Result<Delivery> {
     let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|e| Error::input(format!("cannot read `{shown}`")).cause(e))?;
+    let text = fs::read_to_string(path).map_err(|e| Error::input(format!("cannot read `{shown}`")).caused_by(e))?;
     let Parsed { format, export, period, assembly_id, keys } = parse(&text, &path.to_string_lossy())?;
     let mut found = Vec::with_capacity(keys.len());
     for key in &keys {

@@ -102,10 +102,10 @@ fn ask(program: &Path, settings: &Settings, query: &Query) -> Result<Outcome> {
         memory_limit: settings.memory_limit.clone(),
         threads: settings.threads,
     };
-    let request = serde_json::to_vec(&request).map_err(|e| Error::bug("a query has no JSON").cause(e))?;
+    let request = serde_json::to_vec(&request).map_err(|e| Error::bug("a query has no JSON").caused_by(e))?;
     let spills = Spills::new(&settings.path);
     let mut child = start(program, &settings.path, &spills.0)
-        .map_err(|e| Error::input(format!("cannot start `{}` again for the query", program.display())).cause(e))?;
+        .map_err(|e| Error::input(format!("cannot start `{}` again for the query", program.display())).caused_by(e))?;
     let (news, arriving) = mpsc::channel();
     let said = child.stderr.take().map(|stderr| thread::spawn(move || last_words(stderr)));
     if let Some(stdout) = child.stdout.take() {
@@ -171,13 +171,14 @@ fn end(child: &mut Child) {
 
 /// Reads an answer; none when it breaks off.
 fn receive(mut lines: impl BufRead, news: &Sender<News>, most: u64) -> Result<Option<Outcome>> {
-    let broken = |e: serde_json::Error| Error::bug("the answer to a query cannot be read").cause(e);
+    let broken = |e: serde_json::Error| Error::bug("the answer to a query cannot be read").caused_by(e);
     let mut table = Table::default();
     let mut line = Vec::new();
     let mut bytes = 0;
     loop {
         line.clear();
-        let length = lines.read_until(b'\n', &mut line).map_err(|e| Error::input("the query broke off").cause(e))?;
+        let length =
+            lines.read_until(b'\n', &mut line).map_err(|e| Error::input("the query broke off").caused_by(e))?;
         bytes += length as u64;
         if line.pop() != Some(b'\n') {
             let is_full = bytes >= most;
@@ -317,7 +318,7 @@ pub fn serve(asked: &Asked, question: impl Read, answer: impl Write + Send) {
         }
     };
     let done = serde_json::from_reader(question)
-        .map_err(|e| Error::bug("a query cannot be read").cause(e))
+        .map_err(|e| Error::bug("a query cannot be read").caused_by(e))
         .and_then(|request: Request| on_large_stack(&request, || run(asked, &request, &mut write)));
     match done {
         Ok(letter) => write(letter, b""),

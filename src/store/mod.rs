@@ -35,7 +35,7 @@ use duckdb::{AccessMode, Config, Connection};
 use serde::{Deserialize, Serialize};
 
 pub use self::memory::MemoryLimit;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// The oldest DuckDB that can open the files written here, so that users can bring their own client.
 const STORAGE_VERSION: &str = "v1.4.0";
@@ -80,9 +80,6 @@ impl Settings {
     }
 }
 
-/// What is said of a database that somebody else has open.
-const IN_USE: &str = "is in use by PID";
-
 /// An open database.
 pub struct Store {
     connection: Connection,
@@ -110,7 +107,7 @@ impl Store {
         let path = &settings.path;
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder)
-                .map_err(|e| Error::input(format!("cannot create the folder `{}`", folder.display())).cause(e))?;
+                .map_err(|e| Error::input(format!("cannot create the folder `{}`", folder.display())).caused_by(e))?;
         }
         if is_missing(path)? {
             create(settings)?;
@@ -169,6 +166,7 @@ impl Store {
         let path = &settings.path;
         if is_missing(path)? {
             return Err(Error::input(format!("there is no database at `{}` yet", path.display()))
+                .with_code(Code::NoDatabase)
                 .hint("ingest a bill: `aws-cost-anomalies ingest PATH`")
                 .hint("or see what the program does: `aws-cost-anomalies demo`"));
         }
@@ -257,7 +255,7 @@ fn create(settings: &Settings) -> Result<()> {
 fn when_free<T>(attempts: u32, open: impl Fn() -> Result<T>) -> Result<T> {
     for _ in 1..attempts {
         match open() {
-            Err(error) if error.summary().contains(IN_USE) => {}
+            Err(error) if error.code() == Code::DatabaseInUse => {}
             done => return done,
         }
         std::thread::sleep(std::time::Duration::from_millis(300));
@@ -299,7 +297,7 @@ fn check_magic(path: &Path) -> Result<()> {
     match file.read_exact(&mut header) {
         Ok(()) if &header[8..] == b"DUCK" => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
-            Err(Error::input(format!("cannot read `{}`", path.display())).cause(e))
+            Err(Error::input(format!("cannot read `{}`", path.display())).caused_by(e))
         }
         _ => {
             let error = Error::input(format!("`{}` is not a DuckDB database", path.display()));
@@ -317,7 +315,8 @@ fn cannot_open(path: &Path, error: &duckdb::Error) -> Error {
     let shown = path.display();
     if let Some((_, rest)) = text.split_once("(PID ") {
         let pid: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        return Error::input(format!("the database `{shown}` {IN_USE} {pid}"))
+        return Error::input(format!("the database `{shown}` is in use by PID {pid}"))
+            .with_code(Code::DatabaseInUse)
             .hint("wait until that process is done; readers may share the file, a writer needs it alone");
     }
     translate(&format!("cannot open the database `{shown}`"), error, path)

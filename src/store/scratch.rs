@@ -22,7 +22,7 @@ impl Store {
             .prefix(&prefix(&self.path))
             .rand_bytes(RANDOM)
             .tempdir_in(folder(&self.path))
-            .map_err(|e| Error::input("cannot make a folder beside the database").cause(e))
+            .map_err(|e| Error::input("cannot make a folder beside the database").caused_by(e))
     }
 }
 

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use crate::harness::{Run, Sandbox};
 
 const HEADER: &str = "date,cost,account,service\n";
@@ -528,4 +530,36 @@ fn a_closed_pipe_is_success() {
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("ends");
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn errors_are_json_for_programs_with_a_code() {
+    let sandbox = Sandbox::new();
+    let error = |arguments: &[&str]| -> (Value, i32) {
+        let run = sandbox.run(&[arguments, &["--format", "json"]].concat());
+        assert_eq!(run.stdout, "", "{run}");
+        let error: Value = serde_json::from_str(&run.stderr).unwrap_or_else(|error| panic!("{error}: {run}"));
+        (error["error"].clone(), run.code)
+    };
+    let (none, code) = error(&["trends"]);
+    assert_eq!((none["code"].as_str(), code), (Some("no_database"), 1));
+    assert!(none["hints"][0].as_str().is_some_and(|hint| hint.contains("ingest PATH")), "{none}");
+    let (usage, code) = error(&["trends", "--dayz", "3"]);
+    assert_eq!((usage["code"].as_str(), code), (Some("invalid_usage"), 2));
+    assert_eq!(usage["message"], "unexpected argument '--dayz' found");
+    let (range, code) = error(&["trends", "--days", "0"]);
+    assert_eq!((range["message"].as_str(), code), (Some("`--days` must be from 1 to 3660"), 2));
+    sandbox.write("a.csv", "date,service,cost\n2026-03-01,Logs,10\n");
+    sandbox.ok(&["ingest", "a.csv", "--quiet"]);
+    let (source, code) = error(&["trends", "--source", "cvs"]);
+    assert_eq!((source["code"].as_str(), code), (Some("not_found"), 1));
+    let (value, _) = error(&["trends", "--filter", "service=Lgos"]);
+    assert_eq!(value["code"], "not_found");
+    assert_eq!(value["hints"][0], "did you mean `Logs`?");
+    let (days, _) = error(&["trends", "--from", "2025-01-01", "--to", "2025-01-02"]);
+    assert_eq!(days["code"], "no_data");
+    sandbox.write("b.csv", "date,service,cost\nsoon,Logs,10\n");
+    let run = sandbox.run(&["ingest", "b.csv", "--quiet", "--format", "json"]);
+    let line: Value = serde_json::from_str(&run.stderr).expect("JSON");
+    assert_eq!((line["error"]["code"].as_str(), run.code), (Some("invalid_input"), 1), "{run}");
 }

@@ -13,7 +13,7 @@ fn reference(sandbox: &Sandbox) -> String {
     let mut text = String::from(
         "# Command line\n\nGenerated from `--help`: `UPDATE_DOCS=1 cargo test --release docs`. Do not edit.\n",
     );
-    let commands: [&[&str]; 31] = [
+    let commands: [&[&str]; 32] = [
         &[],
         &["ingest"],
         &["trends"],
@@ -24,9 +24,9 @@ fn reference(sandbox: &Sandbox) -> String {
         &["notify"],
         &["notify", "test"],
         &["notify", "status"],
-        &["ack"],
-        &["snooze"],
-        &["expected"],
+        &["incidents", "ack"],
+        &["incidents", "snooze"],
+        &["incidents", "expect"],
         &["explain"],
         &["compare"],
         &["drilldown"],
@@ -34,6 +34,7 @@ fn reference(sandbox: &Sandbox) -> String {
         &["backtest"],
         &["reconcile"],
         &["accounts"],
+        &["values"],
         &["sql"],
         &["demo"],
         &["sample-data"],

@@ -24,7 +24,7 @@ fn candidate(group: &str, dollars: f64, start: u64, last: u64) -> Candidate {
         direction: Direction::of(dollars),
         start: since + Days::new(start),
         last: since + Days::new(last),
-        is_accepted: false,
+        is_absorbed: false,
         impact: dollars,
         since,
         differences: (0..100).map(difference).collect(),
@@ -147,7 +147,7 @@ fn cost_that_moves_is_one_incident_wherever_it_moves() {
 #[test]
 fn a_level_that_is_late_notices_nothing_new() {
     let mut known = candidate("service=s account=a", 50.0, 10, 23);
-    known.is_accepted = true;
+    known.is_absorbed = true;
     assert_eq!(told(&[known.clone(), candidate("region=r", 50.0, 30, 33)]), ["s/a with 1"]);
     assert_eq!(told(&[known.clone(), candidate("region=r", 50.0, 50, 53)]), ["r with 0", "s/a with 0"]);
     let other =
@@ -157,11 +157,11 @@ fn a_level_that_is_late_notices_nothing_new() {
 
 fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
     let one = (0_usize..6, 0_u8..3, 0_u8..3, 1_i32..40, any::<bool>(), 0_u64..12, 0_u64..15, any::<bool>());
-    let one = one.prop_map(|(level, here, there, dollars, is_up, start, days, is_accepted)| {
+    let one = one.prop_map(|(level, here, there, dollars, is_up, start, days, is_absorbed)| {
         let group = LEVELS[level].split_whitespace().zip([here, there]);
         let group: String = group.map(|(dimension, value)| format!("{dimension}={value} ")).collect();
         let dollars = f64::from(dollars) * if is_up { 10.0 } else { -10.0 };
-        Candidate { is_accepted, ..candidate(&group, dollars, 20 + start, 20 + start + days) }
+        Candidate { is_absorbed, ..candidate(&group, dollars, 20 + start, 20 + start + days) }
     });
     prop::collection::vec(one, 0..25).prop_map(|all| {
         let mut seen = BTreeSet::new();

@@ -368,7 +368,7 @@ pub fn planned(alerting: &Alerting, explain_all: bool, session: &Session) -> Res
 }
 
 fn queued(message: &Message) -> Result<(Queued, Vec<Notice>)> {
-    let text = serde_json::to_string(&message.digest).map_err(|e| Error::bug("a message has no JSON").cause(e))?;
+    let text = serde_json::to_string(&message.digest).map_err(|e| Error::bug("a message has no JSON").caused_by(e))?;
     let queued = Queued {
         message_id: message.digest.id.clone(),
         channel: message.channel.clone(),

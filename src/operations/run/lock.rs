@@ -26,7 +26,7 @@ impl Lock {
         let mut name = database.as_os_str().to_owned();
         name.push(".lock");
         let path = PathBuf::from(name);
-        let failed = |e: std::io::Error| Error::input(format!("cannot lock `{}`", path.display())).cause(e);
+        let failed = |e: std::io::Error| Error::input(format!("cannot lock `{}`", path.display())).caused_by(e);
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(failed)?;
         }

@@ -234,7 +234,7 @@ impl<'a> CostExplorer<'a> {
         record: &mut dyn FnMut(Call) -> Result<()>,
     ) -> Result<Fetched> {
         let path = folder.join(format!("cost-explorer-{}.csv", period.start));
-        let cannot_write = |e: csv::Error| Error::input(format!("cannot write `{}`", path.display())).cause(e);
+        let cannot_write = |e: csv::Error| Error::input(format!("cannot write `{}`", path.display())).caused_by(e);
         let mut file = csv::Writer::from_path(&path).map_err(cannot_write)?;
         file.write_record(HEADER).map_err(cannot_write)?;
         let mut fetched = Fetched {
@@ -434,7 +434,7 @@ fn interval(period: Period) -> Result<DateInterval> {
         .start(period.start.to_string())
         .end(end.to_string())
         .build()
-        .map_err(|e| Error::bug("a date interval without its ends").cause(e))
+        .map_err(|e| Error::bug("a date interval without its ends").caused_by(e))
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ pub fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
         if !seen.insert(canonical(&folder)?) {
             continue;
         }
-        for entry in fs::read_dir(&folder).map_err(|e| cannot_read(&folder).cause(e))? {
-            let path = entry.map_err(|e| cannot_read(&folder).cause(e))?.path();
+        for entry in fs::read_dir(&folder).map_err(|e| cannot_read(&folder).caused_by(e))? {
+            let path = entry.map_err(|e| cannot_read(&folder).caused_by(e))?.path();
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             if hidden {
                 continue;

@@ -36,7 +36,7 @@ pub struct Header {
 /// # Errors
 /// When there is none, it is no text, its quotes do not match, or it has more columns than a bill has.
 pub fn read(path: &Path, gzip: bool) -> Result<Header> {
-    let file = File::open(path).map_err(|e| cannot_read(path).cause(e))?;
+    let file = File::open(path).map_err(|e| cannot_read(path).caused_by(e))?;
     if gzip { parse(&mut BufReader::new(MultiGzDecoder::new(file))) } else { parse(&mut BufReader::new(file)) }
 }
 
@@ -119,7 +119,7 @@ fn delimiter_of(line: &str) -> char {
 /// # Errors
 /// When it cannot be read, is no UTF-8 text, or is longer than any line of a bill.
 fn line(from: &mut dyn BufRead) -> Result<Option<String>> {
-    let broken = |e| Error::input("the header cannot be read").cause(e);
+    let broken = |e| Error::input("the header cannot be read").caused_by(e);
     let mut bytes = Vec::new();
     loop {
         let buffer = from.fill_buf().map_err(broken)?;

@@ -38,7 +38,7 @@ pub struct Stamp {
 /// The stamp of `path` as it is now: its size and when it was written. On Unix also when the system says that it changed,
 /// which nobody can set back.
 pub fn stamp(path: &Path) -> Result<Stamp> {
-    let metadata = fs::metadata(path).map_err(|e| cannot_read(path).cause(e))?;
+    let metadata = fs::metadata(path).map_err(|e| cannot_read(path).caused_by(e))?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let nanoseconds = modified.map_or(0, |duration| duration.as_nanos());
     let text = format!("{}-{nanoseconds}", metadata.len());
@@ -54,7 +54,7 @@ pub fn stamp(path: &Path) -> Result<Stamp> {
 /// (`/dev/fd/63`) has none, and is called as it is named.
 pub fn canonical(path: &Path) -> Result<PathBuf> {
     let found = fs::canonicalize(path).or_else(|e| if path.exists() { std::path::absolute(path) } else { Err(e) });
-    found.map_err(|e| cannot_read(path).cause(e))
+    found.map_err(|e| cannot_read(path).caused_by(e))
 }
 
 /// A file whose header has been read.
@@ -130,8 +130,8 @@ pub fn open(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
 /// When the file is empty, or is known to be something that no bill is in.
 fn content(path: &Path) -> Result<Content> {
     let mut magic = Vec::new();
-    let file = File::open(path).map_err(|e| cannot_read(path).cause(e))?;
-    file.take(8).read_to_end(&mut magic).map_err(|e| cannot_read(path).cause(e))?;
+    let file = File::open(path).map_err(|e| cannot_read(path).caused_by(e))?;
+    file.take(8).read_to_end(&mut magic).map_err(|e| cannot_read(path).caused_by(e))?;
     let unreadable =
         |what: &str| Err(Error::input(format!("it is packed with {what}")).hint("unpack it and ingest the CSV"));
     match magic.as_slice() {

@@ -32,7 +32,7 @@ pub struct Regular {
 /// # Errors
 /// When it is a folder, a device or a socket, or a pipe that nobody writes into or that has no end.
 pub fn regular(path: &Path, unpack_to: &Path) -> Result<Regular> {
-    let metadata = fs::metadata(path).map_err(|e| cannot_read(path).cause(e))?;
+    let metadata = fs::metadata(path).map_err(|e| cannot_read(path).caused_by(e))?;
     if metadata.is_file() {
         return Ok(Regular { path: path.to_owned(), piped: None });
     }
@@ -54,10 +54,10 @@ fn copy(path: &Path, unpack_to: &Path, patience: Duration, limit: u64) -> Result
     let mut pipe = opened
         .recv_timeout(patience)
         .map_err(|_| Error::input("it is a pipe that nobody writes into"))?
-        .map_err(|e| cannot_read(path).cause(e))?;
+        .map_err(|e| cannot_read(path).caused_by(e))?;
     let (mut file, copied) = new_file(unpack_to)?;
     let mut digest = Sha256::new();
-    let size = pour(&mut pipe, limit, &|e| cannot_read(path).cause(e), |bytes| {
+    let size = pour(&mut pipe, limit, &|e| cannot_read(path).caused_by(e), |bytes| {
         digest.update(bytes);
         file.write_all(bytes).map_err(|e| cannot_write(unpack_to, e))
     })?;
@@ -117,7 +117,7 @@ pub fn pattern(path: &Path, unpack_to: &Path) -> Result<String> {
     #[cfg(unix)]
     {
         let link = new_file(unpack_to)?.1;
-        let target = std::path::absolute(path).map_err(|e| cannot_read(path).cause(e))?;
+        let target = std::path::absolute(path).map_err(|e| cannot_read(path).caused_by(e))?;
         fs::remove_file(&link)
             .and_then(|()| std::os::unix::fs::symlink(target, &link))
             .map_err(|e| cannot_write(unpack_to, e))?;
@@ -136,7 +136,7 @@ pub fn pattern(path: &Path, unpack_to: &Path) -> Result<String> {
 /// # Errors
 /// When there is no current folder.
 pub fn pattern_of(path: &Path) -> Result<Option<String>> {
-    let path = std::path::absolute(path).map_err(|e| cannot_read(path).cause(e))?;
+    let path = std::path::absolute(path).map_err(|e| cannot_read(path).caused_by(e))?;
     let Some(text) = path.to_str() else { return Ok(None) };
     if !text.contains(['*', '?', '[']) {
         return Ok(Some(text.to_owned()));

@@ -27,10 +27,10 @@ const MOST_ROWS_OF_A_BYTE: u64 = 4;
 /// When the file is damaged, or has more columns or rows than a bill has.
 pub fn open(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
     let broken = |e: parquet::errors::ParquetError| {
-        Error::input("the parquet file is damaged or cut short").cause(e).hint("fetch the file again")
+        Error::input("the parquet file is damaged or cut short").caused_by(e).hint("fetch the file again")
     };
-    let file = File::open(path).map_err(|e| cannot_read(path).cause(e))?;
-    let bytes = file.metadata().map_err(|e| cannot_read(path).cause(e))?.len();
+    let file = File::open(path).map_err(|e| cannot_read(path).caused_by(e))?;
+    let bytes = file.metadata().map_err(|e| cannot_read(path).caused_by(e))?.len();
     let reader = SerializedFileReader::new(file).map_err(broken)?;
     let metadata = reader.metadata();
     let schema = metadata.file_metadata();

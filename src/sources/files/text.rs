@@ -46,14 +46,14 @@ impl Found {
 /// # Errors
 /// When the file cannot be read or is no text.
 pub fn scan_file(path: &Path) -> Result<Found> {
-    let mut file = File::open(path).map_err(|e| cannot_read(path).cause(e))?;
+    let mut file = File::open(path).map_err(|e| cannot_read(path).caused_by(e))?;
     let mut scan = Scan::default();
-    let seen = pour(&mut file, MAX_SCANNED_BYTES, &|e| cannot_read(path).cause(e), |bytes| scan.feed(bytes))?;
+    let seen = pour(&mut file, MAX_SCANNED_BYTES, &|e| cannot_read(path).caused_by(e), |bytes| scan.feed(bytes))?;
     let mut found = scan.end(seen <= MAX_SCANNED_BYTES);
     if found.mixed_ends && found.encoding.is_none() {
-        let mut file = File::open(path).map_err(|e| cannot_read(path).cause(e))?;
+        let mut file = File::open(path).map_err(|e| cannot_read(path).caused_by(e))?;
         let mut lines = Lines::default();
-        pour(&mut file, MAX_SCANNED_BYTES, &|e| cannot_read(path).cause(e), |bytes| {
+        pour(&mut file, MAX_SCANNED_BYTES, &|e| cannot_read(path).caused_by(e), |bytes| {
             lines.ended_alike(bytes);
             Ok(())
         })?;
@@ -204,7 +204,7 @@ fn encoding_of(head: &[u8]) -> Result<Option<&'static Encoding>> {
 /// # Errors
 /// When the file cannot be read, or the disk is full.
 pub fn normalise(path: &Path, found: &Found, unpack_to: &Path) -> Result<PathBuf> {
-    let mut from = File::open(path).map_err(|e| cannot_read(path).cause(e))?;
+    let mut from = File::open(path).map_err(|e| cannot_read(path).caused_by(e))?;
     let (mut to, target) = new_file(unpack_to)?;
     let mut decoder = found.encoding.unwrap_or(UTF_8).new_decoder_with_bom_removal();
     let mut lines = Lines::default();
@@ -219,7 +219,7 @@ pub fn normalise(path: &Path, found: &Found, unpack_to: &Path) -> Result<PathBuf
             }
         }
     };
-    pour(&mut from, u64::MAX, &|e| cannot_read(path).cause(e), |bytes| decode(bytes, false))?;
+    pour(&mut from, u64::MAX, &|e| cannot_read(path).caused_by(e), |bytes| decode(bytes, false))?;
     decode(&[], true)?;
     Ok(target)
 }

@@ -46,8 +46,8 @@ fn too_large(packed: u64, limit: u64) -> Error {
 }
 
 fn open(path: &Path) -> Result<(File, u64)> {
-    let file = File::open(path).map_err(|e| cannot_read(path).cause(e))?;
-    let bytes = file.metadata().map_err(|e| cannot_read(path).cause(e))?.len();
+    let file = File::open(path).map_err(|e| cannot_read(path).caused_by(e))?;
+    let bytes = file.metadata().map_err(|e| cannot_read(path).caused_by(e))?.len();
     Ok((file, bytes))
 }
 

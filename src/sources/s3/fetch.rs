@@ -105,7 +105,7 @@ async fn fetch_all(fetches: Vec<ObjectFetch>, permits: Arc<Semaphore>) -> Result
         .collect();
     let mut paths = Vec::with_capacity(handles.len());
     for handle in handles {
-        paths.push(handle.await.map_err(|e| Error::bug("a fetch ended early").cause(e))??);
+        paths.push(handle.await.map_err(|e| Error::bug("a fetch ended early").caused_by(e))??);
     }
     Ok(paths)
 }
@@ -125,7 +125,7 @@ impl Fetching {
     pub fn wait(&mut self, index: usize) -> Result<Vec<PathBuf>> {
         let arriving = self.arriving.get_mut(index).and_then(Option::take);
         let arriving = arriving.ok_or_else(|| Error::bug("a delivery that nobody fetches"))?;
-        arriving.blocking_recv().map_err(|e| Error::bug("a fetch ended early").cause(e))?
+        arriving.blocking_recv().map_err(|e| Error::bug("a fetch ended early").caused_by(e))?
     }
 
     /// Bytes fetched in a second, from the start to the last that came.
@@ -161,8 +161,9 @@ impl ObjectFetch {
         if object.is_cached() {
             return Ok(object.path.clone());
         }
-        let cannot_write =
-            |e: std::io::Error| Error::input(format!("cannot write to the cache `{}`", object.path.display())).cause(e);
+        let cannot_write = |e: std::io::Error| {
+            Error::input(format!("cannot write to the cache `{}`", object.path.display())).caused_by(e)
+        };
         if let Some(folder) = object.path.parent() {
             fs::create_dir_all(folder).map_err(cannot_write)?;
         }
@@ -193,7 +194,7 @@ impl ObjectFetch {
     async fn append(&self, part: &Path) -> Result<std::result::Result<(), String>> {
         let object = &self.object;
         let cannot_write =
-            |e: std::io::Error| Error::input(format!("cannot write to the cache `{}`", part.display())).cause(e);
+            |e: std::io::Error| Error::input(format!("cannot write to the cache `{}`", part.display())).caused_by(e);
         let mut file = OpenOptions::new().create(true).append(true).open(part).await.map_err(cannot_write)?;
         let mut have = file.metadata().await.map_err(cannot_write)?.len();
         // Only what an MD5 vouches for may be put together of several answers.
@@ -262,7 +263,7 @@ impl ObjectFetch {
 
     /// Whether the file is what S3 has: its size, and its MD5 where the ETag is one.
     fn is_whole(&self, part: &Path) -> Result<bool> {
-        let cannot_read = |e| Error::input(format!("cannot read `{}`", part.display())).cause(e);
+        let cannot_read = |e| Error::input(format!("cannot read `{}`", part.display())).caused_by(e);
         let mut file = fs::File::open(part).map_err(cannot_read)?;
         if file.metadata().map_err(cannot_read)?.len() != self.object.size {
             return Ok(false);

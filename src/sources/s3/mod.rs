@@ -240,11 +240,11 @@ impl<'a> Bucket<'a> {
                 let read = async {
                     let answer = request.send().await.map_err(|e| self.explain("s3:GetObject", &place, &e))?;
                     let body = answer.body.collect().await;
-                    body.map_err(|e| Error::remote(format!("cannot read `{place}`")).cause(e))
+                    body.map_err(|e| Error::remote(format!("cannot read `{place}`")).caused_by(e))
                 };
                 let bytes = self.aws.block_on(read)?.to_vec();
                 write_whole(&cached, &bytes)?;
-                String::from_utf8(bytes).map_err(|e| Error::input(format!("`{place}` is not text")).cause(e))?
+                String::from_utf8(bytes).map_err(|e| Error::input(format!("`{place}` is not text")).caused_by(e))?
             }
         };
         let parsed = manifest::parse(&text, &place).inspect_err(|_| {
@@ -486,7 +486,7 @@ fn parent(folder: &str) -> &str {
 /// Writes a file that is either there whole or not at all.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let cannot_write =
-        |e: std::io::Error| Error::input(format!("cannot write to the cache `{}`", path.display())).cause(e);
+        |e: std::io::Error| Error::input(format!("cannot write to the cache `{}`", path.display())).caused_by(e);
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder).map_err(cannot_write)?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(cannot_write)?;

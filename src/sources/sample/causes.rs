@@ -155,7 +155,7 @@ impl Causes {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path, first_day: NaiveDate, daily: &[(&'static Meter, Vec<f64>)]) -> Result<()> {
-        let failed = |e: csv::Error| Error::input(format!("cannot write `{}`", path.display())).cause(e);
+        let failed = |e: csv::Error| Error::input(format!("cannot write `{}`", path.display())).caused_by(e);
         let mut writer = csv::Writer::from_path(path).map_err(failed)?;
         writer.write_record(["cause", "account", "service", "on", "dollars"]).map_err(failed)?;
         let days = daily.first().map_or(0, |(_, costs)| costs.len());
@@ -190,7 +190,7 @@ impl Causes {
                 }
             }
         }
-        writer.flush().map_err(|e| Error::input(format!("cannot write `{}`", path.display())).cause(e))
+        writer.flush().map_err(|e| Error::input(format!("cannot write `{}`", path.display())).caused_by(e))
     }
 }
 

@@ -112,7 +112,7 @@ pub fn write(request: &Request) -> Result<Written> {
             .hint("name a new one with `--out`; nothing is written over"));
     }
     std::fs::create_dir_all(out)
-        .map_err(|e| Error::input(format!("cannot create the folder `{}`", out.display())).cause(e))?;
+        .map_err(|e| Error::input(format!("cannot create the folder `{}`", out.display())).caused_by(e))?;
     let estate = Estate::new(request);
     let mut written = Written { rows: 0, files: Vec::new(), events: estate.events.clone() };
     let range = Period { start: estate.first_day, end: request.last_day };
@@ -131,7 +131,7 @@ pub fn write(request: &Request) -> Result<Written> {
 }
 
 fn write_events(path: &Path, events: &[Event]) -> Result<()> {
-    let failed = |e: csv::Error| Error::input(format!("cannot write `{}`", path.display())).cause(e);
+    let failed = |e: csv::Error| Error::input(format!("cannot write `{}`", path.display())).caused_by(e);
     let mut writer = csv::Writer::from_path(path).map_err(failed)?;
     writer
         .write_record(["kind", "account", "service", "region", "start", "end", "direction", "dollars_per_day"])
@@ -149,7 +149,7 @@ fn write_events(path: &Path, events: &[Event]) -> Result<()> {
         ];
         writer.write_record(row).map_err(failed)?;
     }
-    writer.flush().map_err(|e| Error::input(format!("cannot write `{}`", path.display())).cause(e))
+    writer.flush().map_err(|e| Error::input(format!("cannot write `{}`", path.display())).caused_by(e))
 }
 
 /// What a meter's cost is spread over.
