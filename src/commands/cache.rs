@@ -7,7 +7,6 @@ use crate::{
     error::{ExitCode, Result},
     ingest::s3,
     report::{self, Format},
-    store::Store,
 };
 
 /// Look after the bills fetched from S3
@@ -35,7 +34,7 @@ pub fn run(args: &CacheArgs, context: &Context) -> Result<ExitCode> {
     let Action::Prune { all, format } = &args.action;
     let database = context.session.database();
     let pruned = s3::prune(
-        &Store::open(database)?,
+        &*context.session.store_for_writing_now()?,
         &database.cache_dir,
         if *all { 0 } else { database.cache_limit() },
         &BTreeSet::new(),

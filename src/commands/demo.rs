@@ -13,7 +13,7 @@ use crate::{
     operations::{Detection, FindAnomalies, IngestBills, Ingestion, Session, ShowTrends},
     report::{self, Format, units},
     sources::{self, sample},
-    store::{Settings, Store},
+    store::{Database, Settings},
 };
 
 /// Days that the check of the planted events looks back over.
@@ -97,7 +97,7 @@ fn remove_former(settings: &Settings) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let exports = Store::open(settings)?.exports()?;
+    let exports = Database::new(settings.clone()).write_now()?.exports()?;
     if exports.iter().any(|export| export.rsplit('/').next() != Some(sample::EXPORT)) {
         return Err(Error::input(format!("`{}` holds bills that are not the demo's", path.display()))
             .hint("name another file with `--db`; the demo writes its database anew"));

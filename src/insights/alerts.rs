@@ -14,7 +14,10 @@ use crate::{
 
 pub use crate::{
     analysis::attribution::Cause,
-    store::notices::{Delivery, Mark, Marked, Notice, Queued},
+    store::{
+        outbox::{AlertKind, Delivery, Notification, Queued},
+        triage::{TriageState, Triaged},
+    },
 };
 
 /// An earlier incident of the same group and direction makes a new one a return for so many days.
@@ -25,7 +28,7 @@ const RETURN_DAYS: i64 = 30;
 pub struct Case {
     pub shown: Shown,
     /// What was told, to all channels, the oldest first.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<Notification>,
     /// Whether the run that is going on found it.
     pub is_new: bool,
     /// The last day that earlier runs judged; what changed on days up to it is a restatement.
@@ -35,7 +38,7 @@ pub struct Case {
     /// The last day of an incident of the same group and direction that was over when this one began.
     pub earlier: Option<NaiveDate>,
     /// What somebody expects of this group and direction, said of this or of an earlier incident.
-    pub expected: Option<Marked>,
+    pub expected: Option<Triaged>,
     /// Dollars a day that were told, by channel, of incidents that are part of this one now.
     pub merged: BTreeMap<String, f64>,
     /// The incident that tells this one now.
@@ -88,20 +91,17 @@ pub enum Closing {
 }
 
 impl News {
-    pub fn name(&self) -> &'static str {
+    pub fn kind(&self) -> AlertKind {
         match self {
-            News::Opened => "opened",
-            News::Grown { .. } => "grown",
-            News::Returned { .. } => "returned",
-            News::Woken => "woken",
-            News::Joined => "joined",
-            News::Closed { .. } => CLOSED,
+            News::Opened => AlertKind::Opened,
+            News::Grown { .. } => AlertKind::Grown,
+            News::Returned { .. } => AlertKind::Returned,
+            News::Woken => AlertKind::Woken,
+            News::Joined => AlertKind::Joined,
+            News::Closed { .. } => AlertKind::Closed,
         }
     }
 }
-
-/// The name of a notice after which nothing more is told, unless the incident comes back.
-pub const CLOSED: &str = "closed";
 
 /// Why nothing is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -160,20 +160,20 @@ impl Case {
     /// The reason for which nothing is told.
     pub fn decide(&self, taste: &Taste, today: NaiveDate, covered: Option<&Covered>) -> Result<News, Quiet> {
         let incident = &self.shown.incident;
-        let told: Vec<&Notice> = self.notices.iter().filter(|notice| notice.channel == taste.channel).collect();
+        let told: Vec<&Notification> = self.notices.iter().filter(|notice| notice.channel == taste.channel).collect();
         let last = told.last().copied();
         let is_open = incident.state == State::Open;
         if let Some(last) = last.filter(|_| !is_open) {
             let ended = matches!(incident.state, State::Closed | State::Absorbed);
             let size = self.told_size(&told, taste.channel);
-            let is_quiet = self.shown.mark.is_some()
+            let is_quiet = self.shown.triage.is_some()
                 || self.expected.is_some()
                 || covered.is_some_and(|covered| covered.exceeded.is_none());
             // What grew while nobody looked may be over by now; what somebody keeps quiet stays so.
-            if ended && !is_quiet && last.notice != CLOSED && self.has_grown(size, taste.step, last.seen_on) {
+            if ended && !is_quiet && last.event != AlertKind::Closed && self.has_grown(size, taste.step, last.seen_on) {
                 return Ok(News::Grown { from: size, to: self.size() });
             }
-            return match taste.tells_closed && last.notice != CLOSED {
+            return match taste.tells_closed && last.event != AlertKind::Closed {
                 true => self.closing(taste.channel),
                 false => Err(Quiet::Over),
             };
@@ -190,15 +190,15 @@ impl Case {
             return Err(Quiet::Snoozed { until });
         }
         let Some(last) = last else { return self.decide_first(taste) };
-        let acked = self.shown.mark.as_ref().filter(|mark| mark.mark == Mark::Acked);
+        let acked = self.shown.triage.as_ref().filter(|mark| mark.state == TriageState::Acked);
         let known = self.expected.as_ref().or(acked);
-        let after = self.came_back_after.or((last.notice == CLOSED).then_some(last.last_date));
-        if let Some(after) = after.filter(|after| last.notice == CLOSED || last.last_date <= *after)
-            && known.is_none_or(|mark| mark.mark != Mark::Expected && mark.last_date <= after)
+        let after = self.came_back_after.or((last.event == AlertKind::Closed).then_some(last.last_date));
+        if let Some(after) = after.filter(|after| last.event == AlertKind::Closed || last.last_date <= *after)
+            && known.is_none_or(|mark| mark.state != TriageState::Expected && mark.last_date <= after)
         {
             return Ok(News::Returned { after });
         }
-        let woke = self.snoozed_until().is_some_and(|until| told.iter().all(|notice| notice.told_on < until));
+        let woke = self.snoozed_until().is_some_and(|until| told.iter().all(|notice| notice.notified_on < until));
         if woke {
             return Ok(News::Woken);
         }
@@ -211,7 +211,7 @@ impl Case {
         Err(match known {
             _ if size > 0.0 && incident.impact.abs() >= taste.step * size => Quiet::Restated,
             Some(mark) => known_as(mark),
-            None => Quiet::Told { on: last.told_on, then: size },
+            None => Quiet::Told { on: last.notified_on, then: size },
         })
     }
 
@@ -219,7 +219,7 @@ impl Case {
     fn decide_first(&self, taste: &Taste) -> Result<News, Quiet> {
         let incident = &self.shown.incident;
         let merged = self.merged.get(taste.channel).copied().unwrap_or(0.0);
-        let acked = self.shown.mark.as_ref().filter(|mark| mark.mark == Mark::Acked);
+        let acked = self.shown.triage.as_ref().filter(|mark| mark.state == TriageState::Acked);
         if let Some(mark) = self.expected.as_ref().or(acked) {
             let larger = self.size() >= taste.step * mark.impact.abs();
             let from = mark.impact.abs();
@@ -242,7 +242,7 @@ impl Case {
     }
 
     /// The most that a channel was told, of this incident or of those that are part of it.
-    fn told_size(&self, told: &[&Notice], channel: &str) -> f64 {
+    fn told_size(&self, told: &[&Notification], channel: &str) -> f64 {
         let merged = self.merged.get(channel).copied().unwrap_or(0.0);
         told.iter().map(|notice| notice.impact.abs()).fold(merged, f64::max)
     }
@@ -271,14 +271,14 @@ impl Case {
     }
 
     fn snoozed_until(&self) -> Option<NaiveDate> {
-        self.shown.mark.as_ref().filter(|mark| mark.mark == Mark::Snoozed)?.until
+        self.shown.triage.as_ref().filter(|mark| mark.state == TriageState::Snoozed)?.until
     }
 }
 
-fn known_as(mark: &Marked) -> Quiet {
-    match mark.mark {
-        Mark::Expected => Quiet::Expected { reason: mark.reason.clone() },
-        _ => Quiet::Acked { by: mark.marked_by.clone() },
+fn known_as(mark: &Triaged) -> Quiet {
+    match mark.state {
+        TriageState::Expected => Quiet::Expected { reason: mark.reason.clone() },
+        _ => Quiet::Acked { by: mark.triaged_by.clone() },
     }
 }
 
@@ -307,14 +307,16 @@ pub struct Cases {
 pub fn cases(store: &Store, scope: &str, threshold: f64) -> Result<Cases> {
     let all = store.incidents(Some(scope))?;
     let judged_before = store.judged_through(scope)?;
-    let mut notices: BTreeMap<String, Vec<Notice>> = BTreeMap::new();
-    for notice in store.notices()? {
-        notices.entry(notice.anomaly_id.clone()).or_default().push(notice);
+    let mut notices: BTreeMap<String, Vec<Notification>> = BTreeMap::new();
+    for notice in store.notifications()? {
+        notices.entry(notice.incident_id.clone()).or_default().push(notice);
     }
     let every = shown(store, all.clone())?;
-    let expected: Vec<(&Incident, &Marked)> = every
+    let expected: Vec<(&Incident, &Triaged)> = every
         .iter()
-        .filter_map(|one| Some((&one.incident, one.mark.as_ref().filter(|mark| mark.mark == Mark::Expected)?)))
+        .filter_map(|one| {
+            Some((&one.incident, one.triage.as_ref().filter(|mark| mark.state == TriageState::Expected)?))
+        })
         .collect();
     let mut found = Vec::new();
     for one in &every {
@@ -336,7 +338,7 @@ pub fn cases(store: &Store, scope: &str, threshold: f64) -> Result<Cases> {
             judged_before,
             came_back_after,
             earlier: earlier(&all, incident).map(|earlier| earlier.last_date),
-            expected: said.max_by_key(|mark| mark.marked_at),
+            expected: said.max_by_key(|mark| mark.triaged_at),
             shown: one.clone(),
         }));
     }
@@ -345,7 +347,7 @@ pub fn cases(store: &Store, scope: &str, threshold: f64) -> Result<Cases> {
 }
 
 /// What was told of incidents that are part of one now, and of parts of these, by channel, in dollars a day.
-fn merged(all: &[Incident], notices: &BTreeMap<String, Vec<Notice>>, whole: &str) -> BTreeMap<String, f64> {
+fn merged(all: &[Incident], notices: &BTreeMap<String, Vec<Notification>>, whole: &str) -> BTreeMap<String, f64> {
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
     let mut seen = BTreeSet::from([whole]);
     let mut wholes = vec![whole];
@@ -369,7 +371,7 @@ fn merged(all: &[Incident], notices: &BTreeMap<String, Vec<Notice>>, whole: &str
     sums
 }
 
-fn whole(all: &[Incident], notices: &BTreeMap<String, Vec<Notice>>, part: &Incident) -> Option<Whole> {
+fn whole(all: &[Incident], notices: &BTreeMap<String, Vec<Notification>>, part: &Incident) -> Option<Whole> {
     let whole = all.iter().find(|other| Some(&other.id) == part.merged_into.as_ref())?;
     let told = notices.get(&whole.id).into_iter().flatten().map(|notice| notice.channel.clone()).collect();
     Some(Whole { id: whole.id.clone(), is_open: whole.state == State::Open, told })

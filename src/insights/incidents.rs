@@ -24,7 +24,7 @@ use crate::{
     store::{
         Store,
         ledger::{HistoryEntry, Incident},
-        notices::{Mark, Marked},
+        triage::{TriageState, Triaged},
     },
 };
 
@@ -320,7 +320,7 @@ pub struct Wanted<'a> {
     /// States, none for all.
     pub states: &'a [State],
     /// Marks of open ones, beside the states.
-    pub marks: &'a [Mark],
+    pub marks: &'a [TriageState],
     /// The last flagged day is this one or later.
     pub since: Option<NaiveDate>,
     /// Dollars in all, up or down.
@@ -345,7 +345,7 @@ pub struct Shown {
     #[serde(flatten)]
     pub incident: Incident,
     /// What somebody said of it last.
-    pub mark: Option<Marked>,
+    pub triage: Option<Triaged>,
     /// What became of it; only where one incident is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<HistoryEntry>>,
@@ -362,7 +362,7 @@ pub fn list(store: &Store, wanted: &Wanted) -> Result<Incidents> {
             one.group.get(dimension).and_then(Value::as_str) == Some(value)
                 || (dimension == "account" && one.account_name.as_ref() == Some(value))
         };
-        let is_marked = one.mark.as_ref().is_some_and(|mark| wanted.marks.contains(&mark.mark));
+        let is_marked = one.triage.as_ref().is_some_and(|mark| wanted.marks.contains(&mark.state));
         let any = wanted.states.is_empty() && wanted.marks.is_empty();
         (any || wanted.states.contains(&one.incident.state) || is_marked && one.incident.state == State::Open)
             && wanted.since.is_none_or(|since| one.incident.last_date >= since)
@@ -429,16 +429,16 @@ impl Shown {
 }
 
 /// The newest mark of each incident, but those that were taken back.
-fn current_marks(store: &Store) -> Result<BTreeMap<String, Marked>> {
-    let mut marks: BTreeMap<String, Marked> =
-        store.marks(None)?.into_iter().map(|mark| (mark.anomaly_id.clone(), mark)).collect();
-    marks.retain(|_, mark| mark.mark != Mark::Unmarked);
-    Ok(marks)
+fn current_triage(store: &Store) -> Result<BTreeMap<String, Triaged>> {
+    let mut said: BTreeMap<String, Triaged> =
+        store.triage(None)?.into_iter().map(|one| (one.incident_id.clone(), one)).collect();
+    said.retain(|_, one| one.state != TriageState::Undone);
+    Ok(said)
 }
 
 pub(super) fn shown(store: &Store, incidents: Vec<Incident>) -> Result<Vec<Shown>> {
     let names = store.account_names()?;
-    let marks = current_marks(store)?;
+    let said = current_triage(store)?;
     let show = |incident: Incident| {
         let dimensions = incident.group_by.split('+');
         let group: Map<String, Value> = dimensions
@@ -447,8 +447,8 @@ pub(super) fn shown(store: &Store, incidents: Vec<Incident>) -> Result<Vec<Shown
             .collect();
         let account_name = group.get("account").and_then(Value::as_str).and_then(|account| names.get(account)).cloned();
         let days = (incident.last_date - incident.start_date).num_days() + 1;
-        let mark = marks.get(&incident.id).cloned();
-        Shown { group, account_name, days, incident, mark, history: None }
+        let triage = said.get(&incident.id).cloned();
+        Shown { group, account_name, days, incident, triage, history: None }
     };
     Ok(incidents.into_iter().map(show).collect())
 }

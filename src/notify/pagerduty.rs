@@ -87,7 +87,7 @@ fn events_of_alert(alert: &Alert) -> (String, Vec<Value>) {
         (false, true) => vec![trigger(alert), resolved()],
         (false, false) => vec![trigger(alert)],
     };
-    (format!("{} {}", alert.id, alert.news.name()), events)
+    (format!("{} {}", alert.id, alert.news.kind()), events)
 }
 
 fn trigger(alert: &Alert) -> Value {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::Result,
     insights::{
-        alerts::{CLOSED, Case, Cases, News, Notice, Quiet, Taste},
+        alerts::{AlertKind, Case, Cases, News, Notification, Quiet, Taste},
         answer::Answer,
         explain::Explanation,
         incidents::Shown,
@@ -65,7 +65,7 @@ pub struct Planned {
 pub struct Message {
     pub channel: String,
     pub digest: Digest,
-    pub notices: Vec<Notice>,
+    pub notices: Vec<Notification>,
 }
 
 /// Where an incident is: the values of each dimension that carry most of it.
@@ -276,20 +276,20 @@ fn messages(channel: &Channel, alerts: Vec<(Alert, &Case)>, inputs: &Inputs) -> 
         threads.entry(thread).or_default().push((alert, case));
     }
     let message = |(thread, alerts): (Option<String>, Vec<(Alert, &Case)>)| {
-        let notice = |(alert, case): &(Alert, &Case)| Notice {
-            anomaly_id: alert.id.clone(),
+        let notice = |(alert, case): &(Alert, &Case)| Notification {
+            incident_id: alert.id.clone(),
             channel: channel.name.clone(),
             // Of what is over already there is no end to tell.
-            notice: if case.shown.incident.state == State::Open { alert.news.name() } else { CLOSED }.to_owned(),
+            event: if case.shown.incident.state == State::Open { alert.news.kind() } else { AlertKind::Closed },
             subject: alert.subject.clone(),
-            told_on: inputs.today,
+            notified_on: inputs.today,
             seen_on: case.shown.incident.seen_on,
             last_date: alert.last_date,
             impact: case.size(),
             impact_total: alert.impact_total,
             message_id: String::new(),
         };
-        let mut notices: Vec<Notice> = alerts.iter().map(notice).collect();
+        let mut notices: Vec<Notification> = alerts.iter().map(notice).collect();
         let id = message_id(channel, &notices, inputs.today);
         notices.iter_mut().for_each(|notice| notice.message_id.clone_from(&id));
         let alerts = alerts.into_iter().map(|(alert, _)| alert).collect();
@@ -304,10 +304,10 @@ fn messages(channel: &Channel, alerts: Vec<(Alert, &Case)>, inputs: &Inputs) -> 
 }
 
 /// The same for the same news to the same channel on the same day.
-fn message_id(channel: &Channel, notices: &[Notice], today: NaiveDate) -> String {
+fn message_id(channel: &Channel, notices: &[Notification], today: NaiveDate) -> String {
     let mut text = format!("{}|{today}", channel.name);
     for notice in notices {
-        text += &format!("|{} {} {} {:.2}", notice.anomaly_id, notice.notice, notice.last_date, notice.impact);
+        text += &format!("|{} {} {} {:.2}", notice.incident_id, notice.event, notice.last_date, notice.impact);
     }
     short_hash(&text)
 }
@@ -392,7 +392,7 @@ fn decision(
         currency: incident.currency.clone(),
         owner,
         channel: channel.map(|channel| channel.name.clone()),
-        tells: decided.as_ref().ok().map(|news| news.name().to_owned()),
+        tells: decided.as_ref().ok().map(|news| news.kind().to_string()),
         why: match decided {
             Ok(_) => why.to_owned(),
             Err(quiet) => quiet.clone(),

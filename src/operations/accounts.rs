@@ -3,12 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Effect, Header, Operation, Session};
-use crate::{
-    error::Result,
-    insights::Account,
-    sources,
-    store::{Store, api::NameSource},
-};
+use crate::{error::Result, insights::Account, sources, store::api::NameSource};
 
 /// List the accounts, with their names and who says them
 ///
@@ -42,7 +37,7 @@ impl Operation for ListAccounts {
             let aws = session.aws()?;
             aws.caller()?;
             match sources::accounts::of_organization(aws) {
-                Ok(names) => Store::open(session.database())?.set_account_names(&names, NameSource::Organizations)?,
+                Ok(names) => session.store_for_writing_now()?.set_account_names(&names, NameSource::Organizations)?,
                 Err(error) => {
                     session.reporter().failed(&error.hint("the names of bills and of Cost Explorer stay"));
                     is_incomplete = true;

@@ -193,6 +193,6 @@ impl Operation for ScoreDays {
 
     fn answer(&self, session: &Session) -> Result<Answer<Scores>> {
         let include = self.detection.selection.included();
-        scores(&session.store()?, &self.detection.request(session, &include))
+        scores(&*session.store()?, &self.detection.request(session, &include))
     }
 }

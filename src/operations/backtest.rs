@@ -74,6 +74,6 @@ impl Operation for ReplayPast {
             seed: self.seed,
             alerts_per_week: self.alerts_per_week,
         };
-        backtest(&session.store()?, &replay)
+        backtest(&*session.store()?, &replay)
     }
 }

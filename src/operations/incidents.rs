@@ -7,7 +7,7 @@ use super::{Answer, Effect, Header, Operation, Session, input::number};
 use crate::{
     error::{Error, Result},
     insights::{
-        alerts::{Mark, Marked},
+        alerts::{TriageState, Triaged},
         incidents::{Incidents, Shown, Wanted, list, one},
     },
     model::{Day, Filter, State},
@@ -115,11 +115,11 @@ impl Status {
         }
     }
 
-    fn mark(self) -> Option<Mark> {
+    fn mark(self) -> Option<TriageState> {
         match self {
-            Status::Acked => Some(Mark::Acked),
-            Status::Snoozed => Some(Mark::Snoozed),
-            Status::Expected => Some(Mark::Expected),
+            Status::Acked => Some(TriageState::Acked),
+            Status::Snoozed => Some(TriageState::Snoozed),
+            Status::Expected => Some(TriageState::Expected),
             _ => None,
         }
     }
@@ -138,10 +138,10 @@ impl Operation for ListIncidents {
         let values: Vec<(String, String)> =
             self.filter.iter().map(|filter| (filter.dimension.to_string(), filter.value.clone())).collect();
         let states: Vec<State> = self.status.iter().flat_map(|status| status.states()).collect();
-        let marks: Vec<Mark> = self.status.iter().filter_map(|status| status.mark()).collect();
+        let marks: Vec<TriageState> = self.status.iter().filter_map(|status| status.mark()).collect();
         let since = self.since.map(Day::date);
         let wanted = Wanted { states: &states, marks: &marks, since, min_impact: self.min_impact, values: &values };
-        Ok(Answer { header: Header::plain(), body: list(&session.store()?, &wanted)? })
+        Ok(Answer { header: Header::plain(), body: list(&*session.store()?, &wanted)? })
     }
 }
 
@@ -152,7 +152,7 @@ impl Operation for ShowIncident {
     type Output = Shown;
 
     fn answer(&self, session: &Session) -> Result<Answer<Shown>> {
-        Ok(Answer { header: Header::plain(), body: one(&session.store()?, &self.id)? })
+        Ok(Answer { header: Header::plain(), body: one(&*session.store()?, &self.id)? })
     }
 }
 
@@ -176,20 +176,20 @@ impl TriageIncidents {
         }
     }
 
-    fn mark(&self, shown: &Shown, marked_at: NaiveDateTime) -> Marked {
-        let mark = match self.triage {
-            Triage::Ack => Mark::Acked,
-            Triage::Snooze => Mark::Snoozed,
-            Triage::Expect => Mark::Expected,
-            Triage::Undo => Mark::Unmarked,
+    fn mark(&self, shown: &Shown, triaged_at: NaiveDateTime) -> Triaged {
+        let state = match self.triage {
+            Triage::Ack => TriageState::Acked,
+            Triage::Snooze => TriageState::Snoozed,
+            Triage::Expect => TriageState::Expected,
+            Triage::Undo => TriageState::Undone,
         };
-        Marked {
-            anomaly_id: shown.incident.id.clone(),
-            mark,
+        Triaged {
+            incident_id: shown.incident.id.clone(),
+            state,
             until: self.until.map(Day::date),
             reason: self.reason.clone(),
-            marked_by: self.by.clone(),
-            marked_at,
+            triaged_by: self.by.clone(),
+            triaged_at,
             impact: shown.incident.impact,
             last_date: shown.incident.last_date,
         }
@@ -212,7 +212,7 @@ impl Operation for TriageIncidents {
         let found = find()?;
         for shown in &found {
             let (id, state) = (&shown.incident.id, shown.incident.state);
-            if self.triage == Triage::Undo && shown.mark.is_none() {
+            if self.triage == Triage::Undo && shown.triage.is_none() {
                 return Err(Error::input(format!("there is nothing to undo of incident {id}")));
             }
             if self.triage != Triage::Undo && state != State::Open {
@@ -221,8 +221,8 @@ impl Operation for TriageIncidents {
             }
         }
         let now = Utc::now().naive_utc();
-        let marks: Vec<Marked> = found.iter().map(|shown| self.mark(shown, now)).collect();
-        session.store_for_writing()?.save_marks(&marks)?;
+        let marks: Vec<Triaged> = found.iter().map(|shown| self.mark(shown, now)).collect();
+        session.store_for_writing()?.save_triage(&marks)?;
         let incidents = find()?.into_iter().map(|shown| Shown { history: None, ..shown }).collect();
         Ok(Answer { header: Header::plain(), body: Incidents { incidents } })
     }

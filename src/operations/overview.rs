@@ -65,6 +65,6 @@ impl Operation for SummarizeCosts {
             parameters: Parameters::new(settings, Method::Robust),
             top: self.top.max(1),
         };
-        overview(&session.store()?, &request)
+        overview(&*session.store()?, &request)
     }
 }

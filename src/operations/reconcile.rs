@@ -60,6 +60,6 @@ impl Operation for ReconcileMonth {
             tolerance: self.tolerance.abs(),
             today: self.as_of.map_or(session.today(), Day::date),
         };
-        reconcile(&session.store()?, &question)
+        reconcile(&*session.store()?, &question)
     }
 }

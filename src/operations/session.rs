@@ -16,7 +16,7 @@ use crate::{
     insights::warning::Warning,
     model::Day,
     sources::aws::Aws,
-    store::{Settings, Store},
+    store::{Database, Reader, Settings, Writer},
 };
 
 /// Hears what an operation has to say while it goes on.
@@ -47,6 +47,7 @@ impl Watcher for Silent {}
 /// One user, one configuration, one database, one today.
 pub struct Session {
     loaded: Loaded,
+    database: Database,
     today: NaiveDate,
     reporter: Arc<dyn Reporter>,
     /// This program's file, which runs the user's SQL in a process of its own.
@@ -67,7 +68,9 @@ impl Session {
 
     /// A session on the database of a configuration, with `today` as today and nobody who listens.
     pub(crate) fn new(loaded: Loaded, today: NaiveDate) -> Self {
-        Self { loaded, today, reporter: Arc::new(Silent), program: None, aws: OnceLock::new() }
+        let names = loaded.config.accounts.clone();
+        let database = Database::new(loaded.config.database.clone()).with_account_names(names);
+        Self { loaded, database, today, reporter: Arc::new(Silent), program: None, aws: OnceLock::new() }
     }
 
     /// The same with somebody who listens.
@@ -84,13 +87,7 @@ impl Session {
     pub(crate) fn on(&self, database: Settings, today: NaiveDate) -> Self {
         let mut loaded = self.loaded.clone();
         loaded.config.database = database;
-        Self {
-            loaded,
-            today,
-            reporter: Arc::clone(&self.reporter),
-            program: self.program.clone(),
-            aws: OnceLock::new(),
-        }
+        Self { reporter: Arc::clone(&self.reporter), program: self.program.clone(), ..Self::new(loaded, today) }
     }
 
     /// Runs an operation: checks its parameters, answers, and says of what the answer is.
@@ -133,23 +130,24 @@ impl Session {
         self.program.as_ref()
     }
 
+    /// The settings of the database.
     pub(crate) fn database(&self) -> &Settings {
-        &self.config().database
+        self.database.settings()
     }
 
     /// The database, read-only.
-    pub(crate) fn store(&self) -> Result<Store> {
-        Ok(Store::open_read_only_when_free(self.database())?.with_account_names(self.config().accounts.clone()))
+    pub(crate) fn store(&self) -> Result<Reader> {
+        self.database.read()
     }
 
     /// The database for writing, once nobody else uses it.
-    pub(crate) fn store_for_writing(&self) -> Result<Store> {
-        Store::open_when_free(self.database())
+    pub(crate) fn store_for_writing(&self) -> Result<Writer> {
+        self.database.write()
     }
 
     /// The database for writing, unless somebody else uses it.
-    pub(crate) fn store_for_writing_now(&self) -> Result<Store> {
-        Store::open(self.database())
+    pub(crate) fn store_for_writing_now(&self) -> Result<Writer> {
+        self.database.write_now()
     }
 
     /// A way to AWS with the credentials for costs, made on first use.

@@ -61,6 +61,6 @@ impl Operation for ShowTrends {
             top: self.top,
             include: &self.selection.included(),
         };
-        trends(&session.store()?, &request)
+        trends(&*session.store()?, &request)
     }
 }

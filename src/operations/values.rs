@@ -63,6 +63,6 @@ impl Operation for ListValues {
             include: &self.selection.included(),
             top: self.top,
         };
-        values(&session.store()?, &request)
+        values(&*session.store()?, &request)
     }
 }

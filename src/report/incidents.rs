@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     inert,
     insights::{
-        alerts::{Mark, Marked},
+        alerts::{TriageState, Triaged},
         answer::Answer,
         incidents::{Incidents, Shown},
     },
@@ -58,7 +58,7 @@ pub fn render_one(shown: &Answer<Shown>, format: Format, style: Style) -> Result
         return to_csv_of(std::slice::from_ref(shown));
     }
     let who = who(shown);
-    let mark = shown.mark.as_ref().filter(|_| incident.state == State::Open).map(|mark| mark.mark.name());
+    let mark = shown.triage.as_ref().filter(|_| incident.state == State::Open).map(|mark| mark.state.name());
     let state = mark.unwrap_or(incident.state.name());
     let mut text = format!("{} {}: {}, {}, {state}\n", incident.id, who, what(shown), incident.severity.name());
     text += &format!(
@@ -79,12 +79,12 @@ pub fn render_one(shown: &Answer<Shown>, format: Format, style: Style) -> Result
         incident.threshold,
         inert::one_line(&incident.program)
     );
-    if let Some(mark) = &shown.mark {
+    if let Some(mark) = &shown.triage {
         let until = mark.until.map_or(String::new(), |until| format!(" until {until}"));
-        let by = if mark.marked_by.is_empty() { String::new() } else { format!(" by {}", mark.marked_by) };
+        let by = if mark.triaged_by.is_empty() { String::new() } else { format!(" by {}", mark.triaged_by) };
         let reason = if mark.reason.is_empty() { String::new() } else { format!(": {}", mark.reason) };
-        let marked = format!("{}{until}{by} on {}{reason}", mark.mark.name(), mark.marked_at.date());
-        text += &format!("{}\n", inert::one_line(&marked));
+        let said = format!("{}{until}{by} on {}{reason}", mark.state.name(), mark.triaged_at.date());
+        text += &format!("{}\n", inert::one_line(&said));
     }
     let page = if format == Format::Markdown { Page::Markdown } else { Page::Terminal(style) };
     Ok(page.prose(&text) + "\n" + &page.table(&history))
@@ -125,9 +125,11 @@ fn table(incidents: &[Shown]) -> Table {
     for shown in incidents {
         let incident = &shown.incident;
         let state = match incident.state {
-            State::Open => match &shown.mark {
-                Some(Marked { mark: Mark::Snoozed, until: Some(until), .. }) => format!("snoozed until {until}"),
-                Some(mark) => mark.mark.name().to_owned(),
+            State::Open => match &shown.triage {
+                Some(Triaged { state: TriageState::Snoozed, until: Some(until), .. }) => {
+                    format!("snoozed until {until}")
+                }
+                Some(mark) => mark.state.name().to_owned(),
                 None => "open".to_owned(),
             },
             state => format!("{} {}", state.name(), incident.closed_on.map_or(String::new(), |day| day.to_string())),
@@ -180,9 +182,9 @@ fn to_csv_of(incidents: &[Shown]) -> Result<String> {
         "threshold",
         "scope",
         "reasons",
-        "mark",
+        "triage",
         "until",
-        "marked_by",
+        "triaged_by",
         "mark_reason",
     ];
     let rows = incidents.iter().map(|shown| {
@@ -213,10 +215,10 @@ fn to_csv_of(incidents: &[Shown]) -> Result<String> {
             incident.threshold.to_string(),
             incident.scope.clone(),
             incident.reasons.join("; "),
-            shown.mark.as_ref().map_or("", |mark| mark.mark.name()).to_owned(),
-            shown.mark.as_ref().and_then(|mark| mark.until).map_or(String::new(), |until| until.to_string()),
-            shown.mark.as_ref().map_or(String::new(), |mark| mark.marked_by.clone()),
-            shown.mark.as_ref().map_or(String::new(), |mark| mark.reason.clone()),
+            shown.triage.as_ref().map_or("", |mark| mark.state.name()).to_owned(),
+            shown.triage.as_ref().and_then(|mark| mark.until).map_or(String::new(), |until| until.to_string()),
+            shown.triage.as_ref().map_or(String::new(), |mark| mark.triaged_by.clone()),
+            shown.triage.as_ref().map_or(String::new(), |mark| mark.reason.clone()),
         ]
     });
     csv(&header.map(str::to_owned), rows)

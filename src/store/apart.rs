@@ -4,8 +4,7 @@
 //! variable of the environment.
 //!
 //! An answer is lines of a letter and values in JSON, apart by tabs, which JSON does not have: `o` when the database is
-//! open, `c` names of columns, `r` a row, then one of `d` done, `t` done with more rows than asked for, `m` when the tables
-//! are of an older version, `e` an error.
+//! open, `c` names of columns, `r` a row, then one of `d` done, `t` done with more rows than asked for, `e` an error.
 
 use std::{
     ffi::OsString,
@@ -24,7 +23,7 @@ use serde_json::Value as Json;
 use super::{
     MemoryLimit, Settings, Store,
     guard::{Part, Query, Table, is_of_memory, too_big, too_slow},
-    when_free,
+    lease::{READER_WAITS, once_free},
 };
 use crate::error::{Error, Result};
 
@@ -65,17 +64,10 @@ pub struct Asked {
     spills: PathBuf,
 }
 
-/// What came of it.
-enum Outcome {
-    Answer(Table),
-    /// The tables are of an older version.
-    Old,
-}
-
 /// News of the other process.
 enum News {
     Opened,
-    Ended(Result<Option<Outcome>>),
+    Ended(Result<Option<Table>>),
 }
 
 /// Runs one SELECT in a process of its own. `program` is this program's file.
@@ -83,18 +75,6 @@ enum News {
 /// # Errors
 /// As [`Store::select`], and when the process cannot be started.
 pub fn select(program: &Path, settings: &Settings, query: &Query) -> Result<Table> {
-    if let Outcome::Answer(table) = ask(program, settings, query)? {
-        return Ok(table);
-    }
-    // Only here, where no statement of the user's is run, it is opened for writing.
-    drop(Store::open_when_free(settings)?);
-    match ask(program, settings, query)? {
-        Outcome::Answer(table) => Ok(table),
-        Outcome::Old => Err(Error::bug("the tables are not up to date after they were brought there")),
-    }
-}
-
-fn ask(program: &Path, settings: &Settings, query: &Query) -> Result<Outcome> {
     let request = Request {
         sql: query.sql.to_owned(),
         rows: query.rows,
@@ -170,7 +150,7 @@ fn end(child: &mut Child) {
 }
 
 /// Reads an answer; none when it breaks off.
-fn receive(mut lines: impl BufRead, news: &Sender<News>, most: u64) -> Result<Option<Outcome>> {
+fn receive(mut lines: impl BufRead, news: &Sender<News>, most: u64) -> Result<Option<Table>> {
     let broken = |e: serde_json::Error| Error::bug("the answer to a query cannot be read").caused_by(e);
     let mut table = Table::default();
     let mut line = Vec::new();
@@ -194,10 +174,9 @@ fn receive(mut lines: impl BufRead, news: &Sender<News>, most: u64) -> Result<Op
             }
             b't' => {
                 table.add(Part::Truncated);
-                return Ok(Some(Outcome::Answer(table)));
+                return Ok(Some(table));
             }
-            b'd' => return Ok(Some(Outcome::Answer(table))),
-            b'm' => return Ok(Some(Outcome::Old)),
+            b'd' => return Ok(Some(table)),
             b'e' => return Err(serde_json::from_slice(rest).map_err(broken)?),
             _ => return Err(Error::bug("the answer to a query has a line of no kind")),
         }
@@ -378,7 +357,7 @@ fn run(asked: &Asked, request: &Request, write: &mut dyn FnMut(&str, &[u8])) -> 
         memory_limit: request.memory_limit.clone(),
         threads: request.threads,
     };
-    let Some(store) = when_free(15, || Store::open_current(&settings, Some(&asked.spills)))? else { return Ok("m") };
+    let store = once_free(READER_WAITS, || Store::open_reading(&settings, Some(&asked.spills)))?;
     write("o", b"");
     let query = Query { sql: &request.sql, rows: request.rows, time: request.time };
     let mut is_truncated = false;

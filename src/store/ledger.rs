@@ -89,7 +89,7 @@ impl Store {
     pub fn incidents(&self, scope: Option<&str>) -> Result<Vec<Incident>> {
         let condition = scope.map_or_else(|| "true".to_owned(), |scope| format!("scope = {}", quoted(scope)));
         let sql = format!(
-            "SELECT {COLUMNS} FROM anomalies WHERE {condition} ORDER BY last_date DESC, abs(impact_total) DESC, id"
+            "SELECT {COLUMNS} FROM incidents WHERE {condition} ORDER BY last_date DESC, abs(impact_total) DESC, id"
         );
         self.rows(&sql, "cannot read the ledger", |row| {
             Ok(Incident {
@@ -132,8 +132,8 @@ impl Store {
     /// What became of an incident, the oldest first.
     pub fn incident_events(&self, id: &str) -> Result<Vec<HistoryEntry>> {
         let sql = format!(
-            "SELECT seen_on, event, kind, severity, last_date, impact, impact_total, score FROM anomaly_events \
-             WHERE anomaly_id = {} ORDER BY recorded_at, seen_on",
+            "SELECT seen_on, event, kind, severity, last_date, impact, impact_total, score FROM incident_events \
+             WHERE incident_id = {} ORDER BY recorded_at, seen_on",
             quoted(id)
         );
         self.rows(&sql, "cannot read the ledger", |row| {
@@ -177,9 +177,9 @@ impl Store {
                     ))
                 })
                 .collect();
-            let mut sql = format!("INSERT OR REPLACE INTO anomalies ({COLUMNS}) VALUES {};", rows.join(", "));
+            let mut sql = format!("INSERT OR REPLACE INTO incidents ({COLUMNS}) VALUES {};", rows.join(", "));
             if !events.is_empty() {
-                sql += &format!("INSERT INTO anomaly_events VALUES {}", events.join(", "));
+                sql += &format!("INSERT INTO incident_events VALUES {}", events.join(", "));
             }
             store.connection.execute_batch(&sql).map_err(|e| store.error("cannot write the ledger", &e))
         })
@@ -246,7 +246,7 @@ pub(super) fn texts(value: Value) -> Vec<String> {
 ///
 /// # Errors
 /// When it is none that this version knows.
-fn word<T: FromStr<Err = strum::ParseError>>(row: &Row, column: usize) -> duckdb::Result<T> {
+pub(super) fn word<T: FromStr<Err = strum::ParseError>>(row: &Row, column: usize) -> duckdb::Result<T> {
     let text: String = row.get(column)?;
     text.parse().map_err(|error| duckdb::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }

@@ -11,10 +11,11 @@ pub mod changes;
 pub mod former;
 pub mod guard;
 pub mod holdings;
+mod lease;
 pub mod ledger;
 pub mod load;
 mod memory;
-pub mod notices;
+pub mod outbox;
 pub mod overlap;
 pub mod queries;
 mod reading;
@@ -23,6 +24,7 @@ mod scratch;
 mod segments;
 pub mod series;
 mod texts;
+pub mod triage;
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +36,10 @@ use std::{
 use duckdb::{AccessMode, Config, Connection};
 use serde::{Deserialize, Serialize};
 
-pub use self::memory::MemoryLimit;
+pub use self::{
+    lease::{Database, Reader, Writer},
+    memory::MemoryLimit,
+};
 use crate::error::{Code, Error, Result};
 
 /// The oldest DuckDB that can open the files written here, so that users can bring their own client.
@@ -99,11 +104,11 @@ enum Access {
 }
 
 impl Store {
-    /// Opens the database for writing; creates it, or brings its tables up to date.
+    /// Opens the database for writing; creates it where there is none.
     ///
     /// # Errors
-    /// When the file is no database, is in use, was written by a newer program, or cannot be written.
-    pub fn open(settings: &Settings) -> Result<Self> {
+    /// When the file is no database, is in use, was written by another version of this program, or cannot be written.
+    fn open(settings: &Settings) -> Result<Self> {
         let path = &settings.path;
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder)
@@ -114,7 +119,7 @@ impl Store {
         }
         check_magic(path)?;
         let mut store = Self::open_for_writing(path, settings)?;
-        schema::migrate(&mut store)?;
+        schema::prepare(&mut store)?;
         scratch::remove_left_behind(path);
         Ok(store)
     }
@@ -130,39 +135,16 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the database for writing once nobody else uses it, for half a minute at most.
-    ///
-    /// # Errors
-    /// As [`Store::open`], and when it is still in use.
-    pub fn open_when_free(settings: &Settings) -> Result<Self> {
-        when_free(100, || Self::open(settings))
-    }
-
-    /// Opens the database for reading once nobody writes it, for some seconds at most.
-    ///
-    /// # Errors
-    /// As [`Store::open_read_only`], and when it is still in use.
-    pub fn open_read_only_when_free(settings: &Settings) -> Result<Self> {
-        when_free(15, || Self::open_read_only(settings))
-    }
-
-    /// Opens the database for reading only, cut off from files and network. Tables of an older version are brought up to
-    /// date before, which opens it for writing.
+    /// Opens the database for reading only, cut off from files and network.
     ///
     /// # Errors
     /// When there is no database yet, and as for [`Store::open`].
-    pub fn open_read_only(settings: &Settings) -> Result<Self> {
-        if let Some(store) = Self::open_current(settings, None)? {
-            return Ok(store);
-        }
-        drop(Self::open(settings)?);
-        let current = Self::open_current(settings, None)?;
-        current.ok_or_else(|| Error::bug("the tables are not up to date after they were brought there"))
+    fn open_read_only(settings: &Settings) -> Result<Self> {
+        Self::open_reading(settings, None)
     }
 
-    /// The same without ever opening for writing: none when the tables are of an older version. `spills` is the folder for
-    /// what does not fit into memory, where it is not DuckDB's own choice.
-    fn open_current(settings: &Settings, spills: Option<&Path>) -> Result<Option<Self>> {
+    /// The same. `spills` is the folder for what does not fit into memory, where it is not DuckDB's own choice.
+    fn open_reading(settings: &Settings, spills: Option<&Path>) -> Result<Self> {
         let path = &settings.path;
         if is_missing(path)? {
             return Err(Error::input(format!("there is no database at `{}` yet", path.display()))
@@ -181,7 +163,8 @@ impl Store {
             .and_then(|config| config.enable_external_access(false))
             .and_then(|config| config.with("lock_configuration", "true"));
         let store = Self::connect(path, settings, config, Access::ReadOnly)?;
-        Ok(schema::is_current(&store)?.then_some(store))
+        schema::check(&store)?;
+        Ok(store)
     }
 
     /// A handle to ask from another thread how far the running statement is.
@@ -193,14 +176,21 @@ impl Store {
         let path = &settings.path;
         let config = config.map_err(|e| Error::input("the `database` settings are refused").cause(tidy(&e)))?;
         let connection = Connection::open_with_flags(file, config).map_err(|e| cannot_open(path, &e))?;
-        // Days are UTC. Without DuckDB's ICU extension there is no other zone, and no setting to refuse it.
-        let _ = connection.execute_batch("SET TimeZone = 'UTC'");
+        set_time_zone(&connection);
         let memory_limit = settings.memory_limit.clone();
         Ok(Self { connection, path: path.to_owned(), access, memory_limit, own_names: BTreeMap::new() })
     }
 
+    /// Another connection to the same instance.
+    fn share(&self) -> Result<Self> {
+        let connection = self.connection.try_clone().map_err(|e| cannot_open(&self.path, &e))?;
+        set_time_zone(&connection);
+        let (path, memory_limit, own_names) = (self.path.clone(), self.memory_limit.clone(), self.own_names.clone());
+        Ok(Self { connection, path, access: self.access, memory_limit, own_names })
+    }
+
     /// Puts the user's own names of accounts over those stored.
-    pub fn with_account_names(mut self, names: BTreeMap<String, String>) -> Self {
+    fn with_account_names(mut self, names: BTreeMap<String, String>) -> Self {
         self.own_names = names;
         self
     }
@@ -208,6 +198,11 @@ impl Store {
     fn error(&self, doing: &str, error: &duckdb::Error) -> Error {
         translate(doing, error, &self.path)
     }
+}
+
+/// Days are UTC. Without DuckDB's ICU extension there is no other zone, and no setting to refuse it.
+fn set_time_zone(connection: &Connection) {
+    let _ = connection.execute_batch("SET TimeZone = 'UTC'");
 }
 
 /// Whether there is no database yet. A file without any content is none: `touch` and `mktemp` leave one.
@@ -231,10 +226,10 @@ fn create(settings: &Settings) -> Result<()> {
     // DuckDB calls what is in a database by the name of its file.
     let new = own.path().join(path.file_name().unwrap_or_default());
     {
-        let migrated = Store::open_for_writing(&new, settings)
-            .and_then(|mut store| schema::migrate(&mut store).map(|()| store))
+        let made = Store::open_for_writing(&new, settings)
+            .and_then(|mut store| schema::prepare(&mut store).map(|()| store))
             .map_err(|e| e.context(&doing))?;
-        migrated.connection.execute_batch("CHECKPOINT").map_err(|e| migrated.error(&doing, &e))?;
+        made.connection.execute_batch("CHECKPOINT").map_err(|e| made.error(&doing, &e))?;
     }
     File::open(&new).and_then(|file| file.sync_all()).map_err(failed)?;
     let aside = new.with_added_extension("aside");
@@ -249,18 +244,6 @@ fn create(settings: &Settings) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         placed => placed.map_err(failed),
     }
-}
-
-/// Tries again while somebody else has the database open.
-fn when_free<T>(attempts: u32, open: impl Fn() -> Result<T>) -> Result<T> {
-    for _ in 1..attempts {
-        match open() {
-            Err(error) if error.code() == Code::DatabaseInUse => {}
-            done => return done,
-        }
-        std::thread::sleep(std::time::Duration::from_millis(300));
-    }
-    open()
 }
 
 /// How far the running statement is.

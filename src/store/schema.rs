@@ -1,74 +1,76 @@
-//! Versions of the tables: each migration runs once, in order, those that are due in one transaction.
+//! The tables and their version. Nothing is released yet, so there is one version; later ones are migrations after it.
 
 use super::Store;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
-const MIGRATIONS: [&str; 5] = [
-    include_str!("migrations/0001_initial.sql"),
-    include_str!("migrations/0002_api.sql"),
-    include_str!("migrations/0003_ledger.sql"),
-    include_str!("migrations/0004_subject.sql"),
-    include_str!("migrations/0005_notices.sql"),
-];
+const TABLES: &str = include_str!("schema.sql");
+const VERSION: usize = 1;
 
-/// Brings the tables up to date, all at once or not at all.
-pub fn migrate(store: &mut Store) -> Result<()> {
-    let current = version(store)?;
-    if current == MIGRATIONS.len() {
+/// What a database file holds.
+enum Held {
+    Nothing,
+    Current,
+}
+
+/// Makes the tables where there are none, all at once or not at all.
+///
+/// # Errors
+/// When the database is of another version, or cannot be written.
+pub fn prepare(store: &mut Store) -> Result<()> {
+    if matches!(held(store)?, Held::Current) {
         return Ok(());
     }
     let program = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
-    let mut batch = String::from(
-        "BEGIN; CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMP NOT NULL, program VARCHAR NOT NULL);",
+    let batch = format!(
+        "BEGIN; CREATE TABLE schema_version (version INTEGER NOT NULL, applied_at TIMESTAMP NOT NULL, program VARCHAR NOT NULL);\n\
+         {TABLES}; INSERT INTO schema_version VALUES ({VERSION}, CAST(current_timestamp AS TIMESTAMP), '{program}'); COMMIT"
     );
-    for (index, migration) in MIGRATIONS.iter().enumerate().skip(current) {
-        let version = index + 1;
-        batch += migration;
-        batch += &format!(
-            "; INSERT INTO schema_version VALUES ({version}, CAST(current_timestamp AS TIMESTAMP), '{program}');"
-        );
-    }
-    batch += "COMMIT";
     store.connection.execute_batch(&batch).map_err(|e| {
-        let error = store.error(&format!("cannot bring the tables of `{}` up to date", store.path.display()), &e);
+        let error = store.error(&format!("cannot make the tables of `{}`", store.path.display()), &e);
         // A failed COMMIT has already ended the transaction.
         let _ = store.connection.execute_batch("ROLLBACK");
         error
     })
 }
 
-/// Whether the tables are up to date.
+/// Refuses to read what holds no tables of this version.
 ///
 /// # Errors
-/// When there are none, or they are of a newer program.
-pub fn is_current(store: &Store) -> Result<bool> {
-    match version(store)? {
-        0 => Err(Error::input(format!("the database `{}` holds no bills", store.path.display()))
+/// When there are none, or they are of another version.
+pub fn check(store: &Store) -> Result<()> {
+    match held(store)? {
+        Held::Nothing => Err(Error::input(format!("the database `{}` holds no bills", store.path.display()))
+            .with_code(Code::NoData)
             .hint("ingest one: `aws-cost-anomalies ingest PATH`")),
-        version => Ok(version == MIGRATIONS.len()),
+        Held::Current => Ok(()),
     }
 }
 
-/// The version of the tables, 0 for none.
-fn version(store: &Store) -> Result<usize> {
-    let exists: bool = store
-        .connection
-        .query_row("SELECT count(*) > 0 FROM duckdb_tables() WHERE table_name = 'schema_version'", [], |row| row.get(0))
-        .map_err(|e| store.error("cannot read the schema version", &e))?;
-    if !exists {
-        return Ok(0);
+/// # Errors
+/// When the tables are of another version.
+fn held(store: &Store) -> Result<Held> {
+    let ask = |sql: &str| {
+        let found: duckdb::Result<usize> = store.connection.query_row(sql, [], |row| row.get(0));
+        found.map_err(|e| store.error("cannot read the schema version", &e))
+    };
+    let has = |table: &str| ask(&format!("SELECT count(*) FROM duckdb_tables() WHERE table_name = '{table}'"));
+    if has("schema_version")? == 0 {
+        return Ok(Held::Nothing);
     }
-    let version: usize = store
-        .connection
-        .query_row("SELECT COALESCE(max(version), 0) FROM schema_version", [], |row| row.get(0))
-        .map_err(|e| store.error("cannot read the schema version", &e))?;
-    if version > MIGRATIONS.len() {
-        return Err(Error::input(format!(
-            "the database `{}` was written by a newer version of this program",
-            store.path.display()
-        ))
-        .cause(format!("its schema is {version}, this program knows {}", MIGRATIONS.len()))
-        .hint("use the newer program, or another file with `--db`"));
+    let version = ask("SELECT COALESCE(max(version), 0) FROM schema_version")?;
+    let other = |how: &str| {
+        Error::input(format!("the database `{}` was written by {how} version of this program", store.path.display()))
+    };
+    // Versions before the first release had no such table.
+    if has("incidents")? == 0 {
+        return Err(
+            other("an unreleased").hint("ingest the bills again into a new file: `--db FILE`, or move this one away")
+        );
     }
-    Ok(version)
+    match version {
+        VERSION => Ok(Held::Current),
+        version => Err(other("a newer")
+            .cause(format!("its schema is {version}, this program knows {VERSION}"))
+            .hint("use the newer program, or another file with `--db`")),
+    }
 }

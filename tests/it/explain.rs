@@ -320,7 +320,7 @@ fn an_incident_of_the_ledger_is_explained_by_its_id() {
     let sandbox = planted("usage");
     let (group, question) = (["--group-by", "service"], ["--filter", "account=acme-production"]);
     sandbox.ok(&[&["anomalies", "--as-of", "2026-03-15", "--quiet"], &group[..], &question[..]].concat());
-    let id = sandbox.rows("SELECT id FROM anomalies WHERE group_values = ['AWSLambda']")[0]["id"].clone();
+    let id = sandbox.rows("SELECT id FROM incidents WHERE group_values = ['AWSLambda']")[0]["id"].clone();
     let id = id.as_str().expect("an incident");
     let answer = sandbox.json(&["explain", &id[..6], "--as-of", "2026-03-15", "--quiet"]);
     assert_eq!(answer["id"], id);
@@ -453,7 +453,7 @@ fn an_incident_of_several_values_is_explained_alone_and_in_its_currency() {
     let filters = ["--filter", "service=One", "--filter", "service=Two"];
     let question = ["anomalies", "--group-by", "service", "--as-of", "2026-02-26", "--quiet"];
     sandbox.ok(&[&question[..], &filters].concat());
-    let id = sandbox.rows("SELECT id FROM anomalies")[0]["id"].clone();
+    let id = sandbox.rows("SELECT id FROM incidents")[0]["id"].clone();
     let answer = sandbox.json(&["explain", id.as_str().expect("an id"), "--as-of", "2026-02-26", "--quiet"]);
     assert_eq!((number(&answer["change"]["before"]), number(&answer["change"]["after"])), (100.0, 200.0));
     assert_eq!(answer["currency"], "USD");

@@ -415,7 +415,7 @@ fn names_are_inert_in_messages_and_their_commands_at_a_shell() {
     in_every_format(&sandbox, &["incidents", "--status", "all"]);
     in_every_format(&sandbox, &["notify", "--dry-run"]);
     in_every_format(&sandbox, &["notify", "status"]);
-    let ids = sandbox.rows("SELECT id FROM anomalies ORDER BY start_date, id");
+    let ids = sandbox.rows("SELECT id FROM incidents ORDER BY start_date, id");
     for id in ids.iter().filter_map(|row| row["id"].as_str()).take(4) {
         in_every_format(&sandbox, &["incidents", id]);
         let answer = in_every_format(&sandbox, &["explain", id]);

@@ -35,9 +35,9 @@ fn an_incident_keeps_its_id_from_its_first_day_until_it_is_normal() {
     for days in [61, 63, 64, 64, 70, 77, 82] {
         morning(&sandbox, days, step);
     }
-    let ids = sandbox.rows("SELECT count(*) AS n FROM anomalies");
+    let ids = sandbox.rows("SELECT count(*) AS n FROM incidents");
     assert_eq!(ids[0]["n"], 1);
-    let id = sandbox.rows("SELECT id FROM anomalies")[0]["id"].as_str().expect("an id").to_owned();
+    let id = sandbox.rows("SELECT id FROM incidents")[0]["id"].as_str().expect("an id").to_owned();
     insta::assert_snapshot!(sandbox.run(&["incidents", &id[..5]]), @"
     18c61de70b08 Moved: level shift up, critical, absorbed
     from 2026-03-02 to 2026-03-15, 14 of 14 days flagged, most on 2026-03-04: $182.00 instead of $100.00
@@ -72,7 +72,7 @@ fn a_restated_bill_scores_incidents_anew_and_withdraws_what_is_gone() {
     let spike = |size: f64| move |index: u64| if index == 60 { size } else { 0.0 };
     morning(&sandbox, 62, spike(80.0));
     morning(&sandbox, 63, spike(150.0));
-    let after = sandbox.rows("SELECT impact, state FROM anomalies");
+    let after = sandbox.rows("SELECT impact, state FROM incidents");
     assert!(after[0]["impact"].as_f64().is_some_and(|impact| (impact - 150.0).abs() < 5.0), "{after:?}");
     morning(&sandbox, 64, spike(0.0));
     let answer = sandbox.json(&["incidents", "--status", "withdrawn"]);
@@ -102,22 +102,22 @@ fn nothing_is_written_with_no_save_by_scores_or_twice() {
         "--quiet",
     ]);
     sandbox.ok(&["backtest", "--as-of", "2026-03-05", "--days", "14", "--quiet"]);
-    assert_eq!(sandbox.number("SELECT count(*) FROM anomalies"), 0.0);
+    assert_eq!(sandbox.number("SELECT count(*) FROM incidents"), 0.0);
     for _ in 0..3 {
         sandbox.ok(&["anomalies", "--group-by", "service", "--as-of", "2026-03-05", "--quiet"]);
     }
-    assert_eq!(sandbox.number("SELECT count(*) FROM anomalies"), 1.0);
-    assert_eq!(sandbox.number("SELECT count(*) FROM anomaly_events"), 1.0);
+    assert_eq!(sandbox.number("SELECT count(*) FROM incidents"), 1.0);
+    assert_eq!(sandbox.number("SELECT count(*) FROM incident_events"), 1.0);
 }
 
 #[test]
 fn a_look_back_does_not_turn_the_ledger_back() {
     let sandbox = Sandbox::new();
     morning(&sandbox, 70, step);
-    let before = sandbox.rows("SELECT * FROM anomalies");
+    let before = sandbox.rows("SELECT * FROM incidents");
     sandbox.ok(&["anomalies", "--group-by", "service", "--as-of", "2026-03-05", "--quiet"]);
     sandbox.ok(&["anomalies", "--group-by", "service", "--as-of", "2026-02-15", "--quiet"]);
-    assert_eq!(sandbox.rows("SELECT * FROM anomalies"), before);
+    assert_eq!(sandbox.rows("SELECT * FROM incidents"), before);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn questions_of_different_scope_do_not_touch_each_other() {
     ] {
         sandbox.ok(&[&["anomalies", "--as-of", "2026-03-05", "--quiet"], arguments].concat());
     }
-    let open = sandbox.rows("SELECT group_by, method, state FROM anomalies ORDER BY ALL");
+    let open = sandbox.rows("SELECT group_by, method, state FROM incidents ORDER BY ALL");
     assert!(open.len() >= 3 && open.iter().all(|row| row["state"] == "open"), "{open:?}");
 }
 

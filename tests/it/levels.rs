@@ -47,12 +47,12 @@ fn morning(sandbox: &Sandbox, days: u64, moved: impl Fn(usize, usize, u64) -> f6
 /// Incidents of the ledger: who, kind, state.
 fn ledger(sandbox: &Sandbox) -> Vec<String> {
     let query =
-        "SELECT array_to_string(group_values, '/') || ' ' || kind || ' ' || state AS text FROM anomalies ORDER BY 1";
+        "SELECT array_to_string(group_values, '/') || ' ' || kind || ' ' || state AS text FROM incidents ORDER BY 1";
     sandbox.rows(query).iter().map(|row| row["text"].as_str().expect("text").to_owned()).collect()
 }
 
 fn ids(sandbox: &Sandbox) -> Vec<String> {
-    let rows = sandbox.rows("SELECT id FROM anomalies WHERE state <> 'withdrawn' ORDER BY opened_on, id");
+    let rows = sandbox.rows("SELECT id FROM incidents WHERE state <> 'withdrawn' ORDER BY opened_on, id");
     rows.iter().map(|row| row["id"].as_str().expect("an id").to_owned()).collect()
 }
 
@@ -185,8 +185,8 @@ fn an_incident_is_the_same_every_morning_until_it_is_normal() {
         ledger(&sandbox),
         ["AWSLambda/333333333333 point closed", "AmazonRDS/111111111111 level_shift absorbed"]
     );
-    assert_eq!(sandbox.number("SELECT count(*) FROM anomaly_events WHERE event = 'opened'"), 2.0);
-    assert_eq!(sandbox.number("SELECT count(*) FROM anomaly_events WHERE event IN ('withdrawn', 'merged')"), 0.0);
+    assert_eq!(sandbox.number("SELECT count(*) FROM incident_events WHERE event = 'opened'"), 2.0);
+    assert_eq!(sandbox.number("SELECT count(*) FROM incident_events WHERE event IN ('withdrawn', 'merged')"), 0.0);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn every_event_of_a_generated_bill_is_opened_once() {
         "AmazonSageMaker/444444444444 new open",
     ];
     assert_eq!(ledger(&sandbox), expected);
-    assert_eq!(sandbox.number("SELECT count(*) FROM anomaly_events WHERE event = 'opened'"), expected.len() as f64);
+    assert_eq!(sandbox.number("SELECT count(*) FROM incident_events WHERE event = 'opened'"), expected.len() as f64);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn two_sides_that_turn_out_to_be_a_move_become_one() {
     assert_eq!(after.len(), 2);
     assert!(after.contains(&"AmazonRDS moved open".to_owned()), "{after:?}");
     assert_eq!(ids(&sandbox).len(), 1);
-    assert_eq!(sandbox.number("SELECT count(*) FROM anomaly_events WHERE event = 'merged'"), 1.0);
+    assert_eq!(sandbox.number("SELECT count(*) FROM incident_events WHERE event = 'merged'"), 1.0);
 }
 
 #[test]

@@ -294,7 +294,7 @@ fn tables_of_an_older_version_are_brought_up_to_date_before_a_statement_is_run()
     let sandbox = small();
     let path = sandbox.path("data/costs.duckdb");
     direct(&format!(
-        "ATTACH '{}' AS db; USE db; DROP TABLE incident_marks; DROP TABLE notices; DROP TABLE outbox; DROP TABLE runs; \
+        "ATTACH '{}' AS db; USE db; DROP TABLE triage; DROP TABLE notices; DROP TABLE outbox; DROP TABLE runs; \
          ALTER TABLE anomalies DROP COLUMN merged_into; ALTER TABLE anomalies DROP COLUMN last_impact; \
          DELETE FROM schema_version WHERE version >= 5",
         path.display()

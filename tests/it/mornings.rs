@@ -95,7 +95,7 @@ fn a_month_of_mornings_tells_each_incident_once() {
         }
         // What is flagged on the newest settled day.
         let flagged = sandbox.rows(&format!(
-            "SELECT severity, direction FROM anomalies WHERE state <> 'withdrawn' AND last_date = DATE '{}'",
+            "SELECT severity, direction FROM incidents WHERE state <> 'withdrawn' AND last_date = DATE '{}'",
             today - Days::new(2)
         ));
         naive_mornings += usize::from(!flagged.is_empty());

@@ -61,7 +61,7 @@ fn a_first_look_at_very_many_series_changes_no_finding() {
 fn the_ledger_judges_what_is_open_again_and_leaves_the_rest_alone() {
     let sandbox = estate();
     let count = |condition: &str| {
-        let sql = format!("SELECT count(*) AS n FROM anomalies WHERE {condition}");
+        let sql = format!("SELECT count(*) AS n FROM incidents WHERE {condition}");
         sandbox.json(&["--db", DATABASE, "sql", &sql])["rows"][0]["n"].as_u64().expect("a count")
     };
     judge(&sandbox, "2026-03-22", &[]);

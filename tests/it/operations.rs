@@ -165,7 +165,7 @@ fn incidents_are_shown_and_triaged_the_same_way() {
     let open = open["incidents"][0]["id"].as_str().expect("an open incident").to_owned();
     let marked =
         call("triage", json!({"ids": [open], "triage": "ack", "by": "jo", "reason": "on it"})).expect("a mark");
-    assert_eq!(marked["incidents"][0]["mark"]["marked_by"], "jo");
+    assert_eq!(marked["incidents"][0]["triage"]["triaged_by"], "jo");
     let printed = sandbox.json(&["incidents", &open, "--quiet"]);
     assert_eq!(printed, call("incident", json!({"id": open})).expect("an incident"));
     let error = call("triage", json!({"ids": [open], "triage": "snooze"})).expect_err("no day").to_string();
@@ -239,4 +239,48 @@ fn every_parameter_is_a_flag_with_the_same_words() {
         assert!(!entry.description().is_empty() && !entry.title.is_empty());
         jsonschema::meta::validate(&schema.to_value()).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
     }
+}
+
+/// Readers and writers of several processes wait for each other: nothing is refused, nothing is lost.
+#[test]
+fn processes_take_turns() {
+    const EACH: usize = 12;
+    let sandbox = Sandbox::with_sample();
+    let found = sandbox.json(&["anomalies", "--as-of", TODAY, "--from", "2026-03-01", "--quiet"]);
+    let open = found["findings"].as_array().expect("findings").iter().find(|finding| finding["end"].is_null());
+    let id = open.expect("an open one")["id"].as_str().expect("an id").to_owned();
+    std::thread::scope(|scope| {
+        for number in 0..EACH {
+            let (sandbox, id) = (&sandbox, &id);
+            scope
+                .spawn(move || sandbox.ok(&["incidents", "ack", id, "--reason", &format!("note {number}"), "--quiet"]));
+            scope.spawn(move || assert_eq!(sandbox.json(&["incidents", id, "--quiet"])["id"], id.as_str()));
+        }
+    });
+    assert_eq!(sandbox.number("SELECT count(DISTINCT reason) FROM triage"), EACH as f64);
+}
+
+#[test]
+fn a_database_of_an_unreleased_version_is_refused() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("old.duckdb");
+    let old = duckdb::Connection::open(&path).expect("a database");
+    let tables = "CREATE TABLE schema_version (version INTEGER, applied_at TIMESTAMP, program VARCHAR); \
+                  INSERT INTO schema_version VALUES (5, now()::TIMESTAMP, 'aws-cost-anomalies 0.1.0'); \
+                  CREATE TABLE anomalies (id VARCHAR)";
+    old.execute_batch(tables).expect("old tables");
+    drop(old);
+    sandbox.write("a.csv", "date,cost\n2026-03-01,10\n");
+    let before = std::fs::read(&path).expect("the file");
+    for line in [vec!["--db", "old.duckdb", "trends"], vec!["--db", "old.duckdb", "ingest", "a.csv"]] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(sandbox.run(&line), @"
+            --- stderr
+            error: the database `old.duckdb` was written by an unreleased version of this program
+            hint: ingest the bills again into a new file: `--db FILE`, or move this one away
+            --- exit code 1
+            ");
+        }
+    }
+    assert!(std::fs::read(&path).expect("the file") == before);
 }

@@ -135,7 +135,7 @@ fn what_a_vendor_charges_more_is_found_and_told() {
     assert!(answer["levels"].to_string().contains("[\"provider\"]"), "{}", answer["levels"]);
     morning(&sandbox, 60);
     assert!(messages(&sandbox).contains("Logs"), "{}", messages(&sandbox));
-    let id = sandbox.rows("SELECT id FROM anomalies WHERE state = 'open'")[0]["id"].as_str().expect("an id").to_owned();
+    let id = sandbox.rows("SELECT id FROM incidents WHERE state = 'open'")[0]["id"].as_str().expect("an id").to_owned();
     let explained = sandbox.json(&["explain", &id, "--as-of", "2026-03-02", "--quiet"]);
     assert!((explained["change"]["change"].as_f64().expect("a change") - 4_800.0).abs() < 60.0, "{explained}");
 }

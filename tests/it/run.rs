@@ -37,7 +37,7 @@ fn told(sandbox: &Sandbox, seen: &mut usize) -> Vec<String> {
 }
 
 fn id(sandbox: &Sandbox) -> String {
-    let rows = sandbox.rows("SELECT id FROM anomalies WHERE state = 'open' ORDER BY abs(impact) DESC");
+    let rows = sandbox.rows("SELECT id FROM incidents WHERE state = 'open' ORDER BY abs(impact) DESC");
     rows[0]["id"].as_str().expect("an id").to_owned()
 }
 
@@ -347,7 +347,7 @@ fn what_is_acked_is_quiet_until_it_grows() {
     --- exit code 0
     ");
     insta::assert_snapshot!(sandbox.run(&["incidents", "--status", "acked", "--format", "csv"]), @r#"
-    id,state,kind,direction,severity,group_by,group,start_date,peak_date,last_date,opened_on,seen_on,closed_on,actual,expected,impact,impact_total,at_stake,score,currency,method,threshold,scope,reasons,mark,until,marked_by,mark_reason
+    id,state,kind,direction,severity,group_by,group,start_date,peak_date,last_date,opened_on,seen_on,closed_on,actual,expected,impact,impact_total,at_stake,score,currency,method,threshold,scope,reasons,mark,until,triaged_by,mark_reason
     49e265a9fe66,open,point,up,critical,service+account,AmazonRDS+111111111111,2026-03-02,2026-03-02,2026-03-02,2026-03-02,2026-03-02,,180.720161,99.92174520034683,80.79841579965316,80.79841579965316,161.5968315993063,19.841738819382066,USD,robust,2.5,net_amortized of every level +Usage +Purchase +Adjustment by robust,"180.72 instead of 99.92 give or take 10.18 (the level of 28 days); score 19.8, threshold 2.5",acked,,ada,a migration
     --- exit code 0
     "#);
@@ -425,9 +425,9 @@ fn what_is_expected_is_normal() {
     let id = id(&sandbox);
     assert_eq!(sandbox.run(&["expected", &id, "--reason", " "]).code, 2);
     let marked = sandbox.json(&["expected", &id, "--reason", "the new region", "--by", "ada"]);
-    let mark = &marked["incidents"][0]["mark"];
+    let mark = &marked["incidents"][0]["triage"];
     assert_eq!(
-        (&mark["mark"], &mark["reason"], &mark["marked_by"]),
+        (&mark["state"], &mark["reason"], &mark["triaged_by"]),
         (&"expected".into(), &"the new region".into(), &"ada".into())
     );
     morning(&sandbox, 64, rds(course));
@@ -565,7 +565,7 @@ fn two_runs_at_once_are_one() {
     assert!(sandbox.ok(&["incidents"]).stdout.contains("AmazonRDS"));
     assert!(first.wait().expect("it ends").success());
     assert_eq!(services.received().len(), 2, "the first try was not answered");
-    assert_eq!(sandbox.number("SELECT count(*) FROM notices"), 1.0);
+    assert_eq!(sandbox.number("SELECT count(*) FROM notifications"), 1.0);
     sandbox.ok(&["run", "a.csv", "--as-of", "2026-03-05"]);
 }
 

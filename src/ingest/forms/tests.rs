@@ -12,13 +12,13 @@ use crate::{
         mapping::{Assignment, Mapping},
         numbers::Decimal,
     },
-    store::{Settings, Store},
+    store::{Database, Settings, Writer},
 };
 
 /// A folder with a database, for many small files.
 struct Desk {
     folder: tempfile::TempDir,
-    store: Store,
+    store: Writer,
 }
 
 impl Desk {
@@ -31,7 +31,7 @@ impl Desk {
             memory_limit: "1GB".parse().expect("a size"),
             threads: 1,
         };
-        let store = Store::open(&settings).expect("a database");
+        let store = Database::new(settings.clone()).write().expect("a database");
         Self { folder, store }
     }
 

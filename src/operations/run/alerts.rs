@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     insights::{
         Frame,
-        alerts::{self, Cases, Delivery, Notice, Queued},
+        alerts::{self, AlertKind, Cases, Delivery, Notification, Queued},
         answer::Answer,
         explain::{self, Explanation},
         incidents::{Asked, Shown, scope},
@@ -49,7 +49,7 @@ pub fn alert(alerting: &Alerting, with: Option<ExplainWith>, session: &Session, 
     summary.open = planned.open;
     summary.suppressed = planned.kept_back;
     planned.messages.extend(freshness(alerting.today, session, summary)?);
-    let queued: Vec<(Queued, Vec<Notice>)> = planned.messages.iter().map(queued).collect::<Result<_>>()?;
+    let queued: Vec<(Queued, Vec<Notification>)> = planned.messages.iter().map(queued).collect::<Result<_>>()?;
     let mut errors = Vec::new();
     let (waiting, references) = {
         let mut store = session.store_for_writing()?;
@@ -112,7 +112,7 @@ pub fn alert(alerting: &Alerting, with: Option<ExplainWith>, session: &Session, 
 ///
 /// # Errors
 /// When none can.
-fn keep(queued: &[(Queued, Vec<Notice>)], store: &mut Store) -> Result<Vec<Error>> {
+fn keep(queued: &[(Queued, Vec<Notification>)], store: &mut Store) -> Result<Vec<Error>> {
     let mut failed = Vec::new();
     for one in queued {
         if let Err(error) = store.queue(now(), std::slice::from_ref(one)) {
@@ -252,11 +252,11 @@ fn freshness(today: NaiveDate, session: &Session, summary: &mut Summary) -> Resu
     }
     let newest = today - Days::new(u64::try_from(frame.data_age_days).unwrap_or(0));
     let is_stale = frame.data_age_days > i64::from(settings.stale_days);
-    let known = store.notices()?;
+    let known = store.notifications()?;
     let mut messages = Vec::new();
     for channel in settings.channels_or_terminal() {
-        let last = known.iter().rfind(|notice| notice.anomaly_id == BILLS && notice.channel == channel.name);
-        let was_stale = last.is_some_and(|notice| notice.notice == "stale");
+        let last = known.iter().rfind(|notice| notice.incident_id == BILLS && notice.channel == channel.name);
+        let was_stale = last.is_some_and(|notice| notice.event == AlertKind::Stale);
         if is_stale == was_stale {
             continue;
         }
@@ -294,13 +294,13 @@ fn freshness_notice(
     newest: NaiveDate,
     today: NaiveDate,
     message_id: &str,
-) -> Notice {
-    Notice {
-        anomaly_id: topic.to_owned(),
+) -> Notification {
+    Notification {
+        incident_id: topic.to_owned(),
         channel: channel.to_owned(),
-        notice: if is_stale { "stale" } else { "fresh" }.to_owned(),
+        event: if is_stale { AlertKind::Stale } else { AlertKind::Fresh },
         subject: topic.to_owned(),
-        told_on: today,
+        notified_on: today,
         seen_on: newest,
         last_date: newest,
         impact: 0.0,
@@ -310,14 +310,14 @@ fn freshness_notice(
 }
 
 /// The same of single bills while others come.
-fn freshness_of_bills(today: NaiveDate, frame: &Frame, session: &Session, known: &[Notice]) -> Vec<Message> {
+fn freshness_of_bills(today: NaiveDate, frame: &Frame, session: &Session, known: &[Notification]) -> Vec<Message> {
     let settings = &session.config().notify;
     let mut messages = Vec::new();
     for bill in frame.freshness(today, settings.stale_days) {
         let topic = format!("{BILLS} of {}", bill.payer);
         for channel in settings.channels_or_terminal() {
-            let last = known.iter().rfind(|notice| notice.anomaly_id == topic && notice.channel == channel.name);
-            if bill.is_stale == last.is_some_and(|notice| notice.notice == "stale") {
+            let last = known.iter().rfind(|notice| notice.incident_id == topic && notice.channel == channel.name);
+            if bill.is_stale == last.is_some_and(|notice| notice.event == AlertKind::Stale) {
                 continue;
             }
             let (name, newest) = (&bill.name, bill.newest);
@@ -367,7 +367,7 @@ pub fn planned(alerting: &Alerting, explain_all: bool, session: &Session) -> Res
     Ok(plan(&all, &inputs))
 }
 
-fn queued(message: &Message) -> Result<(Queued, Vec<Notice>)> {
+fn queued(message: &Message) -> Result<(Queued, Vec<Notification>)> {
     let text = serde_json::to_string(&message.digest).map_err(|e| Error::bug("a message has no JSON").caused_by(e))?;
     let queued = Queued {
         message_id: message.digest.id.clone(),

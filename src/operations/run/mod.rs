@@ -37,7 +37,7 @@ use crate::{
         levels,
     },
     model::{ChargeCategory, Day, Dimension, Event, Filter, GroupBy, Method, Metric, Period, Sensitivity},
-    store::notices::RunRecord,
+    store::outbox::RunRecord,
 };
 
 /// Days that were missed are judged afterwards, so many at most.
@@ -189,7 +189,7 @@ pub(crate) fn now() -> NaiveDateTime {
 /// # Errors
 /// When there is no data.
 pub(crate) fn questions(today: NaiveDate, session: &Session) -> Result<Vec<Vec<Filter>>> {
-    let currencies = levels::currencies(&session.store()?, &request(session, today, None, &[]).question)?;
+    let currencies = levels::currencies(&*session.store()?, &request(session, today, None, &[]).question)?;
     if currencies.is_empty() {
         return Ok(vec![Vec::new()]);
     }

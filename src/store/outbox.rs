@@ -1,70 +1,44 @@
-//! What people said of incidents, what was told of them, and the messages that wait for a channel.
+//! What was sent of incidents to which channel, the messages that wait, and the runs that judged.
 
 use chrono::{NaiveDate, NaiveDateTime};
-use schemars::JsonSchema;
-use serde::Serialize;
+use strum::{Display, EnumString, IntoStaticStr};
 
 use super::{
     Store,
-    ledger::{list, nullable, texts},
+    ledger::{list, nullable, texts, word},
     quoted,
 };
 use crate::{error::Result, model::Period};
 
-/// What somebody said of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mark {
-    /// Somebody is at it.
-    Acked,
-    /// Nothing is to be told of it until a day.
-    Snoozed,
-    /// The cost is meant to be so.
-    Expected,
-    /// The mark before is taken back.
-    Unmarked,
+/// What an alert is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum AlertKind {
+    Opened,
+    Grown,
+    Returned,
+    /// A snooze is over.
+    Woken,
+    /// Several incidents are one now.
+    Joined,
+    /// There are no further alerts, unless the incident comes back.
+    Closed,
+    /// Bills have stopped coming.
+    Stale,
+    /// They come again.
+    Fresh,
 }
 
-impl Mark {
-    pub const ALL: [Mark; 4] = [Mark::Acked, Mark::Snoozed, Mark::Expected, Mark::Unmarked];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Mark::Acked => "acked",
-            Mark::Snoozed => "snoozed",
-            Mark::Expected => "expected",
-            Mark::Unmarked => "unmarked",
-        }
-    }
-}
-
-/// A mark of one incident.
-#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
-pub struct Marked {
-    #[serde(skip)]
-    pub anomaly_id: String,
-    pub mark: Mark,
-    /// Of a snoozed one: the first day on which it is told again.
-    pub until: Option<NaiveDate>,
-    pub reason: String,
-    pub marked_by: String,
-    pub marked_at: NaiveDateTime,
-    /// The incident's dollars a day, and its last flagged day, when it was marked.
-    pub impact: f64,
-    pub last_date: NaiveDate,
-}
-
-/// What was told of an incident to a channel.
+/// What was sent of an incident to a channel.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Notice {
-    pub anomaly_id: String,
+pub struct Notification {
+    pub incident_id: String,
     pub channel: String,
-    /// `opened`, `grown`, `returned`, `woken`, `closed`.
-    pub notice: String,
+    pub event: AlertKind,
     /// What the incident was called then.
     pub subject: String,
     /// The day that was today then.
-    pub told_on: NaiveDate,
+    pub notified_on: NaiveDate,
     /// The newest judged day then.
     pub seen_on: NaiveDate,
     /// The incident's last flagged day then.
@@ -124,68 +98,21 @@ pub struct RunRecord {
     pub error: Option<String>,
 }
 
-const READ: &str = "cannot read what was told";
-const WRITE: &str = "cannot write what was told";
+const READ: &str = "cannot read what was sent";
+const WRITE: &str = "cannot write what is to be sent";
 
 impl Store {
-    /// All marks, the oldest first; of one incident, or of all.
-    pub fn marks(&self, id: Option<&str>) -> Result<Vec<Marked>> {
-        let condition = id.map_or_else(|| "true".to_owned(), |id| format!("anomaly_id = {}", quoted(id)));
-        let sql = format!(
-            "SELECT anomaly_id, mark, until, reason, marked_by, marked_at, impact, last_date FROM incident_marks \
-             WHERE {condition} ORDER BY marked_at, rowid"
-        );
-        self.rows(&sql, READ, |row| {
-            let mark: String = row.get(1)?;
-            Ok(Marked {
-                anomaly_id: row.get(0)?,
-                mark: Mark::ALL.into_iter().find(|one| one.name() == mark).unwrap_or(Mark::Unmarked),
-                until: row.get(2)?,
-                reason: row.get(3)?,
-                marked_by: row.get(4)?,
-                marked_at: row.get(5)?,
-                impact: row.get(6)?,
-                last_date: row.get(7)?,
-            })
-        })
-    }
-
-    /// Keeps marks, all or none.
-    ///
-    /// # Errors
-    /// When the database cannot be written; it then is as it was.
-    pub fn save_marks(&mut self, marks: &[Marked]) -> Result<()> {
-        let rows = marks.iter().map(|mark| {
-            format!(
-                "({}, TIMESTAMP '{}', {}, {}, {}, {}, {:?}, DATE '{}')",
-                quoted(&mark.anomaly_id),
-                mark.marked_at,
-                quoted(mark.mark.name()),
-                day(mark.until),
-                quoted(&mark.reason),
-                quoted(&mark.marked_by),
-                mark.impact,
-                mark.last_date
-            )
-        });
-        let rows: Vec<String> = rows.collect();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        self.run(&format!("INSERT INTO incident_marks VALUES {}", rows.join(", ")), "cannot keep the mark")
-    }
-
     /// What was told, the oldest first.
-    pub fn notices(&self) -> Result<Vec<Notice>> {
-        let sql = "SELECT anomaly_id, channel, notice, subject, told_on, seen_on, last_date, impact, impact_total, message_id FROM notices \
-                   ORDER BY told_at, rowid";
+    pub fn notifications(&self) -> Result<Vec<Notification>> {
+        let sql = "SELECT incident_id, channel, event, subject, notified_on, seen_on, last_date, impact, impact_total, message_id FROM notifications \
+                   ORDER BY notified_at, rowid";
         self.rows(sql, READ, |row| {
-            Ok(Notice {
-                anomaly_id: row.get(0)?,
+            Ok(Notification {
+                incident_id: row.get(0)?,
                 channel: row.get(1)?,
-                notice: row.get(2)?,
+                event: word(row, 2)?,
                 subject: row.get(3)?,
-                told_on: row.get(4)?,
+                notified_on: row.get(4)?,
                 seen_on: row.get(5)?,
                 last_date: row.get(6)?,
                 impact: row.get(7)?,
@@ -200,7 +127,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written; it then is as it was.
-    pub fn queue(&mut self, now: NaiveDateTime, messages: &[(Queued, Vec<Notice>)]) -> Result<()> {
+    pub fn queue(&mut self, now: NaiveDateTime, messages: &[(Queued, Vec<Notification>)]) -> Result<()> {
         if messages.is_empty() {
             return Ok(());
         }
@@ -209,13 +136,13 @@ impl Store {
             let id = quoted(&message.message_id);
             for notice in notices {
                 sql += &format!(
-                    "INSERT INTO notices SELECT {}, {}, TIMESTAMP '{now}', {}, {}, DATE '{}', DATE '{}', DATE '{}', {:?}, {:?}, {id} \
+                    "INSERT INTO notifications SELECT {}, {}, TIMESTAMP '{now}', {}, {}, DATE '{}', DATE '{}', DATE '{}', {:?}, {:?}, {id} \
                      WHERE NOT EXISTS (FROM outbox WHERE message_id = {id});",
-                    quoted(&notice.anomaly_id),
+                    quoted(&notice.incident_id),
                     quoted(&notice.channel),
-                    quoted(&notice.notice),
+                    quoted(notice.event.into()),
                     quoted(&notice.subject),
-                    notice.told_on,
+                    notice.notified_on,
                     notice.seen_on,
                     notice.last_date,
                     notice.impact,
@@ -332,7 +259,7 @@ impl Store {
     }
 }
 
-fn day(day: Option<NaiveDate>) -> String {
+pub(super) fn day(day: Option<NaiveDate>) -> String {
     day.map_or_else(|| "NULL".to_owned(), |day| format!("DATE '{day}'"))
 }
 
@@ -360,12 +287,12 @@ mod tests {
                 parts_done: Vec::new(),
                 error: None,
             };
-            let notice = Notice {
-                anomaly_id: id.to_owned(),
+            let notice = Notification {
+                incident_id: id.to_owned(),
                 channel: "log".to_owned(),
-                notice: "opened".to_owned(),
+                event: AlertKind::Opened,
                 subject: subject.to_owned(),
-                told_on: now.date(),
+                notified_on: now.date(),
                 seen_on: now.date(),
                 last_date: now.date(),
                 impact: 1.0,
@@ -378,6 +305,6 @@ mod tests {
         store.queue(now, &messages).expect("all are kept");
         let waiting: Vec<Queued> = store.waiting().expect("messages");
         assert_eq!(waiting, messages.clone().map(|(message, _)| message));
-        assert_eq!(store.notices().expect("notices"), messages.map(|(_, mut notices)| notices.remove(0)));
+        assert_eq!(store.notifications().expect("notices"), messages.map(|(_, mut notices)| notices.remove(0)));
     }
 }
