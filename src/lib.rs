@@ -35,6 +35,7 @@ pub mod model;
 mod notify;
 pub mod operations;
 mod report;
+mod sample;
 mod sources;
 mod store;
 mod web;

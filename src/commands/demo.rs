@@ -12,7 +12,7 @@ use crate::{
     model::{Day, Kind, Sensitivity},
     operations::{Detection, FindAnomalies, IngestBills, Ingestion, Session, ShowTrends},
     report::{self, Format, units},
-    sources::{self, sample},
+    sample, sources,
     store::{Database, Settings},
 };
 

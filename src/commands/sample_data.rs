@@ -7,7 +7,8 @@ use crate::{
     error::{ExitCode, Result},
     model::Day,
     report::units::count,
-    sources::{Format, sample},
+    sample,
+    sources::Format,
 };
 
 /// Write generated bills with labelled events

@@ -13,7 +13,7 @@ use crate::{
     sources::{
         aws::Aws,
         cost_explorer::{
-            Call, CostExplorer, DATA_SOURCE, Detail, Fetched, HISTORY_MONTHS, REQUEST_PRICE, Settings, expressions,
+            Call, CostExplorer, DATA_SOURCE, Detail, Fetched, HISTORY_MONTHS, REQUEST_PRICE, Settings, line_item,
             months,
         },
     },
@@ -246,7 +246,7 @@ fn replace(
     watcher: &dyn Watcher,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    let expressions = expressions(payer);
+    let expressions = line_item(payer).columns();
     let named: Vec<(&Fetched, String, String)> = fetched
         .iter()
         .map(|month| {
@@ -261,7 +261,7 @@ fn replace(
             size: 0,
             etag: "",
             from,
-            expressions: &expressions,
+            expressions: expressions.clone(),
             left_out: None,
             rows: Some(month.rows),
         };

@@ -331,7 +331,7 @@ fn source_file(bill: &Bill) -> SourceFile<'_> {
         size: bill.size,
         etag: &bill.etag,
         from: &bill.from,
-        expressions: &bill.line_items.expressions,
+        expressions: bill.line_items.line_item.columns(),
         left_out: bill.line_items.left_out.as_ref().map(|(condition, _)| condition.as_str()),
         rows: bill.rows,
     }

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
-use super::detail_rank;
 use crate::{
     model::first_of_month,
+    model::source::detail_rank,
     store::holdings::{AccountCost, Holding, Payer},
 };
 

@@ -12,7 +12,7 @@ use super::{
     Question,
     anomalies::Request,
     found::{Found, match_other_levels},
-    group_filters,
+    group_filters, group_names,
 };
 use crate::{
     analysis::{
@@ -400,6 +400,15 @@ pub fn one(store: &Store, id: &str) -> Result<Shown> {
 }
 
 impl Shown {
+    /// Which cost it is of, in words.
+    pub fn subject(&self) -> String {
+        match (self.group.is_empty(), self.incident.group_by.as_str()) {
+            (true, "") => "total".into(),
+            (true, _) => "many groups".into(),
+            (false, _) => group_names(&self.group, self.account_name.as_deref()).join(" / "),
+        }
+    }
+
     /// The question that the incident was found with: its filters and its group's values.
     ///
     /// # Errors

@@ -52,11 +52,6 @@ pub struct Question<'a> {
     pub settle_days: u32,
 }
 
-/// How much detail one of AWS's own formats has, 0 for the most.
-fn detail_rank(data_source: &str) -> Option<usize> {
-    ["cur2", "cur", "focus", "cost-explorer"].iter().position(|name| *name == data_source)
-}
-
 /// The one currency of the selection.
 ///
 /// # Errors
@@ -122,4 +117,15 @@ fn group_object(group_by: &GroupBy, values: &[String]) -> Map<String, Value> {
 fn account_name(group_by: &GroupBy, values: &[String], names: &BTreeMap<String, String>) -> Option<String> {
     let index = group_by.0.iter().position(|dimension| *dimension == Dimension::Account)?;
     names.get(values.get(index)?).cloned()
+}
+
+/// The values of a group for people, an account with its name.
+pub fn group_names(group: &Map<String, Value>, account_name: Option<&str>) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let named = |(dimension, value): (&String, &Value)| match account_name {
+        Some(name) if dimension == "account" => format!("{} ({name})", text(value)),
+        _ if value.is_null() => String::new(),
+        _ => text(value),
+    };
+    group.iter().map(|value| inert::one_line(&named(value)).into_owned()).collect()
 }

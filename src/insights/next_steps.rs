@@ -6,6 +6,9 @@ use serde::Serialize;
 use super::{change::Members, explain::MeterChange};
 use crate::{analysis::attribution::without_region, inert, model::Dimension, store::queries::NONE};
 
+/// What a message calls a command to look further with.
+pub const LOOK_WITH: &str = "look with";
+
 /// One thing to look at.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct NextStep {

@@ -8,20 +8,21 @@ use serde::Serialize;
 
 use super::{
     answer::{Answer, Header},
-    detail_rank,
     warning::Warning,
 };
 use crate::{
     error::{Error, Result},
     inert,
-    model::{ChargeCategory, Granularity, Metric, Period, first_of_month},
+    model::{
+        ChargeCategory, Granularity, Metric, Period, first_of_month,
+        source::{COST_EXPLORER, detail_rank},
+    },
     store::{
         Store,
         queries::{BillMonth, Delivered, MonthColumn, MonthCost},
     },
 };
 
-const COST_EXPLORER: &str = "cost-explorer";
 /// The one provider that Cost Explorer knows.
 const AWS: &str = "AWS";
 

@@ -5,6 +5,7 @@ mod cost;
 mod dimension;
 mod finding;
 mod series;
+pub mod source;
 pub(crate) mod text;
 mod time;
 

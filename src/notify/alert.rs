@@ -14,9 +14,9 @@ use crate::{
         course::CourseState,
         explain::{Explanation, cause_words},
         incidents::Shown,
+        next_steps::LOOK_WITH,
     },
     model::{Dimension, Direction, Kind, Metric, Severity, State, change, cut, money},
-    report,
 };
 
 /// An explanation is of an incident when the dollars a day that it finds are not less than this share of the incident's, nor
@@ -275,7 +275,7 @@ impl Alert {
         facts.extend(self.told_as.clone().map(|told| ("first told as", told)));
         if !self.is_closed() {
             facts.extend(self.urgent.clone().map(|urgent| ("at once", urgent)));
-            facts.extend(self.next.clone().map(|next| (report::run::LOOK_WITH, next)));
+            facts.extend(self.next.clone().map(|next| (LOOK_WITH, next)));
         }
         facts
     }
@@ -321,10 +321,10 @@ impl Alert {
 /// Which cost, in words.
 fn subject(shown: &Shown) -> String {
     match shown.incident.group_by.as_str() {
-        "" => report::incidents::who(shown),
+        "" => shown.subject(),
         dimensions if shown.group.is_empty() && !dimensions.contains('+') => format!("many {dimensions}s"),
         dimensions if shown.group.is_empty() => format!("many groups of {}", dimensions.replace('+', " and ")),
-        _ => report::incidents::who(shown),
+        _ => shown.subject(),
     }
 }
 

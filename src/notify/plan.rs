@@ -11,6 +11,9 @@ use super::{
     digest::Digest,
     planned::{Plan, Spent},
 };
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::{
     error::Result,
     insights::{
@@ -20,8 +23,7 @@ use crate::{
         incidents::Shown,
         warning::Warning,
     },
-    model::{Dimension, Filter, State, money},
-    report::{self, notify::Decided},
+    model::{Dimension, Filter, Severity, State, money},
 };
 
 /// A value stands for an incident when it carries at least this share of the change, in percent.
@@ -29,6 +31,22 @@ const MOST_OF_IT: f64 = 50.0;
 
 /// Incidents that are explained in a run, those with most at stake: each asks the database several questions.
 const MOST_EXPLAINED: usize = 50;
+
+/// What was decided of an incident for a channel.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct Decided {
+    pub id: String,
+    pub subject: String,
+    pub severity: Severity,
+    pub impact: f64,
+    pub currency: String,
+    pub owner: Option<String>,
+    /// `null` when no channel takes it.
+    pub channel: Option<String>,
+    /// `opened`, `grown`, `returned`, `woken`, `joined`, `closed`; `null` for nothing.
+    pub tells: Option<String>,
+    pub why: String,
+}
 
 /// How far an explanation goes.
 pub type Explain<'a> = dyn Fn(&Shown, &[Dimension]) -> Result<Answer<Explanation>> + 'a;
@@ -386,7 +404,7 @@ fn decision(
     let incident = &shown.incident;
     Decided {
         id: incident.id.clone(),
-        subject: report::incidents::who(shown),
+        subject: shown.subject(),
         severity: incident.severity,
         impact: incident.impact,
         currency: incident.currency.clone(),

@@ -13,7 +13,7 @@ use crate::{
         cost_explorer::{self, Span},
         ingest, s3,
     },
-    model::{Day, Month, Period},
+    model::{Day, Month, Period, source},
     sources::{
         self,
         aws::Aws,
@@ -141,7 +141,7 @@ fn data_source_name(name: &str) -> Result<String, String> {
     let fine =
         !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
     match name {
-        "cur" | "cur2" | "focus" | "cost-explorer" => Err("that name is AWS's own".into()),
+        name if source::is_reserved(name) => Err("that name is AWS's own".into()),
         name if fine => Ok(name.into()),
         _ => Err("use lower-case letters, digits, - and _".into()),
     }

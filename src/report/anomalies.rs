@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use comfy_table::Color;
 
 use super::{
-    Format, Page, Style, csv, group_names, json, plain,
+    Format, Page, Style, csv, json, plain,
     table::{Column, Table},
     units::{self, change, money, percent},
 };
@@ -15,6 +15,7 @@ use crate::{
     insights::{
         anomalies::{Anomalies, Finding, Scores},
         answer::Answer,
+        group_names,
     },
     model::{Direction, Kind, Severity},
 };

@@ -3,7 +3,7 @@
 use super::{
     Format, Page, Style, csv,
     explain::{causes, moves},
-    group_names, json, plain, settled,
+    json, plain, settled,
     table::{Column, Table},
     units::{change, money, percent},
 };
@@ -13,7 +13,7 @@ use crate::{
         answer::Answer,
         change::{Change, share},
         compare::{Comparison, Side},
-        sentences,
+        group_names, sentences,
     },
 };
 

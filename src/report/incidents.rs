@@ -1,7 +1,7 @@
 //! The ledger as text.
 
 use super::{
-    Format, Page, Style, csv, group_names, json, plain,
+    Format, Page, Style, csv, json, plain,
     table::{Column, Table},
     units::{change, money},
 };
@@ -57,7 +57,7 @@ pub fn render_one(shown: &Answer<Shown>, format: Format, style: Style) -> Result
     if format == Format::Csv {
         return to_csv_of(std::slice::from_ref(shown));
     }
-    let who = who(shown);
+    let who = shown.subject();
     let mark = shown.triage.as_ref().filter(|_| incident.state == State::Open).map(|mark| mark.state.name());
     let state = mark.unwrap_or(incident.state.name());
     let mut text = format!("{} {}: {}, {}, {state}\n", incident.id, who, what(shown), incident.severity.name());
@@ -88,15 +88,6 @@ pub fn render_one(shown: &Answer<Shown>, format: Format, style: Style) -> Result
     }
     let page = if format == Format::Markdown { Page::Markdown } else { Page::Terminal(style) };
     Ok(page.prose(&text) + "\n" + &page.table(&history))
-}
-
-/// The group of an incident in words.
-pub fn who(shown: &Shown) -> String {
-    match (shown.group.is_empty(), shown.incident.group_by.as_str()) {
-        (true, "") => "total".into(),
-        (true, _) => "many groups".into(),
-        (false, _) => group_names(&shown.group, shown.account_name.as_deref()).join(" / "),
-    }
 }
 
 fn what(shown: &Shown) -> String {
@@ -141,7 +132,7 @@ fn table(incidents: &[Shown]) -> Table {
             incident.start_date.to_string(),
             shown.days.to_string(),
             incident.group_by.clone(),
-            who(shown),
+            shown.subject(),
             what(shown),
             change(incident.impact, &incident.currency),
             change(incident.impact_total, &incident.currency),

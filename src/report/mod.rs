@@ -153,15 +153,6 @@ fn wrapped(text: &str, style: Style) -> String {
     lines.flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
-/// The values of a group for people, an account with its name.
-fn group_names(group: &serde_json::Map<String, serde_json::Value>, account_name: Option<&str>) -> Vec<String> {
-    let named = |(dimension, value): (&String, &serde_json::Value)| match account_name {
-        Some(name) if dimension == "account" => format!("{} ({name})", plain(value)),
-        _ => plain(value),
-    };
-    group.iter().map(|value| inert::one_line(&named(value)).into_owned()).collect()
-}
-
 /// The text of a JSON value as CSV and tables have it.
 fn plain(value: &serde_json::Value) -> String {
     match value {

@@ -1,8 +1,6 @@
 //! Who is told what, and how the channels stand, as text.
 
 use chrono::NaiveDateTime;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::{
     Format, Style, csv, json,
@@ -12,37 +10,8 @@ use super::{
 use crate::{
     error::Result,
     insights::answer::Answer,
-    model::Severity,
     operations::run::{ChannelStatus, Plans},
 };
-
-/// What was decided of an incident for a channel.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct Decided {
-    pub id: String,
-    pub subject: String,
-    pub severity: Severity,
-    pub impact: f64,
-    pub currency: String,
-    pub owner: Option<String>,
-    /// `null` when no channel takes it.
-    pub channel: Option<String>,
-    /// `opened`, `grown`, `returned`, `woken`, `joined`, `closed`; `null` for nothing.
-    pub tells: Option<String>,
-    pub why: String,
-}
-
-/// How a channel stands.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct Standing {
-    pub channel: String,
-    pub kind: String,
-    pub sent: u64,
-    pub last_sent_at: Option<NaiveDateTime>,
-    pub waiting: usize,
-    pub given_up: u64,
-    pub error: Option<String>,
-}
 
 pub fn decisions(answer: &Answer<Plans>, format: Format, style: Style) -> Result<String> {
     let header = ["id", "where", "severity", "a_day", "currency", "owner", "channel", "tells", "why"];

@@ -3,7 +3,7 @@
 use super::{
     chart::{Svg, terminal},
     explain::causes,
-    group_names, settled,
+    settled,
     table::{Column, Table},
     units::{change, money, percent},
 };
@@ -15,6 +15,7 @@ use crate::{
         answer::Answer,
         change::HALF_CENT,
         compare::Comparison,
+        group_names,
         overview::{Overview, Told},
         sentences,
     },

@@ -1,10 +1,10 @@
 //! What a run did, as text.
 
 use super::{Style, units::count, wrapped};
-use crate::operations::run::{Printed, Summary};
-
-/// The name of a fact of a message that is a command.
-pub const LOOK_WITH: &str = "look with";
+use crate::{
+    insights::next_steps::LOOK_WITH,
+    operations::run::{Printed, Summary},
+};
 
 /// The messages that are this command's own output. A command stays on one line: half of it pasted would run.
 pub fn messages(printed: &[Printed], style: Style) -> String {

@@ -1,7 +1,7 @@
 //! Trends as text.
 
 use super::{
-    Format, Page, Style, csv, group_names, json, plain,
+    Format, Page, Style, csv, json, plain,
     table::{Column, Table},
     units::{change, money, percent, sparkline},
 };
@@ -10,6 +10,7 @@ use crate::{
     inert,
     insights::{
         answer::Answer,
+        group_names,
         trends::{TrendPeriod, Trends},
     },
     model::{Granularity, Period},

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::line_item::LineItem;
 use crate::error::{Error, Result};
 
 /// What a column of a file holds, as far as casts differ.
@@ -75,10 +76,9 @@ pub struct Missing {
 }
 
 /// What each column of `cost_line_items` is, as SQL over one file.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct LineItems {
-    /// Pairs of a store column and the expression that fills it.
-    pub expressions: Vec<(&'static str, String)>,
+    pub line_item: LineItem,
     /// Rows to leave out, when the file may hold any: a condition, and what they are.
     pub left_out: Option<(String, &'static str)>,
     pub missing: Vec<Missing>,

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{
     Format,
     columns::{Columns, Kind, LineItems, Missing, Role, coalesce, cur_column_name},
+    line_item::LineItem,
 };
 use crate::error::Result;
 
@@ -112,40 +113,41 @@ pub fn line_items(columns: &Columns, format: Format) -> Result<LineItems> {
     let account = either("line_item_usage_account_id", "bill_payer_account_id");
     let payer = either("bill_payer_account_id", "line_item_usage_account_id");
     let costs = Costs { columns };
-    let expressions = vec![
-        ("usage_start", start.clone()),
-        ("usage_end", columns.lenient_time("line_item_usage_end_date").unwrap_or_else(|| "NULL".into())),
-        ("usage_date", format!("CAST({start} AS DATE)")),
-        ("billing_period", billing_period(columns, &start)),
-        ("provider", "'AWS'".into()),
-        ("payer_account_id", payer),
-        ("usage_account_id", account),
-        ("usage_account_name", text("line_item_usage_account_name")),
-        ("product_code", format!("COALESCE({}, 'unknown')", text("line_item_product_code"))),
-        ("product_name", product_name(columns)),
-        ("region", region(columns)),
-        ("availability_zone", text("line_item_availability_zone")),
-        ("usage_type", text("line_item_usage_type")),
-        ("operation", text("line_item_operation")),
-        ("resource_id", text("line_item_resource_id")),
-        ("line_item_type", format!("COALESCE({}, 'unknown')", text("line_item_line_item_type"))),
-        ("charge_category", charge_category(&text("line_item_line_item_type"))),
-        ("billing_entity", text("bill_billing_entity")),
-        ("purchase_option", purchase_option(columns)),
-        ("description", text("line_item_line_item_description")),
-        ("invoice_id", text("bill_invoice_id")),
-        ("usage_amount", columns.number("line_item_usage_amount").unwrap_or_else(|| "NULL".into())),
-        ("usage_unit", text("pricing_unit")),
-        ("currency", format!("upper(COALESCE({}, 'USD'))", text("line_item_currency_code"))),
-        ("unblended_cost", costs.unblended(false)),
-        ("blended_cost", columns.number("line_item_blended_cost").unwrap_or_else(|| "NULL".into())),
-        ("amortized_cost", costs.amortized(false)),
-        ("net_unblended_cost", costs.unblended(true)),
-        ("net_amortized_cost", costs.amortized(true)),
-        ("list_cost", columns.number("pricing_public_on_demand_cost").unwrap_or_else(|| "NULL".into())),
-        ("tags", tags(columns).unwrap_or_else(|| "NULL".into())),
-        ("cost_categories", cost_categories(columns).unwrap_or_else(|| "NULL".into())),
-    ];
+    let line_item = LineItem {
+        usage_start: start.clone(),
+        usage_end: columns.lenient_time("line_item_usage_end_date").unwrap_or_else(|| "NULL".into()),
+        usage_date: format!("CAST({start} AS DATE)"),
+        billing_period: billing_period(columns, &start),
+        provider: "'AWS'".into(),
+        payer_account_id: payer,
+        usage_account_id: account,
+        usage_account_name: text("line_item_usage_account_name"),
+        product_code: format!("COALESCE({}, 'unknown')", text("line_item_product_code")),
+        product_name: product_name(columns),
+        region: region(columns),
+        availability_zone: text("line_item_availability_zone"),
+        usage_type: text("line_item_usage_type"),
+        operation: text("line_item_operation"),
+        resource_id: text("line_item_resource_id"),
+        line_item_type: format!("COALESCE({}, 'unknown')", text("line_item_line_item_type")),
+        charge_category: charge_category(&text("line_item_line_item_type")),
+        billing_entity: text("bill_billing_entity"),
+        purchase_option: purchase_option(columns),
+        description: text("line_item_line_item_description"),
+        invoice_id: text("bill_invoice_id"),
+        usage_amount: columns.number("line_item_usage_amount").unwrap_or_else(|| "NULL".into()),
+        usage_unit: text("pricing_unit"),
+        currency: format!("upper(COALESCE({}, 'USD'))", text("line_item_currency_code")),
+        unblended_cost: costs.unblended(false),
+        blended_cost: columns.number("line_item_blended_cost").unwrap_or_else(|| "NULL".into()),
+        amortized_cost: costs.amortized(false),
+        net_unblended_cost: costs.unblended(true),
+        net_amortized_cost: costs.amortized(true),
+        list_cost: columns.number("pricing_public_on_demand_cost").unwrap_or_else(|| "NULL".into()),
+        tags: tags(columns).unwrap_or_else(|| "NULL".into()),
+        cost_categories: cost_categories(columns).unwrap_or_else(|| "NULL".into()),
+        estimated: "NULL".into(),
+    };
     let split = match columns.text("line_item_operation") {
         Some(operation) => Some(format!("COALESCE({operation}, '') IN ({SPLIT_COST_OPERATIONS})")),
         None => columns.text("split_line_item_parent_resource_id").map(|parent| format!("{parent} IS NOT NULL")),
@@ -160,7 +162,7 @@ pub fn line_items(columns: &Columns, format: Format) -> Result<LineItems> {
     ];
     let values = columns.values(numbers.into_iter().chain(times));
     let says_currency = columns.has("line_item_currency_code");
-    Ok(LineItems { expressions, left_out, missing: missing(columns), values, says_currency })
+    Ok(LineItems { line_item, left_out, missing: missing(columns), values, says_currency })
 }
 
 fn billing_period(columns: &Columns, start: &str) -> String {

@@ -1,7 +1,10 @@
 //! FOCUS cost and usage files, 1.0 to 1.4, of any provider: which column is which fact.
 //! Mapping by the definitions of the FOCUS specification (focus.finops.org).
 
-use super::columns::{Columns, LineItems, Missing, Role, coalesce};
+use super::{
+    columns::{Columns, LineItems, Missing, Role, coalesce},
+    line_item::LineItem,
+};
 use crate::error::Result;
 
 /// The version of the specification that the columns show.
@@ -45,47 +48,45 @@ pub fn line_items(columns: &Columns) -> Result<LineItems> {
     let billed = format!("COALESCE({}, 0)", number("billedcost"));
     let effective = format!("COALESCE({}, 0)", number("effectivecost"));
     let billing_period = coalesce([columns.time("billingperiodstart"), Some(start.clone())].into_iter().flatten());
-    let expressions = vec![
-        ("usage_start", start.clone()),
-        ("usage_end", columns.lenient_time("chargeperiodend").unwrap_or_else(|| "NULL".into())),
-        ("usage_date", format!("CAST({start} AS DATE)")),
-        ("billing_period", format!("CAST(date_trunc('month', {}) AS DATE)", billing_period.unwrap_or_default())),
-        ("provider", provider.clone()),
+    let line_item = LineItem {
+        usage_start: start.clone(),
+        usage_end: columns.lenient_time("chargeperiodend").unwrap_or_else(|| "NULL".into()),
+        usage_date: format!("CAST({start} AS DATE)"),
+        billing_period: format!("CAST(date_trunc('month', {}) AS DATE)", billing_period.unwrap_or_default()),
+        provider: provider.clone(),
         // Where no account is named the provider's own name tells one bill from another.
-        ("payer_account_id", first(&["billingaccountid", "subaccountid"], &provider)),
-        ("usage_account_id", first(&["subaccountid", "billingaccountid"], "'unknown'")),
-        ("usage_account_name", account_name(columns)),
-        ("product_code", first(&["x_servicecode", "servicename"], "'unknown'")),
-        ("product_name", text("servicename")),
-        ("region", first(&["regionid", "region"], "'global'")),
-        ("availability_zone", text("availabilityzone")),
-        ("usage_type", first(&["x_usagetype", "skumeter", "skuid"], "NULL")),
-        ("operation", text("x_operation")),
-        ("resource_id", text("resourceid")),
-        ("line_item_type", line_item_type(columns)),
-        ("charge_category", charge_category(&text("chargecategory"))),
-        ("billing_entity", first(&["invoiceissuername", "publishername"], "NULL")),
-        ("purchase_option", purchase_option(columns)),
-        ("description", text("chargedescription")),
-        ("invoice_id", text("invoiceid")),
-        (
-            "usage_amount",
-            columns
-                .number("consumedquantity")
-                .or_else(|| columns.number("usagequantity"))
-                .unwrap_or_else(|| "NULL".into()),
-        ),
-        ("usage_unit", first(&["consumedunit", "usageunit"], "NULL")),
-        ("currency", format!("upper({})", first(&["billingcurrency"], "'USD'"))),
-        ("unblended_cost", billed.clone()),
-        ("blended_cost", "NULL".into()),
-        ("amortized_cost", effective.clone()),
-        ("net_unblended_cost", billed),
-        ("net_amortized_cost", effective),
-        ("list_cost", number("listcost")),
-        ("tags", columns.map("tags").unwrap_or_else(|| "NULL".into())),
-        ("cost_categories", "NULL".into()),
-    ];
+        payer_account_id: first(&["billingaccountid", "subaccountid"], &provider),
+        usage_account_id: first(&["subaccountid", "billingaccountid"], "'unknown'"),
+        usage_account_name: account_name(columns),
+        product_code: first(&["x_servicecode", "servicename"], "'unknown'"),
+        product_name: text("servicename"),
+        region: first(&["regionid", "region"], "'global'"),
+        availability_zone: text("availabilityzone"),
+        usage_type: first(&["x_usagetype", "skumeter", "skuid"], "NULL"),
+        operation: text("x_operation"),
+        resource_id: text("resourceid"),
+        line_item_type: line_item_type(columns),
+        charge_category: charge_category(&text("chargecategory")),
+        billing_entity: first(&["invoiceissuername", "publishername"], "NULL"),
+        purchase_option: purchase_option(columns),
+        description: text("chargedescription"),
+        invoice_id: text("invoiceid"),
+        usage_amount: columns
+            .number("consumedquantity")
+            .or_else(|| columns.number("usagequantity"))
+            .unwrap_or_else(|| "NULL".into()),
+        usage_unit: first(&["consumedunit", "usageunit"], "NULL"),
+        currency: format!("upper({})", first(&["billingcurrency"], "'USD'")),
+        unblended_cost: billed.clone(),
+        blended_cost: "NULL".into(),
+        amortized_cost: effective.clone(),
+        net_unblended_cost: billed,
+        net_amortized_cost: effective,
+        list_cost: number("listcost"),
+        tags: columns.map("tags").unwrap_or_else(|| "NULL".into()),
+        cost_categories: "NULL".into(),
+        estimated: "NULL".into(),
+    };
     let values = columns.values([
         ("billedcost", Role::Money),
         ("effectivecost", Role::Money),
@@ -98,7 +99,7 @@ pub fn line_items(columns: &Columns) -> Result<LineItems> {
         ("billingperiodend", Role::PeriodEnd),
     ]);
     let says_currency = columns.has("billingcurrency");
-    Ok(LineItems { expressions, left_out: None, missing: missing(columns), values, says_currency })
+    Ok(LineItems { line_item, left_out: None, missing: missing(columns), values, says_currency })
 }
 
 /// The five categories in the specification's case; anything else is usage, so that no money is lost from sight.

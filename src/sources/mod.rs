@@ -11,13 +11,13 @@ pub mod discover;
 pub mod files;
 pub mod focus;
 pub mod forms;
+pub mod line_item;
 pub mod looks;
 pub mod manifest;
 pub mod mapping;
 pub mod numbers;
 pub mod plain;
 pub mod s3;
-pub mod sample;
 pub mod vendors;
 
 use std::path::{Path, PathBuf};
@@ -27,7 +27,10 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    model::source,
+};
 use columns::{Columns, LineItems};
 use forms::Ask;
 use looks::About;
@@ -52,10 +55,10 @@ impl Format {
     /// The `data_source` under which its line items are kept.
     pub fn data_source(self) -> &'static str {
         match self {
-            Format::Cur1 => "cur",
-            Format::Cur2 => "cur2",
-            Format::Focus => "focus",
-            Format::Csv => "csv",
+            Format::Cur1 => source::CUR,
+            Format::Cur2 => source::CUR2,
+            Format::Focus => source::FOCUS,
+            Format::Csv => source::PLAIN,
         }
     }
 }
@@ -269,10 +272,7 @@ impl Bill {
     /// Takes the billing period of the manifest where the file does not say it.
     pub fn settle_period(&mut self, period: NaiveDate) {
         if !self.says_billing_period() {
-            let billing_period = self.line_items.expressions.iter_mut().find(|(column, _)| *column == "billing_period");
-            if let Some((_, expression)) = billing_period {
-                *expression = format!("DATE '{period}'");
-            }
+            self.line_items.line_item.billing_period = format!("DATE '{period}'");
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     columns::{Column, Columns, LineItems, Missing, Role, coalesce, cur_column_name, quoted},
+    line_item::LineItem,
     looks::{self, About},
     mapping::{FIELDS, Field, Mapping, compared},
 };
@@ -150,47 +151,45 @@ pub fn line_items(file: &Understood, mapping: &Mapping, data_source: &str) -> Re
     let start = columns.time("date").unwrap_or_default();
     let cost = format!("COALESCE({}, 0)", columns.number("cost").unwrap_or_default());
     let category = text("charge_category", "'Usage'");
-    let expressions = vec![
-        ("usage_start", start.clone()),
-        ("usage_end", format!("{start} + INTERVAL 1 DAY")),
-        ("usage_date", format!("CAST({start} AS DATE)")),
-        ("billing_period", format!("CAST(date_trunc('month', {start}) AS DATE)")),
-        ("provider", text("provider", &quoted(data_source))),
-        ("payer_account_id", text("payer_account_id", &quoted(data_source))),
-        ("usage_account_id", text("account", &quoted(data_source))),
-        ("usage_account_name", text("account_name", "NULL")),
-        ("product_code", text("service", &quoted(data_source))),
-        ("product_name", text("service", "NULL")),
-        ("region", text("region", "'global'")),
-        ("availability_zone", "NULL".into()),
-        ("usage_type", text("usage_type", "NULL")),
-        ("operation", text("operation", "NULL")),
-        ("resource_id", text("resource", "NULL")),
-        ("line_item_type", text("line_item_type", &category)),
-        (
-            "charge_category",
-            format!(
-                "CASE lower({category}) WHEN 'purchase' THEN 'Purchase' WHEN 'fee' THEN 'Purchase' WHEN 'tax' THEN 'Tax' \
+    let line_item = LineItem {
+        usage_start: start.clone(),
+        usage_end: format!("{start} + INTERVAL 1 DAY"),
+        usage_date: format!("CAST({start} AS DATE)"),
+        billing_period: format!("CAST(date_trunc('month', {start}) AS DATE)"),
+        provider: text("provider", &quoted(data_source)),
+        payer_account_id: text("payer_account_id", &quoted(data_source)),
+        usage_account_id: text("account", &quoted(data_source)),
+        usage_account_name: text("account_name", "NULL"),
+        product_code: text("service", &quoted(data_source)),
+        product_name: text("service", "NULL"),
+        region: text("region", "'global'"),
+        availability_zone: "NULL".into(),
+        usage_type: text("usage_type", "NULL"),
+        operation: text("operation", "NULL"),
+        resource_id: text("resource", "NULL"),
+        line_item_type: text("line_item_type", &category),
+        charge_category: format!(
+            "CASE lower({category}) WHEN 'purchase' THEN 'Purchase' WHEN 'fee' THEN 'Purchase' WHEN 'tax' THEN 'Tax' \
                  WHEN 'credit' THEN 'Credit' WHEN 'refund' THEN 'Credit' WHEN 'adjustment' THEN 'Adjustment' \
                  WHEN 'discount' THEN 'Adjustment' ELSE 'Usage' END"
-            ),
         ),
-        ("billing_entity", "NULL".into()),
-        ("purchase_option", text("purchase_option", "NULL")),
-        ("description", text("description", "NULL")),
-        ("invoice_id", text("invoice_id", "NULL")),
-        ("usage_amount", columns.number("usage_amount").unwrap_or_else(|| "NULL".into())),
-        ("usage_unit", text("usage_unit", "NULL")),
-        ("currency", format!("upper({})", text("currency", "'USD'"))),
-        ("unblended_cost", cost.clone()),
-        ("blended_cost", "NULL".into()),
-        ("amortized_cost", cost.clone()),
-        ("net_unblended_cost", cost.clone()),
-        ("net_amortized_cost", cost),
-        ("list_cost", "NULL".into()),
-        ("tags", columns.map("tags").or_else(|| columns.map_of_prefix("tag_")).unwrap_or_else(|| "NULL".into())),
-        ("cost_categories", "NULL".into()),
-    ];
+        billing_entity: "NULL".into(),
+        purchase_option: text("purchase_option", "NULL"),
+        description: text("description", "NULL"),
+        invoice_id: text("invoice_id", "NULL"),
+        usage_amount: columns.number("usage_amount").unwrap_or_else(|| "NULL".into()),
+        usage_unit: text("usage_unit", "NULL"),
+        currency: format!("upper({})", text("currency", "'USD'")),
+        unblended_cost: cost.clone(),
+        blended_cost: "NULL".into(),
+        amortized_cost: cost.clone(),
+        net_unblended_cost: cost.clone(),
+        net_amortized_cost: cost,
+        list_cost: "NULL".into(),
+        tags: columns.map("tags").or_else(|| columns.map_of_prefix("tag_")).unwrap_or_else(|| "NULL".into()),
+        cost_categories: "NULL".into(),
+        estimated: "NULL".into(),
+    };
     let says_currency = columns.has("currency") || mapping.values.contains_key("currency");
     let optional = [
         ("account", "one account, named as the source"),
@@ -208,5 +207,5 @@ pub fn line_items(file: &Understood, mapping: &Mapping, data_source: &str) -> Re
         missing.push(Missing { column: "charge_category".into(), consequence });
     }
     let values = columns.values([("cost", Role::Money), ("usage_amount", Role::Quantity), ("date", Role::Start)]);
-    Ok(LineItems { expressions, left_out: None, missing, values, says_currency })
+    Ok(LineItems { line_item, left_out: None, missing, values, says_currency })
 }

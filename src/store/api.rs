@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{Period, first_of_month},
+    model::{Period, first_of_month, source},
 };
 
 /// Days of one source and payer, fetched as files.
@@ -49,7 +49,7 @@ impl NameSource {
     fn as_str(self) -> &'static str {
         match self {
             NameSource::Organizations => "organizations",
-            NameSource::CostExplorer => "cost-explorer",
+            NameSource::CostExplorer => source::COST_EXPLORER,
         }
     }
 }

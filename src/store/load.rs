@@ -60,7 +60,7 @@ pub struct SourceFile<'a> {
     /// The FROM item that reads it.
     pub from: &'a str,
     /// Pairs of a column of `cost_line_items` and the expression over the file that fills it.
-    pub expressions: &'a [(&'static str, String)],
+    pub expressions: Vec<(&'static str, String)>,
     /// Rows to leave out.
     pub left_out: Option<&'a str>,
     /// Rows of the file, where that is known without reading it.

@@ -290,22 +290,6 @@ fn sql_never_opens_for_writing() {
 }
 
 #[test]
-fn tables_of_an_older_version_are_brought_up_to_date_before_a_statement_is_run() {
-    let sandbox = small();
-    let path = sandbox.path("data/costs.duckdb");
-    direct(&format!(
-        "ATTACH '{}' AS db; USE db; DROP TABLE triage; DROP TABLE notices; DROP TABLE outbox; DROP TABLE runs; \
-         ALTER TABLE anomalies DROP COLUMN merged_into; ALTER TABLE anomalies DROP COLUMN last_impact; \
-         DELETE FROM schema_version WHERE version >= 5",
-        path.display()
-    ));
-    let answer = sandbox.json(&["sql", "SELECT max(version) AS version FROM schema_version"]);
-    assert_eq!(answer["rows"][0]["version"], 5);
-    let run = sandbox.run(&["sql", "SELEC 1"]);
-    assert!(run.code == 2 && run.stderr.contains("cannot be parsed"), "{run}");
-}
-
-#[test]
 #[cfg(target_os = "linux")]
 fn a_program_that_was_replaced_meanwhile_still_finds_itself() {
     let sandbox = small();

@@ -52,8 +52,8 @@ impl Desk {
             let today = NaiveDate::from_ymd_opt(2026, 11, 25).expect("a day");
             bill.settle_forms(today, &|sql| self.store.ask(sql))?;
             let sql = columns.iter().map(|column| {
-                let found = bill.line_items.expressions.iter().find(|(name, _)| name == column);
-                found.expect("a column of the database").1.clone()
+                let columns = bill.line_items.line_item.columns();
+                columns.into_iter().find(|(name, _)| name == column).expect("a column of the database").1
             });
             let sql = format!("SELECT {} FROM {}", sql.collect::<Vec<_>>().join(", "), bill.from);
             let rows = self.store.ask(&sql)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::Utc;
+use chrono::{NaiveDateTime, Utc};
 use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,10 +20,9 @@ use crate::{
     notify::{
         Channel, Target,
         digest::{About, Digest},
-        plan::short_hash,
+        plan::{Decided, short_hash},
     },
     operations::{Answer, Effect, Header, Operation, Session},
-    report::notify::{Decided, Standing},
 };
 
 /// Alert the channels to what is new of the incidents that the ledger has
@@ -72,6 +71,18 @@ pub struct Plans {
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct ChannelStatus {
     pub channels: Vec<Standing>,
+}
+
+/// How a channel stands.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct Standing {
+    pub channel: String,
+    pub kind: String,
+    pub sent: u64,
+    pub last_sent_at: Option<NaiveDateTime>,
+    pub waiting: usize,
+    pub given_up: u64,
+    pub error: Option<String>,
 }
 
 /// A sample that was sent.

@@ -31,11 +31,11 @@ use crate::{
     error::{Error, Result},
     model::{ChargeCategory, Granularity as Step, Period},
 };
-pub use rows::expressions;
+pub use rows::line_item;
 use rows::{HEADER, take_page};
 
 /// The `data_source` under which its costs are kept.
-pub const DATA_SOURCE: &str = "cost-explorer";
+pub use crate::model::source::COST_EXPLORER as DATA_SOURCE;
 
 /// US dollars for each request: <https://aws.amazon.com/aws-cost-management/aws-cost-explorer/pricing/>.
 pub const REQUEST_PRICE: f64 = 0.01;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use aws_sdk_costexplorer::{operation::get_cost_and_usage::GetCostAndUsageOutput, types::Group};
 use chrono::NaiveDate;
 
+use super::super::line_item::LineItem;
 use super::{Fetched, METRICS, Slice};
 use crate::{
     error::{Error, Result},
@@ -166,7 +167,7 @@ impl Fetched {
 
 /// What each column of the store is in terms of the file's, for costs that `payer` is billed for. Net costs that
 /// the API does not give are the gross ones: accounts without discounts have none.
-pub fn expressions(payer: &str) -> Vec<(&'static str, String)> {
+pub fn line_item(payer: &str) -> LineItem {
     let codes = SERVICES.lines().skip(1).filter_map(|line| line.rsplit_once(','));
     let code = |(name, code): (&str, &str)| {
         let quoted = name.trim_matches('"').replace('\'', "''");
@@ -174,38 +175,35 @@ pub fn expressions(payer: &str) -> Vec<(&'static str, String)> {
     };
     let codes = codes.map(code).collect::<Vec<_>>().join(", ");
     let text = str::to_owned;
-    vec![
-        ("usage_start", text("CAST(usage_date AS TIMESTAMP)")),
-        ("usage_end", text("CAST(usage_date AS TIMESTAMP) + INTERVAL 1 DAY")),
-        ("usage_date", text("CAST(usage_date AS DATE)")),
-        ("billing_period", text("CAST(date_trunc('month', CAST(usage_date AS DATE)) AS DATE)")),
-        ("provider", text("'AWS'")),
-        ("payer_account_id", format!("'{}'", payer.replace('\'', "''"))),
-        ("usage_account_id", text("COALESCE(account, '')")),
-        ("usage_account_name", text("account_name")),
-        ("product_code", format!("COALESCE(MAP {{{codes}}}[service], service)")),
-        ("product_name", text("service")),
-        ("region", text("region")),
-        (
-            "line_item_type",
-            text(
-                "CASE charge_category WHEN 'Purchase' THEN 'Fee' WHEN 'Adjustment' THEN 'Discount' ELSE charge_category END",
-            ),
+    LineItem {
+        usage_start: text("CAST(usage_date AS TIMESTAMP)"),
+        usage_end: text("CAST(usage_date AS TIMESTAMP) + INTERVAL 1 DAY"),
+        usage_date: text("CAST(usage_date AS DATE)"),
+        billing_period: text("CAST(date_trunc('month', CAST(usage_date AS DATE)) AS DATE)"),
+        provider: text("'AWS'"),
+        payer_account_id: format!("'{}'", payer.replace('\'', "''")),
+        usage_account_id: text("COALESCE(account, '')"),
+        usage_account_name: text("account_name"),
+        product_code: format!("COALESCE(MAP {{{codes}}}[service], service)"),
+        product_name: text("service"),
+        region: text("region"),
+        line_item_type: text(
+            "CASE charge_category WHEN 'Purchase' THEN 'Fee' WHEN 'Adjustment' THEN 'Discount' ELSE charge_category END",
         ),
-        ("charge_category", text("charge_category")),
-        ("currency", text("COALESCE(currency, 'USD')")),
-        ("unblended_cost", text("COALESCE(CAST(unblended AS DOUBLE), 0)")),
-        ("blended_cost", text("CAST(blended AS DOUBLE)")),
-        ("amortized_cost", text("COALESCE(CAST(amortized AS DOUBLE), CAST(unblended AS DOUBLE), 0)")),
-        ("net_unblended_cost", text("COALESCE(CAST(net_unblended AS DOUBLE), CAST(unblended AS DOUBLE), 0)")),
-        (
-            "net_amortized_cost",
-            text("COALESCE(CAST(net_amortized AS DOUBLE), CAST(amortized AS DOUBLE), CAST(unblended AS DOUBLE), 0)"),
+        charge_category: text("charge_category"),
+        currency: text("COALESCE(currency, 'USD')"),
+        unblended_cost: text("COALESCE(CAST(unblended AS DOUBLE), 0)"),
+        blended_cost: text("CAST(blended AS DOUBLE)"),
+        amortized_cost: text("COALESCE(CAST(amortized AS DOUBLE), CAST(unblended AS DOUBLE), 0)"),
+        net_unblended_cost: text("COALESCE(CAST(net_unblended AS DOUBLE), CAST(unblended AS DOUBLE), 0)"),
+        net_amortized_cost: text(
+            "COALESCE(CAST(net_amortized AS DOUBLE), CAST(amortized AS DOUBLE), CAST(unblended AS DOUBLE), 0)",
         ),
-        ("usage_amount", text("CAST(usage_amount AS DOUBLE)")),
-        ("usage_unit", text("usage_unit")),
-        ("estimated", text("CAST(estimated AS BOOLEAN)")),
-    ]
+        usage_amount: text("CAST(usage_amount AS DOUBLE)"),
+        usage_unit: text("usage_unit"),
+        estimated: text("CAST(estimated AS BOOLEAN)"),
+        ..LineItem::null()
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use chrono::{Datelike, Days, Months, NaiveDate, Weekday};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::Format;
+use crate::sources::Format;
 use crate::{
     error::{Error, Result},
     model::{Granularity, Period, first_of_month},

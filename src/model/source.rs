@@ -1,0 +1,23 @@
+//! The data sources of bills that are known by name: written here and nowhere else.
+
+/// AWS's own formats of one bill describe the same money.
+pub const CUR: &str = "cur";
+pub const CUR2: &str = "cur2";
+/// FOCUS of any provider.
+pub const FOCUS: &str = "focus";
+pub const COST_EXPLORER: &str = "cost-explorer";
+/// Plain tables without a name of their own.
+pub const PLAIN: &str = "csv";
+
+/// From the most detailed to the least.
+const BY_DETAIL: [&str; 4] = [CUR2, CUR, FOCUS, COST_EXPLORER];
+
+/// How much detail a source has, 0 for the most; none of those that are a user's own.
+pub fn detail_rank(data_source: &str) -> Option<usize> {
+    BY_DETAIL.iter().position(|name| *name == data_source)
+}
+
+/// Whether a name is one of these, which no user's own source may take.
+pub fn is_reserved(data_source: &str) -> bool {
+    detail_rank(data_source).is_some()
+}
