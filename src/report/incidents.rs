@@ -176,7 +176,7 @@ fn to_csv_of(incidents: &[Shown]) -> Result<String> {
         "triage",
         "until",
         "triaged_by",
-        "mark_reason",
+        "triage_reason",
     ];
     let rows = incidents.iter().map(|shown| {
         let incident = &shown.incident;

@@ -358,14 +358,14 @@ fn a_database_of_a_newer_program() {
     insta::assert_snapshot!(sandbox.run(&["ingest", "good.csv"]), @"
     --- stderr
     error: the database `./data/costs.duckdb` was written by a newer version of this program
-      caused by: its schema is 99, this program knows 5
+      caused by: its schema is 99, this program knows 1
     hint: use the newer program, or another file with `--db`
     --- exit code 1
     ");
     insta::assert_snapshot!(sandbox.run(&["trends"]), @"
     --- stderr
     error: the database `./data/costs.duckdb` was written by a newer version of this program
-      caused by: its schema is 99, this program knows 5
+      caused by: its schema is 99, this program knows 1
     hint: use the newer program, or another file with `--db`
     --- exit code 1
     ");

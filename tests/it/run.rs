@@ -347,7 +347,7 @@ fn what_is_acked_is_quiet_until_it_grows() {
     --- exit code 0
     ");
     insta::assert_snapshot!(sandbox.run(&["incidents", "--status", "acked", "--format", "csv"]), @r#"
-    id,state,kind,direction,severity,group_by,group,start_date,peak_date,last_date,opened_on,seen_on,closed_on,actual,expected,impact,impact_total,at_stake,score,currency,method,threshold,scope,reasons,mark,until,triaged_by,mark_reason
+    id,state,kind,direction,severity,group_by,group,start_date,peak_date,last_date,opened_on,seen_on,closed_on,actual,expected,impact,impact_total,at_stake,score,currency,method,threshold,scope,reasons,triage,until,triaged_by,triage_reason
     49e265a9fe66,open,point,up,critical,service+account,AmazonRDS+111111111111,2026-03-02,2026-03-02,2026-03-02,2026-03-02,2026-03-02,,180.720161,99.92174520034683,80.79841579965316,80.79841579965316,161.5968315993063,19.841738819382066,USD,robust,2.5,net_amortized of every level +Usage +Purchase +Adjustment by robust,"180.72 instead of 99.92 give or take 10.18 (the level of 28 days); score 19.8, threshold 2.5",acked,,ada,a migration
     --- exit code 0
     "#);
