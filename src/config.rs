@@ -14,7 +14,7 @@ use serde_yaml::Value;
 
 use crate::{
     agent,
-    analysis::detect,
+    analysis::detection,
     error::{Error, Result, nearest},
     notify::{self, planned::Plan},
     sources::{aws, cost_explorer, mapping, s3},
@@ -54,7 +54,7 @@ pub struct Config {
     pub bedrock: agent::Bedrock,
     pub anthropic: agent::Anthropic,
     pub database: store::Settings,
-    pub anomaly: detect::Settings,
+    pub anomaly: detection::Settings,
     pub notify: notify::Settings,
 }
 
@@ -372,16 +372,32 @@ fn has_password(text: &str) -> bool {
     text.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')))
 }
 
-fn check(anomaly: &detect::Settings) -> Result<()> {
+fn check(anomaly: &detection::Settings) -> Result<()> {
     let refuse = |key: &str, what: &str| Err(Error::input(format!("`anomaly.{key}` must be {what}")));
     if !(5..=400).contains(&anomaly.rolling_window_days) {
         return refuse("rolling_window_days", "from 5 to 400");
     }
-    if !(anomaly.z_score_threshold.is_finite() && anomaly.z_score_threshold > 0.0) {
-        return refuse("z_score_threshold", "above 0");
+    let windows = [
+        ("level_days", anomaly.level_days, 7),
+        ("shift_days", anomaly.shift_days, 3),
+        ("absorb_days", anomaly.absorb_days, 3),
+    ];
+    for (key, days, least) in windows {
+        if days != 0 && !(least..=800).contains(&days) {
+            return refuse(key, &format!("from {least} to 800, or 0 for what `rolling_window_days` says"));
+        }
     }
-    if !(anomaly.drift_threshold_pct.is_finite() && anomaly.drift_threshold_pct > 0.0) {
-        return refuse("drift_threshold_pct", "above 0");
+    let scales = [
+        ("z_score_threshold", anomaly.z_score_threshold),
+        ("day_sigmas", anomaly.day_sigmas),
+        ("shift_sigmas", anomaly.shift_sigmas),
+        ("charge_sigmas", anomaly.charge_sigmas),
+        ("drift_threshold_pct", anomaly.drift_threshold_pct),
+    ];
+    for (key, value) in scales {
+        if !(value.is_finite() && value > 0.0) {
+            return refuse(key, "above 0");
+        }
     }
     let floors = [
         ("min_daily_cost", anomaly.min_daily_cost),

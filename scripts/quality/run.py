@@ -25,7 +25,7 @@ METHODS = ["robust", "classic", "zscore", "pct-change", "rolling-zscore"]
 STEPS = [
     ("week", "weekday factors"),
     ("trend", "trend"),
-    ("calibration", "scale from one-step-ahead residuals (without: MAD of 28 days)"),
+    ("calibration", "scale from one-step-ahead residuals (without: the spread of the level's days)"),
     ("exclusion", "days of an event stay out of the baseline"),
     ("recurring", "charges that recur by the month"),
     ("intermittent", "intermittent series by their own charges"),
@@ -33,8 +33,8 @@ STEPS = [
     ("shift", "lasting changes"),
     ("ranks", "lasting changes by rank"),
     ("floors", "floors in dollars and percent"),
-    ("unusable", "days on which an account's bill is not whole"),
-    ("common", "moves that many series share"),
+    ("incomplete", "days on which an account's bill is not whole"),
+    ("cross-series", "shifts that many series share"),
 ]
 
 

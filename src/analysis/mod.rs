@@ -2,17 +2,7 @@
 
 pub mod attribution;
 pub mod calendar;
-pub mod detect;
-mod estate;
-mod expectation;
-pub mod findings;
+pub mod detection;
 pub mod inject;
-mod recurring;
-mod robust;
 pub mod rollup;
-pub mod screen;
 pub mod stats;
-mod yardsticks;
-
-#[cfg(test)]
-mod tests;

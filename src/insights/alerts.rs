@@ -9,7 +9,10 @@ use super::incidents::{Shown, shown};
 use crate::{
     error::Result,
     model::{Event, State},
-    store::{Store, ledger::Incident},
+    store::{
+        Store,
+        ledger::{Incident, Scope},
+    },
 };
 
 pub use crate::{
@@ -304,7 +307,7 @@ pub struct Cases {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn cases(store: &Store, scope: &str, threshold: f64) -> Result<Cases> {
+pub fn cases(store: &Store, scope: &Scope, threshold: f64) -> Result<Cases> {
     let all = store.incidents(Some(scope))?;
     let judged_before = store.judged_through(scope)?;
     let mut notices: BTreeMap<String, Vec<Notification>> = BTreeMap::new();

@@ -1,8 +1,6 @@
 //! Which costs moved, and whether it matters.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -10,31 +8,21 @@ use serde_json::{Map, Value};
 use super::{
     Frame, Question,
     answer::{Answer, Header},
-    check_filters,
-    coverage::{Class, Covered, classes},
-    found::{Found, Window, shown},
+    found::{Found, shown},
     group_object,
+    history::History,
     incidents::{self, Asked, Ledger},
-    is_fixed, single_currency,
-    warning::{IncompleteDay, Warning},
+    is_fixed,
+    warning::Warning,
 };
 use crate::{
-    analysis::{
-        detect::{self, Judged, Known, Parameters},
-        findings, screen,
-    },
-    error::{Code, Error, Result},
+    analysis::detection::{Parameters, findings},
+    error::{Error, Result},
     model::{
-        ChargeCategory, Dimension, Direction, Filter, GroupBy, Kind, Method, Period, Sensitivity, Series, Severity,
-        State,
+        ChargeCategory, Dimension, Direction, Evidence, Filter, GroupBy, Kind, Method, Period, Sensitivity, Severity,
+        text::{WithText, with_texts},
     },
-    store::{
-        Store,
-        holdings::Payer,
-        ledger::Incident,
-        queries::{Segment, Selection},
-        series::Wanted,
-    },
+    store::{Store, ledger::Incident},
 };
 
 /// What to judge.
@@ -102,7 +90,9 @@ pub struct Finding {
     pub flagged_days: usize,
     /// Whether the change has lasted and is what is normal now.
     pub absorbed: bool,
-    pub reasons: Vec<String>,
+    #[serde(serialize_with = "with_texts")]
+    #[schemars(with = "Vec<WithText<'static, Evidence>>")]
+    pub reasons: Vec<Evidence>,
     /// What at other levels is the same dollars; of a move first where from and where to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Member>,
@@ -231,11 +221,11 @@ impl Detected {
 
 fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Detected> {
     let known = incidents::known(store, request, Asked::Grouping)?;
-    let data = Data::newest(store, request, frame, &known)?;
+    let data = History::newest(store, request, frame, &known)?;
     let names = store.account_names()?;
     let whole = Period { start: data.first_day, end: data.judged.end };
     let judged = data.judge(whole, &request.parameters);
-    let every = findings::findings(&data.covered.series, &judged, whole, &request.parameters);
+    let every = findings(&data.covered.series, &judged, whole, &request.parameters);
     let every: Vec<Found> =
         every.into_iter().map(|found| Found::new(found, &request.group_by, &data.covered, data.window())).collect();
     let groups = data.groups();
@@ -274,7 +264,7 @@ impl Anomalies {
 /// # Errors
 /// As [`anomalies`].
 pub fn scores(store: &Store, request: &Request) -> Result<Answer<Scores>> {
-    let data = Data::read(store, request)?;
+    let data = History::read(store, request)?;
     let judged = data.judge(data.judged, &request.parameters);
     let mut scores = Vec::new();
     for day in (Period { start: data.judged.start.max(data.first_day), ..data.judged }).iter() {
@@ -301,269 +291,6 @@ pub fn scores(store: &Store, request: &Request) -> Result<Answer<Scores>> {
         scores,
     };
     Ok(Answer { header: data.header, body })
-}
-
-/// The series of a question and the days to judge in them.
-pub(super) struct Data {
-    pub frame: Frame,
-    pub judged: Period,
-    /// The first day of any data.
-    pub first_day: NaiveDate,
-    pub segments: Vec<Segment>,
-    /// Of an answer about these days.
-    pub header: Header,
-    pub classes: Vec<Class>,
-    pub covered: Covered,
-    /// For each series a number that series of its account share.
-    pub accounts: Vec<usize>,
-    /// What a first look at all series said, when `covered` are only those that it did not clear.
-    look: Option<Look>,
-}
-
-/// The last weeks of every series, and of their days those that say nothing.
-struct Look {
-    covered: Covered,
-    unusable: Vec<Vec<bool>>,
-}
-
-/// With more series-days, a first look decides which series are judged.
-const MANY: usize = 2_000_000;
-/// Days that end so shortly before the newest settled one are what is newest: a run judges what was settled when bills came.
-const NEWEST_DAYS: u64 = 7;
-/// Days before the newest of which a first look tells whether an account's bill is whole.
-const UNUSABLE_SPAN: u64 = 28;
-
-impl Data {
-    /// All history of all series.
-    pub fn read(store: &Store, request: &Request) -> Result<Self> {
-        let frame = Frame::new(store, &request.question)?;
-        Self::open(store, request, &frame)?.with_series(store, request, Wanted::All)
-    }
-
-    /// What judging the newest day takes. Of very many series that is all history of those whose day a first look at
-    /// the last weeks of all does not clear, and of those that `known` incidents are open of. Everything is
-    /// read when many series may have moved together: that shows in all of them only.
-    pub fn newest(store: &Store, request: &Request, frame: &Frame, known: &[Incident]) -> Result<Self> {
-        let data = Self::open(store, request, frame)?;
-        let (judged, parameters) = (data.judged, &request.parameters);
-        let whole = Period { start: data.first_day, end: judged.end };
-        if judged.days() > 1 || whole.days() <= 2 * screen::SPAN || !screen::can_tell(parameters) {
-            return data.with_series(store, request, Wanted::All);
-        }
-        let start = judged.end - Days::new(screen::SPAN as u64 - 1);
-        let covered = data.covered(store, request, Wanted::Since(start))?;
-        if covered.series.len() * whole.days() <= MANY {
-            return data.with_series(store, request, Wanted::All);
-        }
-        let accounts = account_numbers(&request.group_by, &covered.series);
-        let recent = Period { start: judged.end - Days::new(UNUSABLE_SPAN), end: judged.end };
-        let unusable = detect::unusable_days(&covered.series, &accounts, &covered.known(), recent);
-        let (wanted, common) = screened(&covered, &unusable, judged.end, parameters);
-        let open = known.iter().filter(|incident| incident.state == State::Open);
-        if common || open.clone().any(|incident| incident.group_values.is_empty()) {
-            return data.with_series(store, request, Wanted::All);
-        }
-        let mut groups: BTreeSet<&Vec<String>> = open.map(|incident| &incident.group_values).collect();
-        groups.extend(covered.series.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(one, _)| &one.group));
-        let groups: Vec<Vec<String>> = groups.into_iter().cloned().collect();
-        let mut data = data.with_series(store, request, Wanted::Groups(&groups))?;
-        let (judged, series) = (data.covered.series.len(), covered.series.len());
-        data.header.warnings.push(Warning::JudgedInPart { judged, series });
-        data.look = Some(Look { covered, unusable });
-        Ok(data)
-    }
-
-    /// All but the series.
-    fn open(store: &Store, request: &Request, frame: &Frame) -> Result<Self> {
-        let question = &request.question;
-        let end = request.to.unwrap_or(frame.settled_through).min(frame.settled_through);
-        let start = request.from.unwrap_or(end);
-        if start > end {
-            return Err(match (request.from, request.to) {
-                (Some(from), Some(to)) if from > to => {
-                    Error::usage(format!("the range ends before it starts: {from} to {to}"))
-                        .hint("`--from` is the first day, `--to` the last")
-                }
-                _ => Error::input(format!("no day from {start} on is settled"))
-                    .hint(format!("the newest settled day is {}", frame.settled_through)),
-            });
-        }
-        let judged = Period { start, end };
-        let Some(first_day) = frame.first_day().filter(|first| *first <= end) else {
-            return Err(Error::input(format!("there is no data up to {end}, the newest settled day"))
-                .with_code(Code::NoData)
-                .hint("ingest more days, or name a later day with `--as-of`"));
-        };
-        // All history: a verdict must not depend on which days are asked for.
-        let read = Period { start: first_day.min(start), end };
-        let segments = frame.segments(read);
-        let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
-        let currency = Some(single_currency(store, &selection)?);
-        let mut header = Header { currency, ..frame.header(question, &segments, &[judged]) };
-        let warnings = &mut header.warnings;
-        warnings.extend(little_history(frame, judged));
-        if let Some(asked_through) = request.to.filter(|to| *to > end) {
-            warnings.push(Warning::NotSettled { settled_through: end, asked_through });
-        }
-        warnings.extend(missing_days(&[], &frame.missing(Period { start: first_day.max(judged.start), end }), judged));
-        let classes = classes(frame, end);
-        for class in classes.iter().filter(|class| classes.len() > 1 && class.is_daily()) {
-            let own: BTreeSet<NaiveDate> = class.missing.iter().copied().filter(|day| frame.has_day(*day)).collect();
-            warnings.extend(missing_days(&class.names, &own, judged));
-        }
-        let (covered, accounts) = (Covered::default(), Vec::new());
-        let frame = frame.clone();
-        Ok(Self { frame, judged, first_day, segments, header, classes, covered, accounts, look: None })
-    }
-
-    fn covered(&self, store: &Store, request: &Request, wanted: Wanted) -> Result<Covered> {
-        let Question { metric, filters, .. } = request.question;
-        let selection = Selection { segments: &self.segments, metric, filters };
-        let payers: Vec<Vec<Payer>> = self.classes.iter().map(|class| class.payers.clone()).collect();
-        let (dimensions, end) = (&request.group_by.0, self.judged.end);
-        let parts = store.daily_series(&selection, dimensions, request.include, end, wanted, &payers)?;
-        Ok(Covered::new(parts, &self.classes))
-    }
-
-    fn with_series(mut self, store: &Store, request: &Request, wanted: Wanted) -> Result<Self> {
-        self.covered = self.covered(store, request, wanted)?;
-        if self.covered.series.is_empty() {
-            let Question { metric, filters, .. } = request.question;
-            check_filters(store, &Selection { segments: &self.segments, metric, filters })?;
-        }
-        self.accounts = account_numbers(&request.group_by, &self.covered.series);
-        if request.group_by.0.is_empty() {
-            self.narrow();
-        }
-        Ok(self)
-    }
-
-    /// Leaves the bills that the only series is made of, so that whatever else is asked of it is asked of the same.
-    fn narrow(&mut self) {
-        let Some(coverage) = self.covered.coverages.first().filter(|_| !self.covered.left_out.is_empty()) else {
-            return;
-        };
-        let payers: BTreeSet<&Payer> = coverage.classes.iter().flat_map(|place| &self.classes[*place].payers).collect();
-        let names: Vec<String> =
-            self.covered.left_out.iter().flat_map(|place| self.classes[*place].names.clone()).collect();
-        self.header.warnings.push(Warning::TotalWithout { bills: names });
-        let start = self.first_day.min(self.judged.start);
-        self.segments =
-            self.frame.segments_where(Period { start, end: self.judged.end }, |payer| payers.contains(payer));
-    }
-
-    /// The days whose findings are news: those asked for, and of a bill that ends before them its newest ones.
-    pub fn window(&self) -> Window {
-        let is_newest = self.judged.end + Days::new(NEWEST_DAYS) >= self.frame.settled_through;
-        Window { judged: self.judged, is_newest }
-    }
-
-    /// All series, judged in full or looked at, and of their days those that say nothing.
-    pub fn all<'a>(&'a self, judged: &'a Judged) -> (&'a Covered, &'a [Vec<bool>]) {
-        match &self.look {
-            Some(look) => (&look.covered, &look.unusable),
-            None => (&self.covered, &judged.unusable),
-        }
-    }
-
-    /// How many series there are, judged in full or looked at.
-    pub fn count(&self) -> usize {
-        self.look.as_ref().map_or(self.covered.series.len(), |look| look.covered.series.len())
-    }
-
-    /// The groups that are judged in full, when not all are.
-    pub fn groups(&self) -> Option<BTreeSet<&[String]>> {
-        self.look.as_ref().map(|_| self.covered.series.iter().map(|one| one.group.as_slice()).collect())
-    }
-
-    pub fn judge(&self, period: Period, parameters: &Parameters) -> Judged {
-        let (series, known) = (&self.covered.series, self.covered.known());
-        let Some(look) = &self.look else {
-            return detect::judge(series, &self.accounts, &known, period, parameters);
-        };
-        // What takes all series to tell is known from the look: which days say nothing, and that nothing is common.
-        let looked_at = &look.covered.series;
-        let places: BTreeMap<&[String], usize> =
-            looked_at.iter().enumerate().map(|(place, one)| (one.group.as_slice(), place)).collect();
-        let unusable_of = |(one, known): (&Series, &&Known)| {
-            let is_unusable = |day: NaiveDate| {
-                let place = places.get(one.group.as_slice())?;
-                Some(look.unusable[*place][looked_at[*place].index(day)?])
-            };
-            let days = one.start.iter_days().take(one.values.len());
-            days.map(|day| known.missing.contains(&day) || is_unusable(day) == Some(true)).collect()
-        };
-        let unusable: Vec<Vec<bool>> = series.iter().zip(&known).map(unusable_of).collect();
-        let verdicts = detect::verdicts(series, &unusable, &known, parameters);
-        Judged { verdicts, moves: Vec::new(), unusable }
-    }
-
-    /// What the costs are in.
-    pub fn currency(&self) -> &str {
-        self.header.currency()
-    }
-
-    /// Days of the judged ones that say nothing, with how many series are concerned.
-    pub fn incomplete_days(&self, judged: &Judged) -> Option<Warning> {
-        let (covered, unusable) = self.all(judged);
-        let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
-        for (place, (one, unusable)) in covered.series.iter().zip(unusable).enumerate() {
-            let missing = covered.missing(place);
-            let (start, end) = (one.start.max(self.judged.start), self.judged.end);
-            for day in (Period { start, end }).iter().filter(|day| !missing.contains(day)) {
-                if one.index(day).is_some_and(|index| unusable[index]) {
-                    *days.entry(day).or_default() += 1;
-                }
-            }
-        }
-        let days: Vec<IncompleteDay> = days.into_iter().map(|(date, series)| IncompleteDay { date, series }).collect();
-        (!days.is_empty()).then_some(Warning::IncompleteDays { days })
-    }
-}
-
-/// What a first look says of all series: those that are to be judged in full, and whether many may have moved together. It is of the
-/// newest day; series that end earlier are always judged.
-fn screened(covered: &Covered, unusable: &[Vec<bool>], end: NaiveDate, parameters: &Parameters) -> (Vec<bool>, bool) {
-    let is_current = |place: &usize| covered.coverages[covered.of[*place]].end == end;
-    let current: Vec<usize> = (0..covered.series.len()).filter(is_current).collect();
-    if current.len() == covered.series.len() {
-        let screen::Screened { wanted, common } = screen::screen(&covered.series, unusable, parameters);
-        return (wanted, common);
-    }
-    let series: Vec<Series> = current.iter().map(|place| covered.series[*place].clone()).collect();
-    let days: Vec<Vec<bool>> = current.iter().map(|place| unusable[*place].clone()).collect();
-    let screened = screen::screen(&series, &days, parameters);
-    let mut wanted = vec![true; covered.series.len()];
-    current.iter().zip(screened.wanted).for_each(|(place, is_wanted)| wanted[*place] = is_wanted);
-    (wanted, screened.common)
-}
-
-/// A number for each account of the groups, the same for all series when they are not grouped by it.
-fn account_numbers(group_by: &GroupBy, series: &[Series]) -> Vec<usize> {
-    let is_account = |dimension: &Dimension| matches!(dimension, Dimension::Account | Dimension::Payer);
-    let Some(position) = group_by.0.iter().position(is_account) else { return vec![0; series.len()] };
-    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
-    let number = |one: &'_ Series| one.group.get(position).map_or("", String::as_str).to_owned();
-    let names: Vec<String> = series.iter().map(number).collect();
-    names
-        .iter()
-        .map(|name| {
-            let next = numbers.len();
-            *numbers.entry(name).or_insert(next)
-        })
-        .collect()
-}
-
-/// Quality depends on history: below 45 days more is missed and more is flagged for nothing.
-fn little_history(frame: &Frame, judged: Period) -> Option<Warning> {
-    let days = (judged.start - frame.first_day()?).num_days();
-    (days < 45).then(|| Warning::LittleHistory { days: days.max(0), before: judged.start })
-}
-
-/// Days of the judged ones that there is no data of: of all bills, or of those that are named.
-fn missing_days(bills: &[String], missing: &BTreeSet<NaiveDate>, judged: Period) -> Option<Warning> {
-    let days: Vec<NaiveDate> = missing.iter().copied().filter(|day| judged.contains(*day)).collect();
-    (!days.is_empty()).then(|| Warning::MissingDays { bills: bills.to_vec(), days })
 }
 
 /// False alerts in 1000 series-days at 3.0, 2.5 and 2.0, as `docs/ANOMALIES.md` measures them.

@@ -47,8 +47,8 @@ pub struct Header {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     /// What qualifies the figures.
-    #[serde(serialize_with = "super::warning::with_texts")]
-    #[schemars(with = "Vec<super::warning::WithText>")]
+    #[serde(serialize_with = "crate::model::text::with_texts")]
+    #[schemars(with = "Vec<crate::model::text::WithText<super::warning::Warning>>")]
     pub warnings: Vec<Warning>,
 }
 

@@ -6,15 +6,10 @@ use chrono::{Days, NaiveDate};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{
-    anomalies::{Data, Request},
-    answer::Answer,
-    warning::Warning,
-};
+use super::{anomalies::Request, answer::Answer, history::History, warning::Warning};
 use crate::{
     analysis::{
-        detect::{self, Known, Parameters, Verdict},
-        findings::findings,
+        detection::{self, BillDays, Parameters, Verdict, findings},
         inject::{Injected, SIZES, Shape, inject},
         stats::median,
     },
@@ -100,7 +95,7 @@ pub struct Recommendation {
 /// # Errors
 /// As [`super::anomalies::anomalies`], and when there is too little history.
 pub fn backtest(store: &Store, replay: &Replay) -> Result<Answer<Backtest>> {
-    let data = Data::read(store, &replay.request)?;
+    let data = History::read(store, &replay.request)?;
     let end = data.judged.end;
     let wanted = end.checked_sub_days(Days::new(u64::from(replay.days.max(1)) - 1)).unwrap_or(NaiveDate::MIN);
     let start = wanted.max(data.first_day + Days::new(LEAST_HISTORY));
@@ -118,9 +113,9 @@ pub fn backtest(store: &Store, replay: &Replay) -> Result<Answer<Backtest>> {
         header.warnings.push(Warning::ShortReplay { replayed, asked, first_day });
     }
     let parameters = &replay.request.parameters;
-    let (series, known) = (&data.covered.series, data.covered.known());
+    let (series, bills) = (&data.covered.series, data.covered.bills());
     let ends = |index: usize| series[index].start + Days::new(series[index].values.len() as u64) > end;
-    let fits = |index: &usize| ends(*index) && is_eligible(&series[*index], known[*index].first_day);
+    let fits = |index: &usize| ends(*index) && is_eligible(&series[*index], bills[*index].first_day);
     let eligible: Vec<usize> = (0..series.len()).filter(fits).collect();
     let events = inject(series, &eligible, replayed.days(), parameters.min_impact, replay.events, replay.seed);
     if events.is_empty() {
@@ -134,10 +129,10 @@ pub fn backtest(store: &Store, replay: &Replay) -> Result<Answer<Backtest>> {
         let alerts = findings(series, &judged, replayed, &parameters);
         let alerts: Vec<_> = alerts.iter().filter(|alert| alert.start >= start).collect();
         // Without what many series share, which copies beside each other cannot have.
-        let plain = detect::verdicts(series, &judged.unusable, &known, &parameters);
-        let unusable: Vec<Vec<bool>> = events.iter().map(|event| judged.unusable[event.of].clone()).collect();
-        let known: Vec<&Known> = events.iter().map(|event| known[event.of]).collect();
-        let verdicts = detect::verdicts(&copies, &unusable, &known, &parameters);
+        let plain = detection::verdicts(series, &judged.incomplete, &bills, &parameters);
+        let incomplete: Vec<Vec<bool>> = events.iter().map(|event| judged.incomplete[event.of].clone()).collect();
+        let bills_of: Vec<&BillDays> = events.iter().map(|event| bills[event.of]).collect();
+        let verdicts = detection::verdicts(&copies, &incomplete, &bills_of, &parameters);
         let delays: Vec<Option<usize>> =
             events.iter().zip(&verdicts).map(|(event, verdicts)| delay(event, verdicts, &plain[event.of])).collect();
         results.push(Outcome {

@@ -10,11 +10,13 @@ use serde::Serialize;
 use super::change::Change;
 use crate::{
     analysis::{
-        detect::{Parameters, Verdict, Why},
-        findings::{self, Finding},
+        detection::{Basis, Finding, Parameters, Verdict},
         stats::{median, median_absolute_deviation},
     },
-    model::{Kind, Period, Sensitivity, Series},
+    model::{
+        Evidence, Kind, Period, Sensitivity, Series,
+        text::{WithText, with_text_if_any, with_texts},
+    },
     store::changes::DaySet,
 };
 
@@ -51,9 +53,13 @@ pub struct Baseline {
     pub score: Option<f64>,
     pub flagged: bool,
     /// Why it is not, though its score is beyond the threshold.
-    pub not_flagged: Option<String>,
+    #[serde(serialize_with = "with_text_if_any")]
+    #[schemars(with = "Option<WithText<'static, Evidence>>")]
+    pub not_flagged: Option<Evidence>,
     pub kind: Option<Kind>,
-    pub reasons: Vec<String>,
+    #[serde(serialize_with = "with_texts")]
+    #[schemars(with = "Vec<WithText<'static, Evidence>>")]
+    pub reasons: Vec<Evidence>,
 }
 
 /// Since when, and how it goes on.
@@ -114,7 +120,7 @@ pub fn day_sets(
             && verdict.is_none_or(|verdict| {
                 !verdict.flagged
                     && verdict.residual_score.abs() < Sensitivity::Medium.threshold()
-                    && !matches!(verdict.why, Why::Recurring { .. } | Why::FirstOfMonth)
+                    && !matches!(verdict.basis, Basis::Recurring { .. } | Basis::FirstOfMonth)
             })
     };
     let start = (event.start - Days::new(BASELINE_DAYS)).max(first_day);
@@ -130,7 +136,7 @@ pub fn day_sets(
     // A fee that falls into the event is not part of it.
     let is_fee = |day: &NaiveDate| {
         let verdict = series.index(*day).and_then(|index| verdicts[index].as_ref());
-        verdict.is_some_and(|verdict| matches!(verdict.why, Why::Recurring { .. } | Why::FirstOfMonth))
+        verdict.is_some_and(|verdict| matches!(verdict.basis, Basis::Recurring { .. } | Basis::FirstOfMonth))
     };
     let known: Vec<NaiveDate> = event.iter().filter(|day| is_known(*day)).collect();
     let plain: Vec<NaiveDate> = known.iter().copied().filter(|day| !is_fee(day)).collect();
@@ -166,12 +172,12 @@ pub fn baseline(
 ) -> Baseline {
     let verdict = verdicts[peak].as_ref();
     let cost = |day: NaiveDate| series.index(day).filter(|_| !missing.contains(&day)).map(|index| series.values[index]);
-    let date = findings::date(series, peak);
+    let date = series.date(peak);
     let before: Vec<f64> = (1..=BASELINE_DAYS).filter_map(|back| cost(event.start - Days::new(back))).collect();
     let center = median(&before);
     let weekdays: Vec<f64> = (1..=4).filter_map(|weeks| cost(date - Days::new(7 * weeks))).collect();
-    let margin = verdict.and_then(|verdict| match verdict.why {
-        Why::Level { sigma, .. } => Some(sigma * parameters.threshold),
+    let margin = verdict.and_then(|verdict| match verdict.basis {
+        Basis::Level { sigma, .. } => Some(sigma * parameters.threshold),
         _ => None,
     });
     let range = |sign: f64| {
@@ -199,20 +205,19 @@ pub fn baseline(
 }
 
 /// What held a finding back where the score alone would have made one.
-fn why_not(verdict: &Verdict, cost: f64, parameters: &Parameters) -> Option<String> {
+fn why_not(verdict: &Verdict, cost: f64, parameters: &Parameters) -> Option<Evidence> {
     if verdict.flagged || verdict.residual_score.abs() < parameters.threshold {
         return None;
     }
-    Some(match verdict.why {
-        Why::Recurring { earlier } => format!("as much more came on {earlier}"),
-        Why::FirstOfMonth => "fees come on the 1st, and there is no earlier one to compare with".into(),
-        Why::Quiet => "as cheap as the cheapest day of the week".into(),
-        Why::Common { moved, of } => format!("{moved} of {of} series moved together"),
-        _ if !parameters.is_worth_it(cost, verdict.expected) => format!(
-            "the difference is below `anomaly.min_impact` ({}) or `min_impact_pct` ({} %)",
-            parameters.min_impact, parameters.min_impact_pct
-        ),
-        _ => "nearer to what such days have been".into(),
+    Some(match verdict.basis {
+        Basis::Recurring { earlier } => Evidence::Recurring { earlier },
+        Basis::FirstOfMonth => Evidence::FirstOfMonth,
+        Basis::Quiet => Evidence::QuietDay,
+        Basis::CrossSeries { moved, of } => Evidence::CrossSeries { moved, of },
+        _ if !parameters.is_material(cost, verdict.expected) => {
+            Evidence::Immaterial { min_impact: parameters.min_impact, min_impact_pct: parameters.min_impact_pct }
+        }
+        _ => Evidence::Usual,
     })
 }
 

@@ -10,7 +10,7 @@ use chrono::{Days, NaiveDate};
 
 use super::frame::{Frame, holes};
 use crate::{
-    analysis::detect::Known,
+    analysis::detection::BillDays,
     model::{Period, Series},
     store::holdings::Payer,
 };
@@ -75,7 +75,7 @@ pub struct Coverage {
     pub classes: Vec<usize>,
     /// The last day.
     pub end: NaiveDate,
-    pub known: Known,
+    pub bills: BillDays,
 }
 
 /// Series with what is known of the bills of each.
@@ -107,13 +107,13 @@ impl Covered {
         covered
     }
 
-    /// What is known of the bills of each series.
-    pub fn known(&self) -> Vec<&Known> {
-        self.of.iter().map(|place| &self.coverages[*place].known).collect()
+    /// The days of the bills of each series.
+    pub fn bills(&self) -> Vec<&BillDays> {
+        self.of.iter().map(|place| &self.coverages[*place].bills).collect()
     }
 
     pub fn missing(&self, series: usize) -> &BTreeSet<NaiveDate> {
-        &self.coverages[self.of[series]].known.missing
+        &self.coverages[self.of[series]].bills.missing
     }
 
     fn add(&mut self, mut parts: Vec<(usize, Series)>, classes: &[Class]) {
@@ -133,9 +133,9 @@ impl Covered {
             _ => missing_of_sum(&parts, classes),
         };
         let Some(series) = sum(parts.into_iter().map(|(_, series)| series), end) else { return };
-        let is_same = |coverage: &Coverage| coverage.classes == members && coverage.known.missing == missing;
+        let is_same = |coverage: &Coverage| coverage.classes == members && coverage.bills.missing == missing;
         let place = self.coverages.iter().rposition(is_same).unwrap_or_else(|| {
-            self.coverages.push(Coverage { classes: members, end, known: Known { first_day: first, missing } });
+            self.coverages.push(Coverage { classes: members, end, bills: BillDays { first_day: first, missing } });
             self.coverages.len() - 1
         });
         self.of.push(place);
@@ -197,7 +197,7 @@ mod tests {
         let classes = [class("2026-01-01", "2026-01-03", &["2026-01-02"])];
         let covered = Covered::new(vec![part(0, "a", "2026-01-02", &[1.0, 2.0])], &classes);
         assert_eq!(covered.series, [part(0, "a", "2026-01-02", &[1.0, 2.0]).1]);
-        assert_eq!(covered.known()[0].first_day, day("2026-01-01"));
+        assert_eq!(covered.bills()[0].first_day, day("2026-01-01"));
         assert_eq!(covered.missing(0), &classes[0].missing);
         assert!(covered.left_out.is_empty());
     }

@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Question,
-    anomalies::{self, Data},
+    Question, anomalies,
     answer::Answer,
     change::{Asked, Attribution, Beside, CauseShare, Change, Members, Status},
     check_filters,
     course::{Baseline, ChartDay, Course, baseline, chart, course, day_sets},
+    history::History,
     incidents, is_fixed,
     next_steps::{NextStep, next_steps},
     warning::Warning,
@@ -20,8 +20,7 @@ use super::{
 use crate::{
     analysis::{
         attribution::{Cause, Meter, Move},
-        detect::{Parameters, Settings},
-        findings::{self, Finding},
+        detection::{self, Finding, Parameters, Settings},
     },
     error::{Error, Result},
     model::{ChargeCategory, Dimension, Filter, GroupBy, Period},
@@ -119,7 +118,7 @@ pub struct MeterChange {
 /// When there is no data of the day, the data is of several currencies, or a filter names what is not there.
 pub fn explain(store: &Store, request: &Request) -> Result<Answer<Explanation>> {
     let question = &request.question;
-    let data = Data::read(
+    let data = History::read(
         store,
         &anomalies::Request {
             question: *question,
@@ -147,7 +146,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Answer<Explanation>> 
     let whole = Period { start: data.first_day, end: data.judged.end };
     let judged = data.judge(whole, &request.parameters);
     let verdicts = &judged.verdicts[0];
-    let found = findings::findings(&data.covered.series[..1], &judged, whole, &request.parameters);
+    let found = detection::findings(&data.covered.series[..1], &judged, whole, &request.parameters);
     let known = |found: &&Finding| match request.incident {
         Some(shown) => found.start <= shown.incident.last_date && shown.incident.start_date <= found.last_seen,
         None => (found.start..=found.last_seen).contains(&date),
@@ -164,7 +163,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Answer<Explanation>> 
         _ => found.and_then(|found| series.index(found.date)).unwrap_or(day),
     };
     let known = |day: NaiveDate| series.index(day).is_some() && !missing.contains(&day);
-    let sets = day_sets(verdicts, series, event, data.covered.known()[0].first_day, &known);
+    let sets = day_sets(verdicts, series, event, data.covered.bills()[0].first_day, &known);
     if sets.iter().all(|set| set.after) {
         return Err(Error::input(format!("there are no days before {} to compare with", event.start))
             .hint("ingest more history"));
@@ -214,7 +213,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Answer<Explanation>> 
     let mut header = data.header.clone();
     header.warnings.extend(missing_dimensions);
     if let Some(shown) =
-        request.incident.filter(|shown| shown.incident.group_values.is_empty() && !shown.incident.group_by.is_empty())
+        request.incident.filter(|shown| shown.incident.group_values.is_empty() && !shown.incident.group_by.0.is_empty())
     {
         header.warnings.push(Warning::ExplainsWholeBill { incident: shown.incident.id.clone() });
     }
@@ -254,16 +253,16 @@ pub fn incident(
     settings: &Settings,
     also: &[Dimension],
 ) -> Result<Answer<Explanation>> {
-    let filters = shown.filters()?;
+    let filters = shown.filters();
     let question = Question {
         filters: &filters,
-        metric: shown.incident.metric,
-        source: shown.incident.data_source.as_deref(),
+        metric: shown.incident.scope.metric,
+        source: shown.incident.scope.data_source.as_deref(),
         ..question
     };
     let request = Request {
         question,
-        include: &shown.include(),
+        include: &shown.incident.scope.charge_categories,
         parameters: shown.parameters(settings),
         date: Some(shown.incident.peak_date),
         incident: Some(shown),

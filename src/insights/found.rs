@@ -12,7 +12,7 @@ use super::{
     incidents::{Fits, GAP_DAYS, Ledger, match_round},
 };
 use crate::{
-    analysis::findings::Finding,
+    analysis::detection::Finding,
     model::{Dimension, GroupBy, Kind, Period},
     store::ledger::Incident,
 };
@@ -68,7 +68,7 @@ impl Found {
     }
 
     pub fn is_of_group(&self, incident: &Incident) -> bool {
-        self.values == incident.group_values && self.group_by.to_string() == incident.group_by
+        self.values == incident.group_values && self.group_by == incident.group_by
     }
 
     pub fn has_direction(&self, incident: &Incident) -> bool {
@@ -91,9 +91,8 @@ impl Found {
         if self.members.iter().any(|one| one.is_same(incident)) {
             return true;
         }
-        let dimensions: Vec<&str> = incident.group_by.split('+').collect();
         let value = |dimension: &Dimension| {
-            let place = dimensions.iter().position(|name| *name == dimension.to_string())?;
+            let place = incident.group_by.0.iter().position(|own| own == dimension)?;
             incident.group_values.get(place)
         };
         let within: Option<Vec<&String>> = self.group_by.0.iter().map(value).collect();
@@ -183,12 +182,11 @@ pub fn match_other_levels(known: &[Incident], findings: &[Found], matched: &mut 
         if apart > GAP_DAYS || found.overlap(incident) <= 0 || !(is_move || found.has_direction(incident)) {
             return None;
         }
-        let names: Vec<&str> = incident.group_by.split('+').collect();
-        let differs = |(dimension, value): (String, &String)| {
-            let mut pairs = names.iter().zip(&incident.group_values);
-            pairs.any(|(name, other)| *name == dimension && other != value)
+        let differs = |(dimension, value): (&Dimension, &String)| {
+            let mut pairs = incident.group_by.0.iter().zip(&incident.group_values);
+            pairs.any(|(own, other)| own == dimension && other != value)
         };
-        let mut pairs = found.group_by.0.iter().map(ToString::to_string).zip(&found.values);
+        let mut pairs = found.group_by.0.iter().zip(&found.values);
         (!pairs.any(differs)).then_some(-apart)
     };
     let rounds: [&Fits; 2] = [&is_member, &is_nested];

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Days, NaiveDate};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -15,15 +15,12 @@ use super::{
     group_filters, group_names,
 };
 use crate::{
-    analysis::{
-        detect::{Parameters, Settings},
-        findings::Finding,
-    },
+    analysis::detection::{Finding, Parameters, Settings},
     error::{Code, Error, Result, nearest},
-    model::{ChargeCategory, Dimension, Event, Filter, Kind, Period, State},
+    model::{Dimension, Event, Evidence, Filter, Kind, Period, State},
     store::{
         Store,
-        ledger::{HistoryEntry, Incident},
+        ledger::{HistoryEntry, Incident, Scope},
         triage::{TriageState, Triaged},
     },
 };
@@ -72,7 +69,7 @@ impl Ledger {
         let mut given: BTreeSet<String> = known.iter().map(|incident| incident.id.clone()).collect();
         let id_of = |(one, place): (&Found, &Option<usize>)| match place {
             Some(place) => known[*place].id.clone(),
-            None => stable_id(&scope, asked, one, &mut given),
+            None => stable_id(&scope, one, &mut given),
         };
         let ids: Vec<String> = findings.iter().zip(&matched).map(id_of).collect();
         let mut changes = Vec::new();
@@ -90,12 +87,10 @@ impl Ledger {
             let incident = Incident {
                 id: id.clone(),
                 scope: scope.clone(),
-                group_by: one.group_by.to_string(),
+                group_by: one.group_by.clone(),
                 group_values: values.clone(),
-                method: request.parameters.method,
                 program: env!("CARGO_PKG_VERSION").into(),
                 threshold: request.parameters.threshold,
-                metric: request.question.metric,
                 currency: currency.into(),
                 state: state(found, one.end),
                 kind: found.kind,
@@ -116,9 +111,6 @@ impl Ledger {
                 score: found.score,
                 flagged_days: u32::try_from(found.flagged_days).unwrap_or(u32::MAX),
                 reasons: found.reasons.clone(),
-                filters: filters(request),
-                charge_categories: request.include.iter().map(|category| category.as_str().to_owned()).collect(),
-                data_source: request.question.source.map(str::to_owned),
                 merged_into: None,
             };
             changes.extend(change(former, incident, judged.end));
@@ -171,29 +163,19 @@ pub fn known(store: &Store, request: &Request, asked: Asked) -> Result<Vec<Incid
     Ok(known)
 }
 
-/// What is asked, in words: incidents of the same scope can be compared.
-pub fn scope(request: &Request, asked: Asked) -> String {
+/// What is asked: incidents of the same scope can be compared.
+pub fn scope(request: &Request, asked: Asked) -> Scope {
     let question = &request.question;
-    let of = match asked {
-        Asked::Grouping => request.group_by.to_string(),
-        Asked::EveryLevel => "every level".into(),
-    };
-    let mut scope = format!("{} of {of}", question.metric.name());
-    for category in request.include {
-        scope += &format!(" +{}", category.as_str());
+    let mut filters = question.filters.to_vec();
+    filters.sort_by_key(ToString::to_string);
+    Scope {
+        metric: question.metric,
+        group_by: (asked == Asked::Grouping).then(|| request.group_by.clone()),
+        charge_categories: request.include.to_vec(),
+        filters,
+        data_source: question.source.map(str::to_owned),
+        method: request.parameters.method,
     }
-    filters(request).iter().for_each(|filter| scope += &format!(" {filter}"));
-    if let Some(source) = question.source {
-        scope += &format!(" source={source}");
-    }
-    scope + " by " + request.parameters.method.name()
-}
-
-/// The filters in order, as the command line takes them.
-fn filters(request: &Request) -> Vec<String> {
-    let mut filters: Vec<String> = request.question.filters.iter().map(ToString::to_string).collect();
-    filters.sort();
-    filters
 }
 
 /// How a finding stands whose bills are settled through `settled`.
@@ -253,7 +235,7 @@ fn merged(incident: &Incident, whole: &str, settled: NaiveDate) -> Option<(Incid
         return None;
     }
     let mut now = Incident { state: State::Withdrawn, seen_on: settled, closed_on: Some(settled), ..incident.clone() };
-    now.reasons.push(format!("part of {whole} now"));
+    now.reasons.push(Evidence::CoveredBy { incident: whole.to_owned() });
     now.merged_into = Some(whole.to_owned());
     Some((now, Some(Event::Merged)))
 }
@@ -298,20 +280,16 @@ pub(super) fn match_round(known: &[Incident], findings: &[Found], matched: &mut 
 }
 
 /// The same for the same question, group, direction and first day, and given once.
-fn stable_id(scope: &str, asked: Asked, found: &Found, given: &mut BTreeSet<String>) -> String {
-    let values = match asked {
-        Asked::Grouping => found.values.join("|"),
-        // Values of two dimensions may be alike.
-        Asked::EveryLevel => format!("{}|{}", found.group_by, found.values.join("|")),
-    };
-    let mut text = format!("{scope}|{}|{}|{values}", found.finding.direction.name(), found.finding.start);
-    loop {
-        let id: String = Sha256::digest(&text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+fn stable_id(scope: &Scope, found: &Found, given: &mut BTreeSet<String>) -> String {
+    let finding = &found.finding;
+    for count in 0.. {
+        let facts = json!([scope, found.group_by, found.values, finding.direction, finding.start, count]);
+        let id: String = Sha256::digest(facts.to_string()).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         if given.insert(id.clone()) {
             return id;
         }
-        text.push('+');
     }
+    String::new()
 }
 
 /// Which incidents to list.
@@ -402,38 +380,23 @@ pub fn one(store: &Store, id: &str) -> Result<Shown> {
 impl Shown {
     /// Which cost it is of, in words.
     pub fn subject(&self) -> String {
-        match (self.group.is_empty(), self.incident.group_by.as_str()) {
-            (true, "") => "total".into(),
-            (true, _) => "many groups".into(),
+        match (self.group.is_empty(), self.incident.group_by.0.is_empty()) {
+            (true, true) => "total".into(),
+            (true, false) => "many groups".into(),
             (false, _) => group_names(&self.group, self.account_name.as_deref()).join(" / "),
         }
     }
 
     /// The question that the incident was found with: its filters and its group's values.
-    ///
-    /// # Errors
-    /// When the ledger holds what this version does not know.
-    pub fn filters(&self) -> Result<Vec<Filter>> {
+    pub fn filters(&self) -> Vec<Filter> {
         let incident = &self.incident;
-        let filters: Vec<Filter> = incident.filters.iter().map(|filter| filter.parse()).collect::<Result<_>>()?;
-        let values = incident.group_by.split('+').zip(&incident.group_values);
-        let group: Vec<(Dimension, String)> =
-            values.map(|(dimension, value)| Ok((dimension.parse()?, value.clone()))).collect::<Result<_>>()?;
-        Ok(group_filters(&filters, group))
+        let values = incident.group_values.iter().cloned();
+        group_filters(&incident.scope.filters, incident.group_by.0.iter().cloned().zip(values))
     }
 
     /// The settings with which it was found, as far as they are known.
     pub fn parameters(&self, settings: &Settings) -> Parameters {
-        Parameters { threshold: self.incident.threshold, ..Parameters::new(settings, self.incident.method) }
-    }
-
-    /// The charge categories that counted.
-    pub fn include(&self) -> Vec<ChargeCategory> {
-        let names = &self.incident.charge_categories;
-        if names.is_empty() {
-            return ChargeCategory::USAGE_LIKE.to_vec();
-        }
-        names.iter().filter_map(|name| name.parse().ok()).collect()
+        Parameters { threshold: self.incident.threshold, ..Parameters::new(settings, self.incident.scope.method) }
     }
 }
 
@@ -449,11 +412,9 @@ pub(super) fn shown(store: &Store, incidents: Vec<Incident>) -> Result<Vec<Shown
     let names = store.account_names()?;
     let said = current_triage(store)?;
     let show = |incident: Incident| {
-        let dimensions = incident.group_by.split('+');
-        let group: Map<String, Value> = dimensions
-            .zip(&incident.group_values)
-            .map(|(dimension, value)| (dimension.to_owned(), value.clone().into()))
-            .collect();
+        let dimensions = incident.group_by.0.iter().map(ToString::to_string);
+        let values = incident.group_values.iter().map(|value| Value::from(value.as_str()));
+        let group: Map<String, Value> = dimensions.zip(values).collect();
         let account_name = group.get("account").and_then(Value::as_str).and_then(|account| names.get(account)).cloned();
         let days = (incident.last_date - incident.start_date).num_days() + 1;
         let triage = said.get(&incident.id).cloned();

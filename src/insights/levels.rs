@@ -7,19 +7,19 @@ use chrono::NaiveDate;
 
 use super::{
     Frame, Question,
-    anomalies::{Anomalies, Data, Detected, Request, by_chance, by_currency},
+    anomalies::{Anomalies, Detected, Request, by_chance, by_currency},
     answer::Answer,
     found::{Found, shown},
+    history::History,
     incidents::{self, Asked, Ledger},
 };
 use crate::{
     analysis::{
-        detect::Judged,
-        findings::{Finding, findings},
+        detection::{Finding, Judged, findings},
         rollup::{Candidate, Incident, roll_up},
     },
     error::{Error, Result},
-    model::{Dimension, Direction, GroupBy, Kind, Period, Severity},
+    model::{Dimension, Direction, Evidence, GroupBy, Kind, Named, Part, Period, Severity},
     store::{Store, ledger::Incident as Known},
 };
 
@@ -33,13 +33,11 @@ const LEVELS: [&[Dimension]; 7] = [
     &[Dimension::Service, Dimension::UsageType],
     &[Dimension::Service, Dimension::Account],
 ];
-/// Parts of an incident that are named.
-const NAMED: usize = 5;
 
 /// One level, judged.
 struct Level {
     group_by: GroupBy,
-    data: Data,
+    data: History,
     judged: Judged,
 }
 
@@ -73,7 +71,7 @@ fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Detected> {
     });
     let groups: BTreeMap<String, Option<BTreeSet<&[String]>>> =
         levels.iter().map(|level| (level.group_by.to_string(), level.data.groups())).collect();
-    let is_judged = |incident: &Known| match groups.get(&incident.group_by) {
+    let is_judged = |incident: &Known| match groups.get(&incident.group_by.to_string()) {
         Some(Some(groups)) => groups.contains(&incident.group_values[..]),
         _ => true,
     };
@@ -112,14 +110,14 @@ pub fn currencies(store: &Store, question: &Question) -> Result<Vec<String>> {
 /// The levels that tell something apart which a coarser one does not: not those by account of a single account, nor
 /// those by usage type of data that has none.
 fn levels(store: &Store, request: &Request, frame: &Frame, known: &[Known]) -> Result<Vec<Level>> {
-    let mut read: Vec<(GroupBy, Data)> = Vec::new();
+    let mut read: Vec<(GroupBy, History)> = Vec::new();
     for dimensions in LEVELS {
         let group_by = GroupBy(dimensions.to_vec());
-        let of_level = |incident: &&Known| incident.group_by == group_by.to_string();
+        let of_level = |incident: &&Known| incident.group_by == group_by;
         let of_level: Vec<Known> = known.iter().filter(of_level).cloned().collect();
         let own = Request { group_by: group_by.clone(), ..request.clone() };
-        let data = Data::newest(store, &own, frame, &of_level)?;
-        let tells_no_more = |(coarser, known): &(GroupBy, Data)| {
+        let data = History::newest(store, &own, frame, &of_level)?;
+        let tells_no_more = |(coarser, known): &(GroupBy, History)| {
             coarser.0.iter().all(|dimension| dimensions.contains(dimension)) && known.count() >= data.count()
         };
         if !read.iter().any(tells_no_more) {
@@ -129,7 +127,7 @@ fn levels(store: &Store, request: &Request, frame: &Frame, known: &[Known]) -> R
     // A day on which an account's bill is not whole shows only there where its services are told apart.
     let detail = detail(read.iter().map(|(group_by, _)| group_by));
     let parameters = &request.parameters;
-    let judge = |data: &Data| data.judge(Period { start: data.first_day, end: data.judged.end }, parameters);
+    let judge = |data: &History| data.judge(Period { start: data.first_day, end: data.judged.end }, parameters);
     let told = judge(&read[detail].1);
     let unfinished = unfinished(&read[detail].1, &told);
     let mut told = Some(told);
@@ -138,7 +136,7 @@ fn levels(store: &Store, request: &Request, frame: &Frame, known: &[Known]) -> R
         let judged = own.unwrap_or_else(|| {
             for coverage in &mut data.covered.coverages {
                 let days = coverage.classes.iter().filter_map(|class| unfinished.get(class));
-                coverage.known.missing.extend(days.flatten());
+                coverage.bills.missing.extend(days.flatten());
             }
             judge(&data)
         });
@@ -154,11 +152,11 @@ fn detail<'a>(levels: impl Iterator<Item = &'a GroupBy>) -> usize {
 }
 
 /// The days on which some series of a class of bills say nothing, though these have the day.
-fn unfinished(data: &Data, judged: &Judged) -> BTreeMap<usize, BTreeSet<NaiveDate>> {
+fn unfinished(data: &History, judged: &Judged) -> BTreeMap<usize, BTreeSet<NaiveDate>> {
     let mut days: BTreeMap<usize, BTreeSet<NaiveDate>> = BTreeMap::new();
-    let (covered, unusable) = data.all(judged);
-    for (place, (series, unusable)) in covered.series.iter().zip(unusable).enumerate() {
-        let own = series.start.iter_days().zip(unusable).filter(|(_, unusable)| **unusable).map(|(day, _)| day);
+    let (covered, incomplete) = data.all(judged);
+    for (place, (series, incomplete)) in covered.series.iter().zip(incomplete).enumerate() {
+        let own = series.start.iter_days().zip(incomplete).filter(|(_, incomplete)| **incomplete).map(|(day, _)| day);
         let own: Vec<NaiveDate> = own.filter(|day| !covered.missing(place).contains(day)).collect();
         for class in &covered.coverages[covered.of[place]].classes {
             days.entry(*class).or_default().extend(&own);
@@ -235,7 +233,7 @@ fn told(incident: &Incident, candidates: &[Candidate], found: &[Found], names: &
 }
 
 /// What a finding is made of, by the level that says most of it.
-fn made_of(told: &Found, parts: &[usize], candidates: &[Candidate], found: &[Found]) -> Option<String> {
+fn made_of(told: &Found, parts: &[usize], candidates: &[Candidate], found: &[Found]) -> Option<Evidence> {
     let mut levels: BTreeMap<usize, Vec<&Found>> = BTreeMap::new();
     for part in parts {
         levels.entry(candidates[*part].level).or_default().push(&found[*part]);
@@ -250,20 +248,16 @@ fn made_of(told: &Found, parts: &[usize], candidates: &[Candidate], found: &[Fou
     let first = parts.first()?;
     let is_new = |dimension: &Dimension| !told.group_by.0.contains(dimension);
     let own: Vec<&Dimension> = first.group_by.0.iter().filter(|dimension| is_new(dimension)).collect();
-    let what = match own[..] {
-        [only] => only.to_string().replace('-', " "),
-        _ => "group".into(),
+    let dimension = match own[..] {
+        [only] => Some(only.clone()),
+        _ => None,
     };
-    let named = parts.iter().take(NAMED).map(|part| {
+    let part = |part: &&Found| {
         let pairs = part.group_by.0.iter().zip(&part.values);
-        let values: Vec<&str> =
-            pairs.filter(|(dimension, _)| is_new(dimension)).map(|(_, value)| value.as_str()).collect();
-        format!("{} {:+.2}", values.join(" / "), part.finding.impact)
-    });
-    let named: Vec<String> = named.collect();
-    let plural = if parts.len() == 1 { "" } else { "s" };
-    let more = if parts.len() > NAMED { ", …" } else { "" };
-    Some(format!("of {} {what}{plural}: {}{more}", parts.len(), named.join(", ")))
+        let values = pairs.filter(|(dimension, _)| is_new(dimension)).map(|(_, value)| value.clone());
+        Part { values: values.collect(), impact: part.finding.impact }
+    };
+    Some(Evidence::MadeOf { dimension, parts: parts.iter().map(part).collect() })
 }
 
 /// One finding of two sides of a move: what both share, and the net of their dollars.
@@ -277,15 +271,15 @@ fn moved(to: Found, from: Found, names: &BTreeMap<String, String>) -> Found {
             group_by.push(dimension.clone());
             values.push(here.clone());
         } else {
-            let named = |value: &String| match names.get(value) {
-                Some(name) if *dimension == Dimension::Account => format!("{value} ({name})"),
-                _ => value.clone(),
+            let named = |value: &String| Named {
+                value: value.clone(),
+                name: names.get(value).filter(|_| *dimension == Dimension::Account).cloned(),
             };
-            let what = dimension.to_string().replace('-', " ");
-            reasons.push(format!("{dollars:.2} a day moved from {what} {} to {}", named(there), named(here)));
+            let (from, to) = (named(there), named(here));
+            reasons.push(Evidence::MovedBetween { amount: dollars, dimension: dimension.clone(), from, to });
         }
     }
-    reasons.push(format!("{:+.2} there, {:+.2} here", there.impact, here.impact));
+    reasons.push(Evidence::BothSides { there: there.impact, here: here.impact });
     let impact = here.impact + there.impact;
     let impact_total = here.impact_total + there.impact_total;
     let strongest = if there.score.abs() > here.score.abs() { there } else { here };

@@ -15,6 +15,7 @@ pub mod explain;
 mod found;
 mod frame;
 pub mod health;
+mod history;
 pub mod incidents;
 pub mod levels;
 pub mod next_steps;

@@ -15,9 +15,9 @@ use super::{
     trends::{self, HiddenByCredits},
 };
 use crate::{
-    analysis::detect::Parameters,
+    analysis::detection::Parameters,
     error::{Error, Result},
-    model::{ChargeCategory, Dimension, Granularity, GroupBy, Period, first_of_month},
+    model::{ChargeCategory, Dimension, Granularity, GroupBy, Period, first_of_month, phrases},
     store::Store,
 };
 
@@ -183,6 +183,6 @@ fn told(store: &Store, request: &Request, finding: Finding) -> Result<Told> {
             let explained = explained.body;
             Told { sentence: explained.sentence, causes: explained.causes, chart: explained.chart, finding }
         }
-        None => Told { sentence: finding.reasons.join("; "), causes: Vec::new(), chart: Vec::new(), finding },
+        None => Told { sentence: phrases(&finding.reasons), causes: Vec::new(), chart: Vec::new(), finding },
     })
 }

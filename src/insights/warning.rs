@@ -1,8 +1,10 @@
 //! What a reader should know before trusting figures: facts with a code, and each in one English sentence.
 
+use std::fmt;
+
 use chrono::NaiveDate;
 use schemars::JsonSchema;
-use serde::{Serialize, Serializer, ser::SerializeSeq};
+use serde::Serialize;
 
 use crate::model::{Metric, Period, money};
 
@@ -121,22 +123,10 @@ pub struct IncompleteDay {
     pub series: usize,
 }
 
-/// A warning as JSON has it.
-#[derive(JsonSchema, Serialize)]
-pub struct WithText {
-    #[serde(flatten)]
-    warning: Warning,
-    /// The same in one sentence.
-    text: String,
-}
-
-/// Warnings with their sentences.
-pub fn with_texts<S: Serializer>(warnings: &[Warning], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut list = serializer.serialize_seq(Some(warnings.len()))?;
-    for warning in warnings {
-        list.serialize_element(&WithText { warning: warning.clone(), text: warning.text() })?;
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.text())
     }
-    list.end()
 }
 
 impl Warning {

@@ -3,6 +3,7 @@
 mod amount;
 mod cost;
 mod dimension;
+mod evidence;
 mod finding;
 mod series;
 pub mod source;
@@ -14,7 +15,8 @@ pub use self::{
     amount::{bytes, change, count, cut, grouped, money},
     cost::{ChargeCategory, Metric},
     dimension::{Dimension, Filter, GroupBy},
+    evidence::{Evidence, Named, Part, phrases},
     finding::{Direction, Event, Kind, Method, Sensitivity, Severity, State},
-    series::Series,
+    series::{Series, days_of},
     time::{Day, Granularity, Month, Period, first_of_month},
 };

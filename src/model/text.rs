@@ -1,6 +1,9 @@
 //! Words that are one text everywhere: on the command line, in JSON, in the configuration.
 
-use serde::de;
+use std::fmt::Display;
+
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer, de};
 
 use crate::error::Error;
 
@@ -37,4 +40,26 @@ pub(crate) use as_text;
 /// An error of the program as one of a reader of files.
 pub(crate) fn explained<E: de::Error>(error: Error) -> E {
     E::custom(format!("{} ({})", error.summary(), error.hints().join("; ")))
+}
+
+/// A fact as JSON has it.
+#[derive(JsonSchema, Serialize)]
+pub struct WithText<'a, T> {
+    #[serde(flatten)]
+    fact: &'a T,
+    /// The same in English.
+    text: String,
+}
+
+/// The same of a fact that there may be.
+pub fn with_text_if_any<S: Serializer, T: Display + Serialize>(
+    fact: &Option<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    fact.as_ref().map(|fact| WithText { fact, text: fact.to_string() }).serialize(serializer)
+}
+
+/// Facts with what they say in English, for `#[serde(serialize_with)]`.
+pub fn with_texts<S: Serializer, T: Display + Serialize>(facts: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(facts.iter().map(|fact| WithText { fact, text: fact.to_string() }))
 }

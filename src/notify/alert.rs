@@ -1,6 +1,7 @@
 //! What is told of one incident: one set of figures, its cause, and what to do.
 
 use chrono::{Days, NaiveDate};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -28,8 +29,9 @@ const SAME_START: i64 = 3;
 const NAMED: usize = 3;
 /// Characters of a subject in a headline, so that its dollars are seen.
 const SUBJECT: usize = 80;
-/// How a reason begins that is a thing to do at once.
-const URGENT: &str = "make sure";
+
+/// What is encoded in a component of an address: <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What is told of an incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,7 +107,7 @@ impl Alert {
         let explained = explained.filter(|found| is_move || agrees(shown, found));
         let subject = subject(shown);
         let change = explained.filter(|_| !is_move).map_or(incident.impact, |found| found.change.change);
-        let urgent = incident.reasons.iter().find(|reason| reason.starts_with(URGENT));
+        let urgent = incident.reasons.iter().find(|reason| reason.is_request());
         let mut alert = Self {
             id: incident.id.clone(),
             severity: incident.severity,
@@ -118,7 +120,7 @@ impl Alert {
             since: incident.start_date,
             last_date: incident.last_date,
             has_ended: incident.state != State::Open,
-            metric: incident.metric,
+            metric: incident.scope.metric,
             currency: incident.currency.clone(),
             a_day: change,
             peak_date: incident.peak_date,
@@ -132,7 +134,7 @@ impl Alert {
             mostly: explained.and_then(|found| mostly(shown, found)),
             plan: None,
             words: None,
-            urgent: urgent.cloned(),
+            urgent: urgent.map(ToString::to_string),
             next: explained.and_then(|found| found.next.first()).map(|step| step.command.clone()),
             links: Vec::new(),
             news,
@@ -142,8 +144,8 @@ impl Alert {
             (News::Closed { how }, _) => alert.ending(*how, incident.merged_into.as_deref()),
             (_, Some(found)) => found.sentence.clone(),
             (_, None) => {
-                let reasons: Vec<&str> =
-                    incident.reasons.iter().filter(|one| Some(*one) != urgent).map(String::as_str).collect();
+                let reasons: Vec<String> =
+                    incident.reasons.iter().filter(|one| !one.is_request()).map(ToString::to_string).collect();
                 let (actual, expected) = (alert.money(alert.actual), alert.money(alert.expected));
                 let (subject, day) = (&alert.subject, alert.peak_date);
                 format!("{subject} cost {actual} on {day}, {expected} was expected ({}).", reasons.join("; "))
@@ -300,8 +302,8 @@ impl Alert {
             "https://us-east-1.console.aws.amazon.com/costmanagement/home#/cost-explorer?chartStyle=STACK&granularity=Daily\
              &historicalRelativeRange=CUSTOM&startDate={start}&endDate={}&groupBy={}&filter={}",
             self.last_date,
-            encoded("[\"Service\"]"),
-            encoded(&filter.to_string())
+            utf8_percent_encode("[\"Service\"]", COMPONENT),
+            utf8_percent_encode(&filter.to_string(), COMPONENT)
         )
     }
 
@@ -313,17 +315,20 @@ impl Alert {
             ("{account}", value("account")),
             ("{region}", value("region")),
         ];
-        let filled = places.into_iter().fold(url.to_owned(), |url, (place, value)| url.replace(place, &encoded(value)));
+        let filled = places.into_iter().fold(url.to_owned(), |url, (place, value)| {
+            url.replace(place, &utf8_percent_encode(value, COMPONENT).to_string())
+        });
         filled.replace("{date}", &self.since.to_string())
     }
 }
 
 /// Which cost, in words.
 fn subject(shown: &Shown) -> String {
-    match shown.incident.group_by.as_str() {
-        "" => shown.subject(),
-        dimensions if shown.group.is_empty() && !dimensions.contains('+') => format!("many {dimensions}s"),
-        dimensions if shown.group.is_empty() => format!("many groups of {}", dimensions.replace('+', " and ")),
+    match &shown.incident.group_by.0[..] {
+        [only] if shown.group.is_empty() => format!("many {only}s"),
+        [_, ..] if shown.group.is_empty() => {
+            format!("many groups of {}", shown.incident.group_by.to_string().replace('+', " and "))
+        }
         _ => shown.subject(),
     }
 }
@@ -345,12 +350,4 @@ fn mostly(shown: &Shown, found: &Answer<Explanation>) -> Option<String> {
         .map(|member| format!("{} {}", member.value, change(member.change.change, found.header.currency())))
         .collect();
     (!named.is_empty()).then(|| named.join(", "))
-}
-
-/// Percent-encoded as a component of an address: <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>.
-fn encoded(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes()
-        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Effect, Operation, Selection, Session, input::number};
 use crate::{
-    analysis::detect::{Parameters, Step},
+    analysis::detection::{Parameters, Step},
     error::Result,
     insights::{
         anomalies::{Anomalies, Detected, Request, Scores, anomalies, scores},
@@ -115,18 +115,18 @@ impl Detection {
 
     /// The settings, with what is asked otherwise.
     fn parameters(&self, session: &Session) -> Parameters {
-        let mut parameters = Parameters::new(&session.config().anomaly, self.method);
+        let mut settings = session.config().anomaly.clone();
+        settings.rolling_window_days = self.days.map_or(settings.rolling_window_days, |days| days as usize);
+        let mut parameters = Parameters::new(&settings, self.method);
         if self.method == Method::Zscore {
             parameters.threshold = ZSCORE_THRESHOLD;
         }
         let asked = self.sensitivity.map(Sensitivity::threshold).or(self.threshold);
         parameters.threshold = asked.unwrap_or(parameters.threshold);
-        parameters.window_days = self.days.map_or(parameters.window_days, |days| days as usize);
         parameters.drift_threshold_pct = self.drift_threshold.unwrap_or(parameters.drift_threshold_pct);
         parameters.min_daily_cost = self.min_cost.unwrap_or(parameters.min_daily_cost);
         parameters.min_impact = self.min_impact.unwrap_or(parameters.min_impact);
-        parameters.without.clone_from(&self.without);
-        parameters
+        self.without.iter().fold(parameters, |parameters, step| parameters.without(*step))
     }
 
     /// A parameter that differs from the settings: incidents that such a run does not find would be withdrawn.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Effect, Operation, Selection, Session};
 use crate::{
-    analysis::detect::Parameters,
+    analysis::detection::Parameters,
     error::{Error, Result},
     insights::{
         Question,
@@ -78,10 +78,10 @@ impl Operation for ExplainCost {
         let incident = self.id.as_deref().map(|id| one(&store, id)).transpose()?;
         let (mut metric, mut source) = (asked.metric, asked.source);
         if let Some(shown) = &incident {
-            filters.extend(shown.filters()?);
-            include = shown.include();
-            metric = shown.incident.metric;
-            source = shown.incident.data_source.as_deref();
+            filters.extend(shown.filters());
+            include.clone_from(&shown.incident.scope.charge_categories);
+            metric = shown.incident.scope.metric;
+            source = shown.incident.scope.data_source.as_deref();
         }
         for (dimension, value) in named {
             filters.extend(value.clone().map(|value| Filter { dimension, value, negated: false }));

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Effect, Operation, Session};
 use crate::{
-    analysis::detect::Parameters,
+    analysis::detection::Parameters,
     error::Result,
     insights::{
         Question,

@@ -17,7 +17,7 @@ use crate::{
         answer::Answer,
         group_names,
     },
-    model::{Direction, Kind, Severity},
+    model::{Direction, Kind, Severity, phrases},
 };
 
 /// For people the first `top` findings, 0 for all; for programs always all.
@@ -101,7 +101,7 @@ fn text(anomalies: &Answer<Anomalies>, shown: usize, page: Page) -> String {
             "- {} {}: {}\n",
             finding.id,
             who(anomalies, finding).join(" / "),
-            inert::one_line(&finding.reasons.join("; "))
+            inert::one_line(&phrases(&finding.reasons))
         ));
     }
     text
@@ -231,7 +231,7 @@ fn findings_csv(anomalies: &Answer<Anomalies>) -> Result<String> {
             finding.at_stake.to_string(),
             finding.score.to_string(),
             finding.currency.clone(),
-            finding.reasons.join("; "),
+            phrases(&finding.reasons),
         ]);
         row
     });

@@ -129,7 +129,7 @@ fn baseline(found: &Answer<Explanation>) -> String {
         text += &format!("{}\n", earlier.join(", "));
     }
     for reason in &baseline.reasons {
-        text += &format!("because: {}\n", inert::one_line(reason));
+        text += &format!("because: {}\n", inert::one_line(&reason.to_string()));
     }
     text
 }

@@ -13,7 +13,7 @@ use crate::{
         answer::Answer,
         incidents::{Incidents, Shown},
     },
-    model::{Kind, State},
+    model::{Kind, State, phrases},
 };
 
 pub fn render(incidents: &Answer<Incidents>, format: Format, style: Style) -> Result<String> {
@@ -74,8 +74,8 @@ pub fn render_one(shown: &Answer<Shown>, format: Format, style: Style) -> Result
     text += &format!("{} in all so far\n", change(incident.impact_total, &incident.currency));
     text += &format!(
         "{} ({}, threshold {:.1}, version {})\n",
-        inert::one_line(&incident.reasons.join("; ")),
-        inert::one_line(&incident.scope),
+        inert::one_line(&phrases(&incident.reasons)),
+        inert::one_line(&incident.scope.to_string()),
         incident.threshold,
         inert::one_line(&incident.program)
     );
@@ -131,7 +131,7 @@ fn table(incidents: &[Shown]) -> Table {
             incident.severity.name().to_owned(),
             incident.start_date.to_string(),
             shown.days.to_string(),
-            incident.group_by.clone(),
+            incident.group_by.to_string(),
             shown.subject(),
             what(shown),
             change(incident.impact, &incident.currency),
@@ -187,7 +187,7 @@ fn to_csv_of(incidents: &[Shown]) -> Result<String> {
             incident.kind.name().to_owned(),
             incident.direction.name().to_owned(),
             incident.severity.name().to_owned(),
-            incident.group_by.clone(),
+            incident.group_by.to_string(),
             group.join("+"),
             incident.start_date.to_string(),
             incident.peak_date.to_string(),
@@ -202,10 +202,10 @@ fn to_csv_of(incidents: &[Shown]) -> Result<String> {
             incident.at_stake.to_string(),
             incident.score.to_string(),
             incident.currency.clone(),
-            incident.method.name().to_owned(),
+            incident.scope.method.name().to_owned(),
             incident.threshold.to_string(),
-            incident.scope.clone(),
-            incident.reasons.join("; "),
+            incident.scope.to_string(),
+            phrases(&incident.reasons),
             shown.triage.as_ref().map_or("", |mark| mark.state.name()).to_owned(),
             shown.triage.as_ref().and_then(|mark| mark.until).map_or(String::new(), |until| until.to_string()),
             shown.triage.as_ref().map_or(String::new(), |mark| mark.triaged_by.clone()),

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table as Comfy, presets};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Style;
 use crate::inert;
@@ -130,10 +131,10 @@ impl Table {
 
     /// The columns that stay and their widths.
     fn fit(&self, limit: Option<usize>) -> (Vec<usize>, Vec<usize>) {
-        let mut natural: Vec<usize> = self.columns.iter().map(|column| column.header.chars().count()).collect();
+        let mut natural: Vec<usize> = self.columns.iter().map(|column| column.header.width()).collect();
         for (cells, _) in &self.rows {
             for (width, cell) in natural.iter_mut().zip(cells) {
-                *width = (*width).max(cell.chars().count());
+                *width = (*width).max(cell.width());
             }
         }
         let Some(limit) = limit else { return ((0..self.columns.len()).collect(), natural) };
@@ -177,30 +178,38 @@ fn printable(text: String) -> String {
 
 /// Both ends of a text that is too long: names of resources differ at either.
 fn shortened(text: &str, width: usize) -> String {
-    let length = text.chars().count();
-    if length <= width {
+    if text.width() <= width {
         return text.to_owned();
     }
     // An id with its name in brackets says most by the whole id.
     if let Some((id, name)) = text.split_once(" (")
         && name.ends_with(')')
-        && id.chars().count() <= width
+        && id.width() <= width
     {
         return id.to_owned();
     }
     // Of a path the last part says most, and of that the id.
     if let Some((head, tail)) = text.rsplit_once(" / ") {
         let tail = tail.split_once(" (").map_or(tail, |(id, _)| id);
-        let room = width.saturating_sub(tail.chars().count() + 3);
-        if head.chars().count() <= room || room >= MIN_HEAD_WIDTH {
+        let room = width.saturating_sub(tail.width() + 3);
+        if head.width() <= room || room >= MIN_HEAD_WIDTH {
             return format!("{} / {tail}", shortened(head, room));
         }
     }
     let tail = (width - 1) / 2;
-    let head = width - 1 - tail;
-    let start: String = text.chars().take(head).collect();
-    let end: String = text.chars().skip(length - tail).collect();
-    format!("{start}…{end}")
+    let start = fitting(text.chars(), width - 1 - tail);
+    let end: Vec<char> = fitting(text.chars().rev(), tail);
+    start.into_iter().chain(['…']).chain(end.into_iter().rev()).collect()
+}
+
+/// The first characters that fit into so many columns: some take two.
+fn fitting(characters: impl Iterator<Item = char>, width: usize) -> Vec<char> {
+    let mut taken = 0;
+    let fits = |character: &char| {
+        taken += character.width().unwrap_or(0);
+        taken <= width
+    };
+    characters.take_while(fits).collect()
 }
 
 #[cfg(test)]
@@ -254,6 +263,7 @@ mod tests {
         assert_eq!(shortened("arn:aws:s3:::a-long-bucket-name", 12), "arn:aw…-name");
         assert_eq!(shortened("AmazonCloudWatch / 222222222222 (acme-production)", 24), "Amaz…atch / 222222222222");
         assert_eq!(shortened("AmazonCloudWatch / 222222222222", 12), "Amazon…22222");
+        assert_eq!(shortened("生产环境的数据库服务", 11), "生产…服务");
     }
 
     #[test]

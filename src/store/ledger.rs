@@ -1,6 +1,6 @@
 //! The ledger of incidents: what was found, how it stands, and what became of it.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use chrono::NaiveDate;
 use duckdb::{
@@ -8,29 +8,95 @@ use duckdb::{
     types::{Type, Value},
 };
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Store, quoted};
 use crate::{
-    error::Result,
-    model::{Direction, Event, Kind, Method, Metric, Severity, State},
+    error::{Error, Result},
+    model::{
+        ChargeCategory, Direction, Event, Evidence, Filter, GroupBy, Kind, Method, Metric, Severity, State,
+        text::{WithText, with_texts},
+    },
 };
 
+/// What was asked when an incident was found. Incidents of one scope are told apart by group, direction and days.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema, Serialize)]
+pub struct Scope {
+    pub metric: Metric,
+    /// `null` when every level was judged.
+    pub group_by: Option<GroupBy>,
+    pub charge_categories: Vec<ChargeCategory>,
+    /// In the order of their texts.
+    pub filters: Vec<Filter>,
+    /// The data source that was named.
+    pub data_source: Option<String>,
+    pub method: Method,
+}
+
+impl Scope {
+    /// The scope as one text of the database.
+    pub fn key(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// In words, for people.
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let of = self.group_by.as_ref().map_or_else(|| "every level".to_owned(), ToString::to_string);
+        write!(f, "{} of {of}", self.metric.name())?;
+        self.charge_categories.iter().try_for_each(|category| write!(f, " +{}", category.as_str()))?;
+        self.filters.iter().try_for_each(|filter| write!(f, " {filter}"))?;
+        if let Some(source) = &self.data_source {
+            write!(f, " source={source}")?;
+        }
+        write!(f, " by {}", self.method.name())
+    }
+}
+
+/// A struct whose fields are columns of a table, in the order of both.
+macro_rules! row_of {
+    ($(#[$meta:meta])* pub struct $name:ident in $table:literal {
+        $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)*
+    }) => {
+        $(#[$meta])*
+        pub struct $name {
+            $($(#[$field_meta])* pub $field: $type,)*
+        }
+
+        impl $name {
+            const COLUMNS: &[&str] = &[$(stringify!($field)),*];
+            const TABLE: &str = $table;
+
+            /// # Errors
+            /// When a value is none that this version knows.
+            fn read(row: &Row) -> duckdb::Result<Self> {
+                let mut column = 0..;
+                $(let $field = Column::read(row, column.next().unwrap_or_default())?;)*
+                Ok(Self { $($field),* })
+            }
+
+            /// The values as SQL.
+            fn values(&self) -> String {
+                format!("({})", [$(self.$field.sql()),*].join(", "))
+            }
+        }
+    };
+}
+
+row_of! {
 /// One incident of the ledger.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
-pub struct Incident {
+pub struct Incident in "incidents" {
     pub id: String,
-    /// What was asked when it was found: dimensions, metric, filters. Incidents of one scope are told apart by
-    /// group, direction and days.
-    pub scope: String,
-    pub group_by: String,
-    /// One value for each dimension; none for a move that many groups share.
+    pub scope: Scope,
+    /// The dimensions of the group; none for the total.
+    pub group_by: GroupBy,
+    /// One value for each dimension; none for a shift that many groups share.
     pub group_values: Vec<String>,
-    pub method: Method,
     /// The program and version that judged it last.
     pub program: String,
     pub threshold: f64,
-    pub metric: Metric,
     pub currency: String,
     pub state: State,
     pub kind: Kind,
@@ -49,27 +115,25 @@ pub struct Incident {
     pub actual: f64,
     pub expected: f64,
     pub impact: f64,
-    /// Actual minus expected on the last flagged day; as `impact` where an older version judged it.
+    /// Actual minus expected on the last flagged day.
     pub last_impact: f64,
     /// Actual minus expected from the first to the last flagged day.
     pub impact_total: f64,
     pub at_stake: f64,
     pub score: f64,
     pub flagged_days: u32,
-    pub reasons: Vec<String>,
-    /// The filters of the question, as the command line takes them.
-    pub filters: Vec<String>,
-    /// The charge categories that counted; none where an older version found it.
-    pub charge_categories: Vec<String>,
-    /// The data source that was named.
-    pub data_source: Option<String>,
-    /// The incident that tells it now, when it is withdrawn for that.
+    #[serde(serialize_with = "with_texts")]
+    #[schemars(with = "Vec<WithText<'static, Evidence>>")]
+    pub reasons: Vec<Evidence>,
+    /// The incident that covers it now, when it is withdrawn for that.
     pub merged_into: Option<String>,
 }
+}
 
+row_of! {
 /// What became of an incident on a day.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
-pub struct HistoryEntry {
+pub struct HistoryEntry in "incident_events" {
     pub seen_on: NaiveDate,
     pub event: Event,
     pub kind: Kind,
@@ -79,75 +143,35 @@ pub struct HistoryEntry {
     pub impact_total: f64,
     pub score: f64,
 }
-
-const COLUMNS: &str = "id, scope, group_by, group_values, method, program, threshold, metric, currency, state, kind, direction, severity, \
-     start_date, peak_date, last_date, opened_on, seen_on, closed_on, actual, expected, impact, impact_total, at_stake, score, \
-     flagged_days, reasons, filters, charge_categories, data_source, merged_into, last_impact";
+}
 
 impl Store {
     /// The incidents of a scope, or all, the last one first.
-    pub fn incidents(&self, scope: Option<&str>) -> Result<Vec<Incident>> {
-        let condition = scope.map_or_else(|| "true".to_owned(), |scope| format!("scope = {}", quoted(scope)));
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn incidents(&self, scope: Option<&Scope>) -> Result<Vec<Incident>> {
+        let condition = scope.map_or_else(|| "true".to_owned(), |scope| format!("scope = {}", scope.sql()));
         let sql = format!(
-            "SELECT {COLUMNS} FROM incidents WHERE {condition} ORDER BY last_date DESC, abs(impact_total) DESC, id"
+            "SELECT {} FROM {} WHERE {condition} ORDER BY last_date DESC, abs(impact_total) DESC, id",
+            Incident::COLUMNS.join(", "),
+            Incident::TABLE
         );
-        self.rows(&sql, "cannot read the ledger", |row| {
-            Ok(Incident {
-                id: row.get(0)?,
-                scope: row.get(1)?,
-                group_by: row.get(2)?,
-                group_values: texts(row.get(3)?),
-                method: word(row, 4)?,
-                program: row.get(5)?,
-                threshold: row.get(6)?,
-                metric: word(row, 7)?,
-                currency: row.get(8)?,
-                state: word(row, 9)?,
-                kind: word(row, 10)?,
-                direction: word(row, 11)?,
-                severity: word(row, 12)?,
-                start_date: row.get(13)?,
-                peak_date: row.get(14)?,
-                last_date: row.get(15)?,
-                opened_on: row.get(16)?,
-                seen_on: row.get(17)?,
-                closed_on: row.get(18)?,
-                actual: row.get(19)?,
-                expected: row.get(20)?,
-                impact: row.get(21)?,
-                impact_total: row.get(22)?,
-                at_stake: row.get(23)?,
-                score: row.get(24)?,
-                flagged_days: row.get(25)?,
-                reasons: texts(row.get(26)?),
-                filters: texts(row.get(27)?),
-                charge_categories: texts(row.get(28)?),
-                data_source: row.get(29)?,
-                merged_into: row.get(30)?,
-                last_impact: row.get::<_, Option<f64>>(31)?.unwrap_or(row.get(21)?),
-            })
-        })
+        self.rows(&sql, "cannot read the ledger", Incident::read)
     }
 
     /// What became of an incident, the oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
     pub fn incident_events(&self, id: &str) -> Result<Vec<HistoryEntry>> {
         let sql = format!(
-            "SELECT seen_on, event, kind, severity, last_date, impact, impact_total, score FROM incident_events \
-             WHERE incident_id = {} ORDER BY recorded_at, seen_on",
+            "SELECT {} FROM {} WHERE incident_id = {} ORDER BY recorded_at, seen_on",
+            HistoryEntry::COLUMNS.join(", "),
+            HistoryEntry::TABLE,
             quoted(id)
         );
-        self.rows(&sql, "cannot read the ledger", |row| {
-            Ok(HistoryEntry {
-                seen_on: row.get(0)?,
-                event: word(row, 1)?,
-                kind: word(row, 2)?,
-                severity: word(row, 3)?,
-                last_date: row.get(4)?,
-                impact: row.get(5)?,
-                impact_total: row.get(6)?,
-                score: row.get(7)?,
-            })
-        })
+        self.rows(&sql, "cannot read the ledger", HistoryEntry::read)
     }
 
     /// Writes incidents over those of the same id, with what happened to each, in one transaction.
@@ -158,73 +182,137 @@ impl Store {
         if incidents.is_empty() {
             return Ok(());
         }
+        let rows: Vec<String> = incidents.iter().map(|(incident, _)| incident.values()).collect();
+        let (columns, table) = (Incident::COLUMNS.join(", "), Incident::TABLE);
+        let mut sql = format!("INSERT OR REPLACE INTO {table} ({columns}) VALUES {};", rows.join(", "));
+        let (columns, table) = (HistoryEntry::COLUMNS.join(", "), HistoryEntry::TABLE);
+        for (incident, event) in incidents {
+            let Some(event) = *event else { continue };
+            let entry = HistoryEntry {
+                seen_on: incident.seen_on,
+                event,
+                kind: incident.kind,
+                severity: incident.severity,
+                last_date: incident.last_date,
+                impact: incident.impact,
+                impact_total: incident.impact_total,
+                score: incident.score,
+            };
+            let (id, values) = (quoted(&incident.id), entry.values());
+            sql += &format!(
+                "INSERT INTO {table} (incident_id, recorded_at, {columns}) \
+                 SELECT {id}, CAST(current_timestamp AS TIMESTAMP), * FROM (VALUES {values});"
+            );
+        }
         self.in_transaction(|store| {
-            let rows: Vec<String> = incidents.iter().map(|(incident, _)| row(incident)).collect();
-            let events: Vec<String> = incidents
-                .iter()
-                .filter_map(|(incident, event)| {
-                    Some(format!(
-                        "({}, CAST(current_timestamp AS TIMESTAMP), DATE '{}', {}, {}, {}, DATE '{}', {:?}, {:?}, {:?})",
-                        quoted(&incident.id),
-                        incident.seen_on,
-                        quoted((*event)?.name()),
-                        quoted(incident.kind.name()),
-                        quoted(incident.severity.name()),
-                        incident.last_date,
-                        incident.impact,
-                        incident.impact_total,
-                        incident.score
-                    ))
-                })
-                .collect();
-            let mut sql = format!("INSERT OR REPLACE INTO incidents ({COLUMNS}) VALUES {};", rows.join(", "));
-            if !events.is_empty() {
-                sql += &format!("INSERT INTO incident_events VALUES {}", events.join(", "));
-            }
             store.connection.execute_batch(&sql).map_err(|e| store.error("cannot write the ledger", &e))
         })
     }
 }
 
-/// The SQL of an incident's values, in the order of [`COLUMNS`].
-fn row(incident: &Incident) -> String {
-    let day = |day: NaiveDate| format!("DATE '{day}'");
-    let number = |value: f64| format!("{value:?}::DOUBLE");
-    let values = [
-        quoted(&incident.id),
-        quoted(&incident.scope),
-        quoted(&incident.group_by),
-        list(&incident.group_values),
-        quoted(incident.method.name()),
-        quoted(&incident.program),
-        number(incident.threshold),
-        quoted(incident.metric.name()),
-        quoted(&incident.currency),
-        quoted(incident.state.name()),
-        quoted(incident.kind.name()),
-        quoted(incident.direction.name()),
-        quoted(incident.severity.name()),
-        day(incident.start_date),
-        day(incident.peak_date),
-        day(incident.last_date),
-        day(incident.opened_on),
-        day(incident.seen_on),
-        incident.closed_on.map_or_else(|| "NULL".to_owned(), day),
-        number(incident.actual),
-        number(incident.expected),
-        number(incident.impact),
-        number(incident.impact_total),
-        number(incident.at_stake),
-        number(incident.score),
-        incident.flagged_days.to_string(),
-        list(&incident.reasons),
-        list(&incident.filters),
-        list(&incident.charge_categories),
-        nullable(incident.data_source.as_deref()),
-        nullable(incident.merged_into.as_deref()),
-        number(incident.last_impact),
-    ];
-    format!("({})", values.join(", "))
+/// A type that a column holds.
+trait Column: Sized {
+    /// # Errors
+    /// When the column holds something else.
+    fn read(row: &Row, column: usize) -> duckdb::Result<Self>;
+
+    /// The value as SQL.
+    fn sql(&self) -> String;
+}
+
+/// Types that DuckDB reads as they are.
+macro_rules! plain_columns {
+    ($($type:ty => $sql:expr),* $(,)?) => {$(
+        impl Column for $type {
+            fn read(row: &Row, column: usize) -> duckdb::Result<Self> {
+                row.get(column)
+            }
+
+            fn sql(&self) -> String {
+                let sql: fn(&Self) -> String = $sql;
+                sql(self)
+            }
+        }
+    )*};
+}
+
+plain_columns! {
+    String => |text| quoted(text),
+    Option<String> => |text| nullable(text.as_deref()),
+    f64 => |value| format!("{value:?}::DOUBLE"),
+    u32 => |value| value.to_string(),
+    NaiveDate => |day| format!("DATE '{day}'"),
+    Option<NaiveDate> => |day| day.map_or_else(|| "NULL".to_owned(), |day| format!("DATE '{day}'")),
+}
+
+/// Words of the program's own, held by their names.
+macro_rules! word_columns {
+    ($($type:ty),*) => {$(
+        impl Column for $type {
+            fn read(row: &Row, column: usize) -> duckdb::Result<Self> {
+                word(row, column)
+            }
+
+            fn sql(&self) -> String {
+                quoted(self.name())
+            }
+        }
+    )*};
+}
+
+word_columns!(State, Kind, Direction, Severity, Event);
+
+/// Structures, held as JSON.
+macro_rules! json_columns {
+    ($($type:ty => $json:expr),* $(,)?) => {$(
+        impl Column for $type {
+            fn read(row: &Row, column: usize) -> duckdb::Result<Self> {
+                let text: String = row.get(column)?;
+                serde_json::from_str(&text).map_err(|error| conversion(column, error))
+            }
+
+            fn sql(&self) -> String {
+                let json: fn(&Self) -> String = $json;
+                quoted(&json(self))
+            }
+        }
+    )*};
+}
+
+json_columns! {
+    Scope => Scope::key,
+    Vec<Evidence> => |evidence| {
+        let mut json = Vec::new();
+        let written = with_texts(evidence, &mut serde_json::Serializer::new(&mut json));
+        written.map(|()| String::from_utf8_lossy(&json).into_owned()).unwrap_or_default()
+    },
+}
+
+impl Column for Vec<String> {
+    fn read(row: &Row, column: usize) -> duckdb::Result<Self> {
+        row.get(column).map(texts)
+    }
+
+    fn sql(&self) -> String {
+        list(self)
+    }
+}
+
+impl Column for GroupBy {
+    fn read(row: &Row, column: usize) -> duckdb::Result<Self> {
+        let text: String = row.get(column)?;
+        let names = text.split('+').filter(|name| !name.is_empty());
+        let dimensions = names.map(str::parse).collect::<Result<_>>();
+        dimensions.map(GroupBy).map_err(|error: Error| conversion(column, error))
+    }
+
+    fn sql(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+fn conversion(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> duckdb::Error {
+    duckdb::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }
 
 /// The SQL of a list of texts.
@@ -248,5 +336,5 @@ pub(super) fn texts(value: Value) -> Vec<String> {
 /// When it is none that this version knows.
 pub(super) fn word<T: FromStr<Err = strum::ParseError>>(row: &Row, column: usize) -> duckdb::Result<T> {
     let text: String = row.get(column)?;
-    text.parse().map_err(|error| duckdb::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+    text.parse().map_err(|error| conversion(column, error))
 }

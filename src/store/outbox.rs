@@ -5,7 +5,7 @@ use strum::{Display, EnumString, IntoStaticStr};
 
 use super::{
     Store,
-    ledger::{list, nullable, texts, word},
+    ledger::{Scope, list, nullable, texts, word},
     quoted,
 };
 use crate::{error::Result, model::Period};
@@ -93,7 +93,9 @@ pub struct RunRecord {
     pub started_at: NaiveDateTime,
     pub finished_at: NaiveDateTime,
     pub as_of: NaiveDate,
-    pub scope: String,
+    pub scope: Scope,
+    /// A bill that ended before the others, whose own end `judged` is.
+    pub bill: Option<String>,
     pub judged: Option<Period>,
     pub error: Option<String>,
 }
@@ -224,11 +226,12 @@ impl Store {
     /// When the database cannot be written.
     pub fn save_run(&mut self, run: &RunRecord) -> Result<()> {
         let sql = format!(
-            "INSERT INTO runs VALUES (TIMESTAMP '{}', TIMESTAMP '{}', DATE '{}', {}, {}, {}, {})",
+            "INSERT INTO runs VALUES (TIMESTAMP '{}', TIMESTAMP '{}', DATE '{}', {}, {}, {}, {}, {})",
             run.started_at,
             run.finished_at,
             run.as_of,
-            quoted(&run.scope),
+            quoted(&run.scope.key()),
+            nullable(run.bill.as_deref()),
             day(run.judged.map(|judged| judged.start)),
             day(run.judged.map(|judged| judged.end)),
             nullable(run.error.as_deref())
@@ -243,17 +246,17 @@ impl Store {
     }
 
     /// The newest day that a run judged in a scope.
-    pub fn judged_through(&self, scope: &str) -> Result<Option<NaiveDate>> {
-        let sql = format!("SELECT max(judged_end) FROM runs WHERE scope = {}", quoted(scope));
+    pub fn judged_through(&self, scope: &Scope) -> Result<Option<NaiveDate>> {
+        let sql = format!("SELECT max(judged_end) FROM runs WHERE bill IS NULL AND scope = {}", quoted(&scope.key()));
         Ok(self.rows(&sql, "cannot read the runs", |row| row.get(0))?.pop().flatten())
     }
 
-    /// What the last run of a scope noted below it, each with the last day that it judged.
-    pub fn judged_below(&self, scope: &str) -> Result<Vec<(String, NaiveDate)>> {
+    /// The bills that ended before the others in the last run of a scope, each with the last day that was judged.
+    pub fn judged_bills(&self, scope: &Scope) -> Result<Vec<(String, NaiveDate)>> {
         let sql = format!(
-            "SELECT scope[length({scope}) + 1:], judged_end FROM runs WHERE starts_with(scope, {scope}) AND scope <> {scope} AND judged_end IS NOT NULL \
-             AND started_at = (SELECT max(started_at) FROM runs WHERE scope = {scope} AND judged_end IS NOT NULL) ORDER BY 1",
-            scope = quoted(scope)
+            "SELECT bill, judged_end FROM runs WHERE scope = {scope} AND bill IS NOT NULL AND judged_end IS NOT NULL AND started_at = \
+             (SELECT max(started_at) FROM runs WHERE scope = {scope} AND bill IS NULL AND judged_end IS NOT NULL) ORDER BY 1",
+            scope = quoted(&scope.key())
         );
         self.rows(&sql, "cannot read the runs", |row| Ok((row.get(0)?, row.get(1)?)))
     }

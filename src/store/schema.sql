@@ -118,13 +118,12 @@ CREATE TABLE api_days (
 -- The incidents that `anomalies` found, one row each, as they stand.
 CREATE TABLE incidents (
     id              VARCHAR PRIMARY KEY,
+    -- The question that it was found with: metric, grouping, charge categories, filters, data source and method, as JSON.
     scope           VARCHAR NOT NULL,
     group_by        VARCHAR NOT NULL,
     group_values    VARCHAR[] NOT NULL,
-    method          VARCHAR NOT NULL,
     program         VARCHAR NOT NULL,
     threshold       DOUBLE NOT NULL,
-    metric          VARCHAR NOT NULL,
     currency        VARCHAR NOT NULL,
     state           VARCHAR NOT NULL,
     kind            VARCHAR NOT NULL,
@@ -139,19 +138,16 @@ CREATE TABLE incidents (
     actual          DOUBLE NOT NULL,
     expected        DOUBLE NOT NULL,
     impact          DOUBLE NOT NULL,
+    -- What its last flagged day cost beyond what was expected.
+    last_impact     DOUBLE NOT NULL,
     impact_total    DOUBLE NOT NULL,
     at_stake        DOUBLE NOT NULL,
     score           DOUBLE NOT NULL,
     flagged_days    INTEGER NOT NULL,
-    reasons         VARCHAR[] NOT NULL,
-    -- The filters, charge categories and data source that it was found with.
-    filters         VARCHAR[] NOT NULL,
-    charge_categories VARCHAR[] NOT NULL,
-    data_source     VARCHAR,
+    -- A JSON list of facts, each with a code and a text.
+    reasons         VARCHAR NOT NULL,
     -- The incident that covers a withdrawn one now.
-    merged_into     VARCHAR,
-    -- What its last flagged day cost beyond what was expected.
-    last_impact     DOUBLE NOT NULL
+    merged_into     VARCHAR
 );
 
 -- What became of them.
@@ -217,6 +213,8 @@ CREATE TABLE runs (
     finished_at  TIMESTAMP NOT NULL,
     as_of        DATE NOT NULL,
     scope        VARCHAR NOT NULL,
+    -- A bill that ended before the others, and what of it was judged.
+    bill         VARCHAR,
     judged_start DATE,
     judged_end   DATE,
     error        VARCHAR

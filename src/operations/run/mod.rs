@@ -26,7 +26,7 @@ pub use self::{
 };
 use super::{Answer, Effect, Header, IngestBills, Operation, Session, ingest::Source};
 use crate::{
-    analysis::detect::Parameters,
+    analysis::detection::Parameters,
     config,
     error::{Error, ExitCode, Result},
     ingest::Outcome,
@@ -37,7 +37,7 @@ use crate::{
         levels,
     },
     model::{ChargeCategory, Day, Dimension, Event, Filter, GroupBy, Method, Metric, Period, Sensitivity},
-    store::outbox::RunRecord,
+    store::{ledger::Scope, outbox::RunRecord},
 };
 
 /// Days that were missed are judged afterwards, so many at most.
@@ -128,14 +128,13 @@ impl Cycle {
             let scope = scope(&request, Asked::EveryLevel);
             match judge(&request, &scope, session, &mut summary) {
                 Ok((judged, late)) => {
-                    records.push((scope.clone(), Some(judged)));
-                    records.extend(
-                        late.into_iter().map(|(bill, end)| (below(&scope, &bill), Some(Period { start: end, end }))),
-                    );
+                    let late = late.into_iter().map(|(bill, end)| (Some(bill), Some(Period { start: end, end })));
+                    let all = std::iter::once((None, Some(judged))).chain(late);
+                    records.extend(all.map(|(bill, judged)| (scope.clone(), bill, judged)));
                 }
                 Err(error) => {
                     summary.errors.push(error);
-                    records.push((scope, None));
+                    records.push((scope, None, None));
                 }
             }
         }
@@ -144,14 +143,14 @@ impl Cycle {
             let alerting = Alerting { questions: &questions, plans: &plans, today, sensitivity: self.sensitivity };
             if let Err(error) = alert(&alerting, self.explain_with, session, &mut summary) {
                 // What was judged is as new to the next run as it was to this one.
-                records.iter_mut().for_each(|(_, judged)| *judged = None);
+                records.iter_mut().for_each(|(.., judged)| *judged = None);
                 summary.send_errors.push(error);
             }
         }
         // The next run judges from here on, so this comes last.
-        for (scope, judged) in records {
+        for (scope, bill, judged) in records {
             let error = first.clone();
-            let record = RunRecord { started_at, finished_at: now(), as_of: today, scope, judged, error };
+            let record = RunRecord { started_at, finished_at: now(), as_of: today, scope, bill, judged, error };
             if let Err(error) = session.store_for_writing().and_then(|mut store| store.save_run(&record)) {
                 summary.errors.push(error);
             }
@@ -227,16 +226,11 @@ pub(crate) fn request<'a>(
     }
 }
 
-/// What a run notes of a bill that ended before the others, below its scope.
-fn below(scope: &str, bill: &str) -> String {
-    format!("{scope} of {bill}")
-}
-
 /// Judges the days since the last run, and writes the ledger. Gives the days that were judged, and the bills that end before them with
 /// their last days: the next run judges from there on when these have caught up.
 fn judge(
     request: &Request,
-    scope: &str,
+    scope: &Scope,
     session: &Session,
     summary: &mut Summary,
 ) -> Result<(Period, Vec<(String, NaiveDate)>)> {
@@ -248,8 +242,8 @@ fn judge(
         let settled = frame.settled_through.min(came.unwrap_or(frame.settled_through));
         let missed = store.judged_through(scope)?.map(|last| last + Days::new(1)).filter(|next| *next < settled);
         let ends = frame.ends();
-        let caught_up = store.judged_below(scope)?.into_iter().filter_map(|(bill, last)| {
-            let end = ends.iter().find(|(name, _)| below("", name) == bill).map(|(_, end)| *end)?;
+        let caught_up = store.judged_bills(scope)?.into_iter().filter_map(|(bill, last)| {
+            let end = ends.iter().find(|(name, _)| *name == bill).map(|(_, end)| *end)?;
             (last < end.min(settled)).then_some(last + Days::new(1))
         });
         let first = caught_up.chain(missed).min();

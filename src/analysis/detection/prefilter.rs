@@ -1,20 +1,26 @@
-//! A first look at the newest day of very many series: which of them the method need not judge, because their day is
-//! as their last eight weeks were. It never flags anything, and it lets through what it is not sure of.
+//! Before very many series are judged: which of them need not be, because their newest day is as their last eight weeks
+//! were. It never flags anything, and it lets through what it is not sure of.
 //!
 //! The days of eight weeks say what a weekday costs (its median) and how far days are from that (1.4826 MAD, of the
 //! differences from the weekday's median or from the week before, whichever is smaller). The method (`robust`) measures by
 //! the errors of a year and their tails, which are larger, so it rarely flags what is nearer than [`SHARE`] of its
 //! threshold in these units. `docs/ANOMALIES.md` has what that misses: measured, not proven.
 
+use rayon::prelude::*;
+
 use super::{
-    detect::Parameters,
-    estate::{COMMON_SCORE, COMMON_SERIES, COMMON_SHARE, MOVE_GAP},
-    expectation::{FLOOR, LEAST_UNIT, SHIFT_SHARE, SHIFT_UNIT, UNIT, WEEK},
+    cross_series::{LEAST_SERIES, SHIFT_GAP, SHIFT_SCORE},
     recurring::{self, PRIOR_CHARGES, PRIOR_SPREAD},
-    robust::NO_CHARGE,
-    stats::median_in_place,
+    scale::{FLOOR, LEAST_UNIT},
+    settings::{Parameters, Tuning},
+    shift::SHIFT_SHARE,
+    verdict::NO_CHARGE,
+    week::WEEK,
 };
-use crate::model::{Method, Sensitivity, Series};
+use crate::{
+    analysis::stats::median_in_place,
+    model::{Method, Sensitivity, Series},
+};
 
 /// Days that are looked at: eight weeks and the newest day.
 pub const SPAN: usize = 8 * WEEK + 1;
@@ -35,59 +41,51 @@ const LEAST_CHARGES: usize = 4;
 /// below this share of a robust standard deviation is no trend.
 const AHEAD: f64 = 14.5 / 20.0;
 const LEAST_TREND: f64 = 0.5;
-/// Days on which a common move may have begun that goes on.
-const MOVE_DAYS: usize = MOVE_GAP as usize + 1;
+/// Series that a thread looks at in turn.
+const CHUNK: usize = 1024;
+/// Days on which a cross-series shift may have begun that goes on.
+const MOVE_DAYS: usize = SHIFT_GAP as usize + 1;
 
-/// Whether a first look can stand for the method: the whole of it, with levels of no more than four weeks.
+/// Whether it can stand for the method: the whole of it, with levels of no more than four weeks.
 pub fn can_tell(parameters: &Parameters) -> bool {
     parameters.method == Method::Robust
-        && parameters.without.is_empty()
-        && parameters.window_days <= 2 * WEEK
+        && parameters.tuning == Tuning::default()
+        && parameters.level_days <= 4 * WEEK
+        && parameters.drift_threshold_pct.is_finite()
         && parameters.threshold >= Sensitivity::High.threshold()
 }
 
-/// What the first look says.
+/// Which series are to be judged.
 #[derive(Debug, PartialEq)]
-pub struct Screened {
-    /// Whether each series is to be judged in full.
-    pub wanted: Vec<bool>,
+pub struct Prefiltered {
+    /// Whether each series is a candidate: to be judged in full.
+    pub candidates: Vec<bool>,
     /// Whether many series may move together, which only a judgement of all of them can tell.
-    pub common: bool,
+    pub together: bool,
 }
 
 /// Looks at the last day of each series, which are of at most [`SPAN`] days and end on the same one.
-pub fn screen(series: &[Series], unusable: &[Vec<bool>], parameters: &Parameters) -> Screened {
-    let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
-    let share = series.len().div_ceil(threads).max(1);
-    let mut wanted = Vec::with_capacity(series.len());
+pub fn prefilter(series: &[Series], incomplete: &[Vec<bool>], parameters: &Parameters) -> Prefiltered {
+    let looked = series.par_chunks(CHUNK).zip(incomplete.par_chunks(CHUNK)).map(|(series, incomplete)| {
+        let mut prefilter = Prefilter::new(parameters);
+        let both = series.iter().zip(incomplete);
+        let candidates: Vec<bool> = both.map(|(one, incomplete)| prefilter.is_candidate(one, incomplete)).collect();
+        (candidates, prefilter.moves)
+    });
+    let looked: Vec<(Vec<bool>, [Moves; MOVE_DAYS])> = looked.collect();
     let mut totals = [Moves::default(); MOVE_DAYS];
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = series
-            .chunks(share)
-            .zip(unusable.chunks(share))
-            .map(|(series, unusable)| {
-                scope.spawn(move || {
-                    let mut look = Look::new(parameters);
-                    let both = series.iter().zip(unusable);
-                    (both.map(|(one, unusable)| look.is_wanted(one, unusable)).collect::<Vec<_>>(), look.moves)
-                })
-            })
-            .collect();
-        for part in parts {
-            let (some, moves) = part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            wanted.extend(some);
-            for (total, moves) in totals.iter_mut().zip(moves) {
-                total.judged += moves.judged;
-                total.up += moves.up;
-                total.down += moves.down;
-            }
+    for (_, moves) in &looked {
+        for (total, moves) in totals.iter_mut().zip(moves) {
+            total.judged += moves.judged;
+            total.up += moves.up;
+            total.down += moves.down;
         }
-    });
-    let common = totals.iter().any(|moves| {
+    }
+    let together = totals.iter().any(|moves| {
         let most = moves.up.max(moves.down);
-        most >= COMMON_SERIES && most as f64 >= COMMON_SHARE * moves.judged as f64
+        most >= LEAST_SERIES && most as f64 >= parameters.tuning.cross_series_share * moves.judged as f64
     });
-    Screened { wanted, common }
+    Prefiltered { candidates: looked.into_iter().flat_map(|(candidates, _)| candidates).collect(), together }
 }
 
 /// How many series may have moved on a day.
@@ -99,7 +97,7 @@ struct Moves {
 }
 
 /// Looks at series one after another, reusing its memory.
-struct Look<'a> {
+struct Prefilter<'a> {
     parameters: &'a Parameters,
     /// The newest day first.
     moves: [Moves; MOVE_DAYS],
@@ -109,7 +107,7 @@ struct Look<'a> {
     buffer: Vec<f64>,
 }
 
-impl<'a> Look<'a> {
+impl<'a> Prefilter<'a> {
     fn new(parameters: &'a Parameters) -> Self {
         Self {
             parameters,
@@ -120,12 +118,12 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn is_wanted(&mut self, series: &Series, unusable: &[bool]) -> bool {
+    fn is_candidate(&mut self, series: &Series, incomplete: &[bool]) -> bool {
         let parameters = self.parameters;
         let costs = series.values.as_slice();
         let Some((&cost, past)) = costs.split_last() else { return false };
         let today = past.len();
-        let is_usable = |day: &usize| !unusable[*day] && costs[*day] >= 0.0;
+        let is_usable = |day: &usize| !incomplete[*day] && costs[*day] >= 0.0;
         if !is_usable(&today) {
             return false;
         }
@@ -151,7 +149,7 @@ impl<'a> Look<'a> {
         if idle >= SURELY_IDLE {
             return false;
         }
-        let Some(sigma) = self.measure(costs, unusable) else { return self.is_worth_it(cost, 0.0) };
+        let Some(sigma) = self.measure(costs, incomplete) else { return self.is_material(cost, 0.0) };
         let last = |days: std::ops::RangeInclusive<usize>| today.saturating_sub(*days.end())..today + 1 - *days.start();
         let (Some(level), Some(before), Some(earlier), Some(week)) = (
             self.middle(last(1..=28)),
@@ -159,43 +157,43 @@ impl<'a> Look<'a> {
             self.middle(last(21..=48)),
             self.middle(last(0..=6)),
         ) else {
-            return self.is_worth_it(cost, 0.0);
+            return self.is_material(cost, 0.0);
         };
         let mean = self.base.iter().sum::<f64>() / WEEK as f64;
         let base = self.base[today % WEEK];
         let unit = base.max(LEAST_UNIT * mean);
         self.count_moves(level, sigma);
         let now = self.relative[today];
-        if cost < NO_CHARGE && idle < SELDOM_IDLE && self.is_worth_it(cost, base) {
+        if cost < NO_CHARGE && idle < SELDOM_IDLE && self.is_material(cost, base) {
             return true;
         }
-        let far = SHARE * parameters.threshold * UNIT * sigma;
+        let far = SHARE * parameters.threshold * parameters.sigmas.day * sigma;
         // What a trend from the month before to the last one would have become.
         let trend = level - earlier;
         let ahead = if trend.abs() >= LEAST_TREND * sigma { level + AHEAD * trend } else { level };
         // Eight days of a weekday are few: its own cost or that of all days, whichever is farther.
-        let is_worth_it =
-            |level: f64| self.is_worth_it(cost, base + level * unit) || self.is_worth_it(cost, mean + level * mean);
-        let is_far = |level: &f64| (now - level).abs() >= far && is_worth_it(*level);
+        let is_material =
+            |level: f64| self.is_material(cost, base + level * unit) || self.is_material(cost, mean + level * mean);
+        let is_far = |level: &f64| (now - level).abs() >= far && is_material(*level);
         if [level, earlier, ahead].iter().any(is_far) {
             return true;
         }
         let lasting = (FLOOR_SHARE * parameters.drift_threshold_pct / 100.0)
-            .max(SHARE * parameters.threshold * SHIFT_UNIT * SHIFT_SHARE * sigma);
+            .max(SHARE * parameters.threshold * parameters.sigmas.shift * SHIFT_SHARE * sigma);
         let has_changed = |then: &f64| {
             (week - then).abs() >= lasting * (1.0 + then)
-                && self.is_worth_it(mean * (1.0 + week), mean * (1.0 + then))
-                && is_worth_it(*then)
+                && self.is_material(mean * (1.0 + week), mean * (1.0 + then))
+                && is_material(*then)
         };
         [before, earlier].iter().any(has_changed)
     }
 
     /// What weekdays cost, how far each day is from it, and what one robust standard deviation of that is.
-    fn measure(&mut self, costs: &[f64], unusable: &[bool]) -> Option<f64> {
+    fn measure(&mut self, costs: &[f64], incomplete: &[bool]) -> Option<f64> {
         let today = costs.len() - 1;
         for weekday in 0..WEEK {
             self.buffer.clear();
-            let days = (weekday..today).step_by(WEEK).filter(|day| !unusable[*day] && costs[*day] >= 0.0);
+            let days = (weekday..today).step_by(WEEK).filter(|day| !incomplete[*day] && costs[*day] >= 0.0);
             self.buffer.extend(days.map(|day| costs[day]));
             self.base[weekday] = median_in_place(&mut self.buffer)?;
         }
@@ -206,7 +204,7 @@ impl<'a> Look<'a> {
         self.relative.clear();
         for (day, cost) in costs.iter().enumerate() {
             let base = self.base[day % WEEK];
-            let is_usable = !unusable[day] && *cost >= 0.0;
+            let is_usable = !incomplete[day] && *cost >= 0.0;
             self.relative.push(if is_usable { (cost - base) / base.max(LEAST_UNIT * mean) } else { f64::NAN });
         }
         let mut sigma = f64::INFINITY;
@@ -218,7 +216,7 @@ impl<'a> Look<'a> {
             let of_two = if back == 0 { 1.0 } else { std::f64::consts::SQRT_2 };
             sigma = sigma.min(1.4826 * median_in_place(&mut self.buffer)? / of_two);
         }
-        Some(sigma.max(FLOOR / UNIT))
+        Some(sigma.max(FLOOR / self.parameters.sigmas.day))
     }
 
     /// The median of how far the days of a range are from their weekdays.
@@ -229,7 +227,7 @@ impl<'a> Look<'a> {
     }
 
     fn count_moves(&mut self, level: f64, sigma: f64) {
-        let far = COMMON_SCORE * UNIT * sigma;
+        let far = SHIFT_SCORE * self.parameters.sigmas.day * sigma;
         for (back, moves) in self.moves.iter_mut().enumerate() {
             let change = self.relative[self.relative.len() - 1 - back] - level;
             moves.judged += usize::from(change.is_finite());
@@ -245,7 +243,7 @@ impl<'a> Look<'a> {
             .extend(past[..past.len() - 3 * WEEK].iter().filter(|cost| **cost >= NO_CHARGE).map(|cost| cost.ln()));
         let count = self.buffer.len();
         if count < LEAST_CHARGES || fortnight == 0 {
-            return self.is_worth_it(cost, 0.0) && !recurring::is_as_last_month(series, cost);
+            return self.is_material(cost, 0.0) && !recurring::is_as_last_month(series, cost);
         }
         let Some(center) = median_in_place(&mut self.buffer) else { return true };
         for value in &mut self.buffer {
@@ -257,12 +255,12 @@ impl<'a> Look<'a> {
         let spread = (count * own * own / (count + PRIOR_CHARGES)
             + PRIOR_CHARGES * PRIOR_SPREAD * PRIOR_SPREAD / (7.0 * count + PRIOR_CHARGES))
             .sqrt();
-        cost.ln() - center >= SHARE * self.parameters.threshold * recurring::UNIT * spread
-            && self.is_worth_it(cost, center.exp())
+        cost.ln() - center >= SHARE * self.parameters.threshold * self.parameters.sigmas.charge * spread
+            && self.is_material(cost, center.exp())
     }
 
-    /// [`Parameters::is_worth_it`] with lower floors.
-    fn is_worth_it(&self, actual: f64, expected: f64) -> bool {
+    /// [`Parameters::is_material`] with lower floors.
+    fn is_material(&self, actual: f64, expected: f64) -> bool {
         let parameters = self.parameters;
         let impact = (actual - expected).abs();
         actual.max(expected) >= FLOOR_SHARE * parameters.min_daily_cost
@@ -278,24 +276,13 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::analysis::robust::Judge;
+    use crate::analysis::detection::{robust::Judge, settings::preset};
 
     const FIRST: NaiveDate = NaiveDate::from_ymd_opt(2025, 6, 2).expect("a date");
     const DAYS: usize = 240;
 
     fn parameters(threshold: f64) -> Parameters {
-        Parameters {
-            method: Method::Robust,
-            window_days: 14,
-            threshold,
-            min_daily_cost: 1.0,
-            min_impact: 2.0,
-            critical_impact: 20.0,
-            min_impact_pct: 10.0,
-            min_new_cost: 5.0,
-            drift_threshold_pct: 20.0,
-            without: Vec::new(),
-        }
+        Parameters { threshold, ..preset() }
     }
 
     /// A series of one of many habits, into which something happens after eight weeks and more.
@@ -345,31 +332,32 @@ mod tests {
         }
     }
 
-    /// The screen rests on estimates, so this is a measurement: seeds are fixed.
+    /// The prefilter rests on estimates, so this is a measurement: seeds are fixed.
     #[test]
     fn hardly_anything_that_the_method_flags_is_let_go() {
         let mut random = ChaCha8Rng::seed_from_u64(1);
-        let (mut flagged, mut lost, mut wanted_days, mut days) = (0, 0, 0, 0);
+        let (mut flagged, mut lost, mut candidates, mut days) = (0, 0, 0, 0);
         for threshold in [2.0, 2.5, 3.0] {
             let parameters = parameters(threshold);
             for _ in 0..600 {
                 let series = series(&mut random);
-                let unusable = vec![false; series.values.len()];
-                let verdicts = Judge::new(&parameters).verdicts(&series, &unusable, FIRST);
+                let incomplete = vec![false; series.values.len()];
+                let verdicts = Judge::new(&parameters).verdicts(&series, &incomplete, FIRST);
                 for (day, verdict) in verdicts.iter().enumerate().skip(SPAN) {
-                    let wanted = Look::new(&parameters).is_wanted(&last_weeks(&series, day), &[false; SPAN]);
+                    let is_candidate =
+                        Prefilter::new(&parameters).is_candidate(&last_weeks(&series, day), &[false; SPAN]);
                     days += 1;
-                    wanted_days += usize::from(wanted);
+                    candidates += usize::from(is_candidate);
                     if !verdict.as_ref().is_some_and(|verdict| verdict.flagged) {
                         continue;
                     }
                     flagged += 1;
-                    lost += usize::from(!wanted);
+                    lost += usize::from(!is_candidate);
                 }
             }
         }
         assert!(flagged > 3_000 && lost * 200 < flagged, "{lost} of {flagged}");
-        assert!(wanted_days * 3 < days, "{wanted_days} of {days}");
+        assert!(candidates * 3 < days, "{candidates} of {days}");
     }
 
     #[test]
@@ -377,11 +365,12 @@ mod tests {
         let parameters = parameters(2.5);
         let mut flat = Series { group: Vec::new(), start: FIRST, values: vec![100.0; SPAN] };
         let mut all = vec![flat.clone(); 95];
-        let unusable = vec![vec![false; SPAN]; 100];
+        let incomplete = vec![vec![false; SPAN]; 100];
         all.resize(100, flat.clone());
-        assert_eq!(screen(&all, &unusable, &parameters), Screened { wanted: vec![false; 100], common: false });
+        let none = Prefiltered { candidates: vec![false; 100], together: false };
+        assert_eq!(prefilter(&all, &incomplete, &parameters), none);
         flat.values[SPAN - 2] = 120.0;
         all.splice(..9, vec![flat; 9]);
-        assert!(screen(&all, &unusable, &parameters).common);
+        assert!(prefilter(&all, &incomplete, &parameters).together);
     }
 }

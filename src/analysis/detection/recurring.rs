@@ -4,25 +4,26 @@
 use chrono::{Datelike, Days, Months, NaiveDate};
 
 use super::{
-    expectation::{Model, WEEK},
-    robust::{NO_CHARGE, UNHEARD_OF, date},
-    stats::{median, median_in_place, quantile_in_place},
+    model::Model,
+    settings::Parameters,
+    verdict::{NO_CHARGE, UNHEARD_OF},
+    week::WEEK,
 };
-use crate::model::Series;
+use crate::{
+    analysis::stats::{median, median_in_place, quantile_in_place},
+    model::Series,
+};
 
 /// How far back a fee of the same day of the month is looked for: two months and a weekend.
 const MONTHS_BACK: std::ops::RangeInclusive<usize> = 26..=64;
-/// A fee may be this much larger than the one before it.
-const GROWTH: f64 = 1.35;
 /// What costs no more than this times the same day a month before is surely the same fee.
 const ALIKE: f64 = 1.15;
 /// Days around an earlier fee that say what that day cost without it.
 const AROUND: usize = 5;
 /// An earlier excess below this share of today's is no fee of the same kind.
 const LEAST_SHARE: f64 = 0.3;
-/// A series is intermittent when a quarter of its last days had no charge,
+/// A series is intermittent when a share of its last days had no charge ([`super::settings::Tuning::idle_share`]),
 const SPAN: usize = 120;
-const IDLE_SHARE: f64 = 0.25;
 /// unless the weekday says which, but for one day in twelve.
 const ODD_SHARE: f64 = 0.08;
 /// The spread of the logarithm of charges that four charges' worth of doubt assumes: a factor of 1.8.
@@ -30,9 +31,6 @@ pub const PRIOR_SPREAD: f64 = 0.6;
 pub const PRIOR_CHARGES: f64 = 4.0;
 /// From so many charges on, their 95 % quantile counts too.
 const MANY_CHARGES: usize = 20;
-/// One unit of the score in robust standard deviations of the logarithm. Smaller than a day's, for charges
-/// come on few days.
-pub const UNIT: f64 = 1.2;
 
 /// What an intermittent series says of a day.
 pub struct Charge {
@@ -44,37 +42,37 @@ pub struct Charge {
 
 /// The verdict on `day` of a series in which a quarter of the days have no charge; `None` when the series is
 /// not one, or its weekdays explain when it is charged.
-pub fn charge(series: &Series, model: &Model, day: usize) -> Option<Charge> {
-    let is_charge = |index: &usize| series.values[*index] >= NO_CHARGE;
+pub fn charge(series: &Series, model: &Model, index: usize, parameters: &Parameters) -> Option<Charge> {
+    let is_charge = |past: &usize| series.values[*past] >= NO_CHARGE;
     // Nor does a silence that was absorbed as normal make a series intermittent.
-    let first = (day.saturating_sub(SPAN).max(model.since)..day).find(is_charge)?;
+    let first = (index.saturating_sub(SPAN).max(model.since)..index).find(is_charge)?;
     // The silence since the last charge is a question of its own: the series may have stopped.
-    let until = (first..day).rev().find(is_charge)? + 1;
+    let until = (first..index).rev().find(is_charge)? + 1;
     let (days, idle) = model.idle(first, until);
-    if days < WEEK || (idle as f64) < IDLE_SHARE * days as f64 {
+    if days < WEEK || (idle as f64) < parameters.tuning.idle_share * days as f64 {
         return None;
     }
     let mut by_weekday = [[0_usize; 2]; WEEK];
-    for index in (first..until).filter(|index| model.is_usable(*index)) {
-        by_weekday[model.weekday(index)][usize::from(is_charge(&index))] += 1;
+    for past in (first..until).filter(|past| model.is_usable(*past)) {
+        by_weekday[model.week.weekday(past)][usize::from(is_charge(&past))] += 1;
     }
     let odd: usize = by_weekday.iter().map(|counts| counts[0].min(counts[1])).sum();
     let weekly = by_weekday.iter().any(|counts| counts[1] > counts[0]);
     if idle < days && days >= 3 * WEEK && weekly && odd as f64 <= ODD_SHARE * days as f64 {
         return None;
     }
-    let cost = series.values[day];
+    let cost = series.values[index];
     if cost < NO_CHARGE {
         return Some(Charge { expected: 0.0, score: 0.0, count: 1 });
     }
-    let charges: Vec<usize> = (0..day).filter(|index| model.is_usable(*index)).filter(is_charge).collect();
+    let charges: Vec<usize> = (0..index).filter(|past| model.is_usable(*past)).filter(is_charge).collect();
     let Some(&oldest) = charges.first() else { return Some(Charge { expected: 0.0, score: UNHEARD_OF, count: 0 }) };
-    let same_day = |index: &usize| is_same_day_of_month(date(series, *index), date(series, oldest));
-    let monthly = charges.len() >= 2 && charges.len() * 20 <= day - oldest + 20 && charges.iter().all(same_day);
-    if monthly && !same_day(&day) {
+    let same_day = |past: &usize| is_same_day_of_month(series.date(*past), series.date(oldest));
+    let monthly = charges.len() >= 2 && charges.len() * 20 <= index - oldest + 20 && charges.iter().all(same_day);
+    if monthly && !same_day(&index) {
         return Some(Charge { expected: 0.0, score: UNHEARD_OF, count: 0 });
     }
-    let mut logarithms: Vec<f64> = charges.iter().map(|index| series.values[*index].ln()).collect();
+    let mut logarithms: Vec<f64> = charges.iter().map(|past| series.values[*past].ln()).collect();
     let center = median_in_place(&mut logarithms)?;
     for value in &mut logarithms {
         *value = (*value - center).abs();
@@ -87,31 +85,37 @@ pub fn charge(series: &Series, model: &Model, day: usize) -> Option<Charge> {
         spread = spread.max(quantile_in_place(&mut logarithms, 0.95)? / 1.96);
     }
     // A small charge is no event.
-    let score = ((cost.ln() - center) / (UNIT * spread)).max(0.0);
+    let score = ((cost.ln() - center) / (parameters.sigmas.charge * spread)).max(0.0);
     Some(Charge { expected: center.exp(), score, count: charges.len() })
 }
 
 /// An earlier day on the same day of the month, a month or two ago, that cost as much more than the days
-/// around it as `day` costs more than expected: its date and how much more.
-pub fn same_day_of_month(series: &Series, model: &Model, day: usize, excess: f64) -> Option<(NaiveDate, f64)> {
-    let today = date(series, day);
+/// around it as `day` costs more than expected, or at most `growth` times that: its date and how much more.
+pub fn same_day_of_month(
+    series: &Series,
+    model: &Model,
+    index: usize,
+    excess: f64,
+    growth: f64,
+) -> Option<(NaiveDate, f64)> {
+    let today = series.date(index);
     for back in MONTHS_BACK {
-        let earlier = day.checked_sub(back)?;
-        if !is_same_day_of_month(today, date(series, earlier)) {
+        let earlier = index.checked_sub(back)?;
+        if !is_same_day_of_month(today, series.date(earlier)) {
             continue;
         }
-        let factor = model.week[model.weekday(earlier)];
-        let around: Vec<f64> = (earlier.saturating_sub(AROUND)..(earlier + AROUND + 1).min(day))
-            .filter(|index| *index != earlier && model.is_usable(*index))
-            .map(|index| match model.without_week[index] {
+        let factor = model.week.factor(earlier);
+        let around: Vec<f64> = (earlier.saturating_sub(AROUND)..(earlier + AROUND + 1).min(index))
+            .filter(|past| *past != earlier && model.is_usable(*past))
+            .map(|past| match model.without_week[past] {
                 plain if plain.is_finite() => plain * factor,
-                _ => series.values[index],
+                _ => series.values[past],
             })
             .collect();
         let Some(usual) = median(&around).filter(|_| around.len() >= 4) else { continue };
         let before = series.values[earlier] - usual;
-        if before > 0.0 && before >= LEAST_SHARE * excess && excess <= GROWTH * before {
-            return Some((date(series, earlier), before));
+        if before > 0.0 && before >= LEAST_SHARE * excess && excess <= growth * before {
+            return Some((series.date(earlier), before));
         }
     }
     None
@@ -119,18 +123,24 @@ pub fn same_day_of_month(series: &Series, model: &Model, day: usize, excess: f64
 
 /// As much more a week ago and two weeks ago, each against the days around it: the day of the first of them and
 /// how much more that was. Weekday factors need half of their weeks to see a new weekly batch.
-pub fn same_day_of_week(series: &Series, model: &Model, day: usize, excess: f64) -> Option<(NaiveDate, f64)> {
+pub fn same_day_of_week(
+    series: &Series,
+    model: &Model,
+    index: usize,
+    excess: f64,
+    growth: f64,
+) -> Option<(NaiveDate, f64)> {
     let mut last = None;
-    for earlier in [day.checked_sub(WEEK)?, day.checked_sub(2 * WEEK)?] {
-        let around: Vec<f64> = (earlier.saturating_sub(3)..(earlier + 4).min(day))
-            .filter(|index| *index != earlier && model.is_usable(*index))
-            .map(|index| series.values[index])
+    for earlier in [index.checked_sub(WEEK)?, index.checked_sub(2 * WEEK)?] {
+        let around: Vec<f64> = (earlier.saturating_sub(3)..(earlier + 4).min(index))
+            .filter(|past| *past != earlier && model.is_usable(*past))
+            .map(|past| series.values[past])
             .collect();
         let before = series.values[earlier] - median(&around).filter(|_| around.len() >= 4)?;
-        if before < LEAST_SHARE * excess || excess > GROWTH * before {
+        if before < LEAST_SHARE * excess || excess > growth * before {
             return None;
         }
-        last = last.or(Some((date(series, earlier), before)));
+        last = last.or(Some((series.date(earlier), before)));
     }
     last
 }
@@ -139,8 +149,8 @@ pub fn same_day_of_week(series: &Series, model: &Model, day: usize, excess: f64)
 pub fn is_as_last_month(series: &Series, cost: f64) -> bool {
     let Some(today) = series.values.len().checked_sub(1) else { return false };
     let mut earlier = MONTHS_BACK.take_while(|back| *back <= today).map(|back| today - back);
-    let same_day = |day: &usize| is_same_day_of_month(date(series, *day), date(series, today));
-    earlier.any(|day| same_day(&day) && series.values[day] * ALIKE >= cost)
+    let same_day = |index: &usize| is_same_day_of_month(series.date(*index), series.date(today));
+    earlier.any(|index| same_day(&index) && series.values[index] * ALIKE >= cost)
 }
 
 /// Whether two dates are the same day of their months, give or take one, from its start or from its end.

@@ -1,18 +1,19 @@
-//! Flagged days become findings: one for each run of them, with its dollars, its severity and its reasons in
-//! words.
+//! Flagged days become findings: one for each run of them, with its dollars, its severity and the evidence.
 
 use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate};
 
 use super::{
-    detect::{Judged, Parameters, Verdict, Why},
-    estate::CommonMove,
-    stats::{mann_kendall_z, median},
+    cross_series::{CrossSeriesShift, SHIFT_SCORE},
+    judge::Judged,
+    settings::Parameters,
+    verdict::{Basis, Verdict},
 };
-use crate::model::{Direction, Kind, Period, Series, Severity};
-
-pub use super::robust::date;
+use crate::{
+    analysis::stats::{mann_kendall_z, median},
+    model::{Direction, Evidence, Kind, Period, Series, Severity},
+};
 
 /// Flagged days with at most this many others between them are one finding.
 const GAP: usize = 2;
@@ -29,7 +30,7 @@ const HORIZON_DAYS: usize = 30;
 /// A run of flagged days of one series and direction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// The indexes of its series: one, or all that take part in a common move.
+    /// The indexes of its series: one, or all that take part in a cross-series shift.
     pub series: Vec<usize>,
     pub kind: Kind,
     pub direction: Direction,
@@ -55,7 +56,7 @@ pub struct Finding {
     pub flagged_days: usize,
     /// Whether the change has become what is normal.
     pub absorbed: bool,
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Evidence>,
 }
 
 /// The findings that reach into `period`, those with most dollars at stake first.
@@ -84,7 +85,7 @@ pub fn findings(series: &[Series], judged: &Judged, period: Period, parameters: 
         }
         found.extend(own.into_iter().map(|(_, finding)| finding).filter(|finding| finding.last_seen >= period.start));
     }
-    found.extend(judged.moves.iter().filter_map(|common| common_finding(series, judged, common, period, parameters)));
+    found.extend(judged.shifts.iter().filter_map(|shift| shared_finding(series, judged, shift, period, parameters)));
     found.sort_by(|a, b| {
         b.at_stake.total_cmp(&a.at_stake).then_with(|| a.series.cmp(&b.series)).then_with(|| a.start.cmp(&b.start))
     });
@@ -97,7 +98,7 @@ fn runs(series: &Series, verdicts: &[Option<Verdict>], period: Period) -> Vec<Ve
     let mut open: [Option<(usize, usize)>; 2] = [None, None];
     let mut judged_days = 0;
     for (day, verdict) in verdicts.iter().enumerate() {
-        if date(series, day) > period.end {
+        if series.date(day) > period.end {
             break;
         }
         let Some(verdict) = verdict else { continue };
@@ -148,35 +149,35 @@ fn finding(
     let impact = |day: usize| of(day).map_or(0.0, |verdict| series.values[day] - verdict.expected);
     let impact_total: f64 = (start..=last).map(impact).sum();
     // A series whose bill ends before the others goes on until then.
-    let goes_on = date(series, last) == period.end || last + 1 == series.values.len();
+    let goes_on = series.date(last) == period.end || last + 1 == series.values.len();
     let length = last - start + 1;
     let ahead = if goes_on { length.min(HORIZON_DAYS) as f64 * impact(last).abs() } else { 0.0 };
     // A lasting change is told by its levels, not by one of its days.
-    let (actual, expected) = match peak.why {
-        Why::Shift { before, now, .. } => (now, before),
+    let (actual, expected) = match peak.basis {
+        Basis::Shift { before, now, .. } => (now, before),
         _ => (series.values[peak_day], peak.expected),
     };
     let absorbed =
         run.iter().any(|day| of(*day).is_some_and(|verdict| verdict.absorbed)) || stayed(series, verdicts, run, period);
-    let mut reasons = why(series.values[peak_day], peak, parameters.threshold);
+    let mut reasons = evidence(series.values[peak_day], peak, parameters.threshold);
     if run.len() > 1 {
-        reasons.push(format!("{} of {length} days flagged", run.len()));
+        reasons.push(Evidence::FlaggedDays { flagged: run.len(), of: length });
     }
     if goes_on && last != peak_day {
-        reasons.push(format!("{:.2} on {}", series.values[last], date(series, last)));
+        reasons.push(Evidence::Latest { date: series.date(last), actual: series.values[last] });
     }
     if absorbed {
-        reasons.push(format!("taken as normal from {} on", date(series, last) + Days::new(1)));
+        reasons.push(Evidence::Absorbed { from: series.date(last) + Days::new(1) });
     }
     Some(Finding {
         series: vec![index],
         kind,
         direction,
         severity: severity(peak.score, actual - expected, parameters),
-        date: date(series, peak_day),
-        start: date(series, start),
-        end: (!goes_on).then(|| date(series, last)),
-        last_seen: date(series, last),
+        date: series.date(peak_day),
+        start: series.date(start),
+        end: (!goes_on).then(|| series.date(last)),
+        last_seen: series.date(last),
         actual,
         expected,
         impact: actual - expected,
@@ -190,20 +191,20 @@ fn finding(
     })
 }
 
-/// The estate-level finding of a common move.
-fn common_finding(
+/// The one finding of a cross-series shift.
+fn shared_finding(
     series: &[Series],
     judged: &Judged,
-    common: &CommonMove,
+    shift: &CrossSeriesShift,
     period: Period,
     parameters: &Parameters,
 ) -> Option<Finding> {
-    if common.last < period.start {
+    if shift.last < period.start {
         return None;
     }
     let mut days: BTreeMap<NaiveDate, (f64, f64)> = BTreeMap::new();
     let (mut score, mut absorbed) = (0.0_f64, 0);
-    for (index, on) in &common.parts {
+    for (index, on) in &shift.parts {
         for day in on {
             let at = series[*index].index(*day)?;
             let verdict = judged.verdicts[*index][at].as_ref()?;
@@ -219,34 +220,34 @@ fn common_finding(
         days.iter().max_by(|a, b| difference(a.1).abs().total_cmp(&difference(b.1).abs()).then(b.0.cmp(a.0)))?;
     let impact = actual - expected;
     let impact_total: f64 = days.values().map(difference).sum();
-    let goes_on = common.last == period.end;
+    let goes_on = shift.last == period.end;
     let length = days.len();
     let ahead = if goes_on { length.min(HORIZON_DAYS) as f64 * impact.abs() } else { 0.0 };
-    let absorbed = 2 * absorbed >= common.parts.len();
-    parameters.is_worth_it(*actual, *expected).then(|| Finding {
-        series: common.parts.keys().copied().collect(),
+    let absorbed = 2 * absorbed >= shift.parts.len();
+    parameters.is_material(*actual, *expected).then(|| Finding {
+        series: shift.parts.keys().copied().collect(),
         kind: if length < 7 { Kind::Point } else { Kind::LevelShift },
-        direction: common.direction,
+        direction: shift.direction,
         severity: severity(score, impact, parameters),
         date: *date,
-        start: common.start,
-        end: (!goes_on).then_some(common.last),
-        last_seen: common.last,
+        start: shift.start,
+        end: (!goes_on).then_some(shift.last),
+        last_seen: shift.last,
         actual: *actual,
         expected: *expected,
         impact,
-        last_impact: days.get(&common.last).map_or(impact, difference),
+        last_impact: days.get(&shift.last).map_or(impact, difference),
         impact_total,
         at_stake: impact_total.abs() + ahead,
-        score: score * common.direction.sign(),
+        score: score * shift.direction.sign(),
         flagged_days: length,
         absorbed,
-        reasons: vec![format!(
-            "{} of {} series went {} together, each by a score of 2 and more",
-            common.parts.len(),
-            common.judged,
-            common.direction.name()
-        )],
+        reasons: vec![Evidence::MovedTogether {
+            moved: shift.parts.len(),
+            of: shift.judged,
+            direction: shift.direction,
+            score: SHIFT_SCORE,
+        }],
     })
 }
 
@@ -274,9 +275,9 @@ fn kind_of(series: &Series, verdicts: &[Option<Verdict>], run: &[usize]) -> Kind
     let relative: Vec<f64> = (from..=last)
         .filter_map(|day| {
             let verdict = verdicts[day].as_ref()?;
-            let weekday = match verdict.why {
-                Why::Level { weekday, .. } => weekday,
-                Why::Shift { before, .. } if before > 0.0 => verdict.expected / before,
+            let weekday = match verdict.basis {
+                Basis::Level { weekday, .. } => weekday,
+                Basis::Shift { before, .. } if before > 0.0 => verdict.expected / before,
                 _ => return None,
             };
             (weekday > 0.1).then(|| series.values[day] / weekday)
@@ -291,15 +292,15 @@ fn kind_of(series: &Series, verdicts: &[Option<Verdict>], run: &[usize]) -> Kind
 /// Whether a lasting change was not flagged any more because the level had followed it: the days after it are
 /// nearer to what they became than to what they were.
 fn stayed(series: &Series, verdicts: &[Option<Verdict>], run: &[usize], period: Period) -> bool {
-    let shift = run.iter().rev().find_map(|day| match verdicts[*day].as_ref()?.why {
-        Why::Shift { before, now, .. } => Some((before, now)),
+    let shift = run.iter().rev().find_map(|day| match verdicts[*day].as_ref()?.basis {
+        Basis::Shift { before, now, .. } => Some((before, now)),
         _ => None,
     });
     let (Some((before, now)), Some(last)) = (shift, run.last()) else { return false };
     let after: Vec<f64> = (last + 1..verdicts.len())
-        .take_while(|day| date(series, *day) <= period.end)
-        .filter_map(|day| match verdicts[day].as_ref()?.why {
-            Why::Level { weekday, .. } if weekday > 0.1 => Some(series.values[day] / weekday),
+        .take_while(|day| series.date(*day) <= period.end)
+        .filter_map(|day| match verdicts[day].as_ref()?.basis {
+            Basis::Level { weekday, .. } if weekday > 0.1 => Some(series.values[day] / weekday),
             _ => None,
         })
         .take(7)
@@ -311,13 +312,13 @@ fn stayed(series: &Series, verdicts: &[Option<Verdict>], run: &[usize], period: 
 /// off in the same direction, one of them excepted.
 fn onset(verdicts: &[Option<Verdict>], run: &[usize], direction: Direction) -> usize {
     let first = run.first().copied().unwrap_or_default();
-    if !verdicts[first].as_ref().is_some_and(|verdict| matches!(verdict.why, Why::Shift { .. })) {
+    if !verdicts[first].as_ref().is_some_and(|verdict| matches!(verdict.basis, Basis::Shift { .. })) {
         return first;
     }
     let (mut start, mut spared) = (first, false);
     for day in (first.saturating_sub(14)..first).rev() {
         let Some(verdict) = verdicts[day].as_ref() else { break };
-        if verdict.residual_score * direction.sign() >= ONSET_SCORE || matches!(verdict.why, Why::Quiet) {
+        if verdict.residual_score * direction.sign() >= ONSET_SCORE || matches!(verdict.basis, Basis::Quiet) {
             start = day;
         } else if spared {
             break;
@@ -337,58 +338,29 @@ fn severity(score: f64, impact: f64, parameters: &Parameters) -> Severity {
     }
 }
 
-/// Why the day was flagged, in words that can be checked against the bill.
-fn why(actual: f64, verdict: &Verdict, threshold: f64) -> Vec<String> {
-    let Verdict { expected, score, .. } = verdict;
-    let percent = |from: f64, to: f64| (to / from - 1.0) * 100.0;
-    let by_score = || format!("score {score:.1}, threshold {threshold:.1}");
-    match verdict.why {
-        Why::Level { days, sigma, weekday, weekly_trend } => {
-            let mut basis = format!("the level of {days} days");
-            if (weekday - 1.0).abs() >= 0.02 {
-                basis += &format!(", times {weekday:.2} on this weekday");
-            }
-            if weekly_trend.abs() >= 0.002 {
-                basis += &format!(", {:+.1} % a week", weekly_trend * 100.0);
-            }
+/// What the verdict on a day rests on, as facts that can be checked against the bill.
+pub fn evidence(actual: f64, verdict: &Verdict, threshold: f64) -> Vec<Evidence> {
+    let Verdict { expected, score, .. } = *verdict;
+    let score = Evidence::Score { score, threshold };
+    match verdict.basis {
+        Basis::Level { days, sigma, weekday, weekly_trend } => {
             let margin = sigma * threshold;
-            vec![format!("{actual:.2} instead of {expected:.2} give or take {margin:.2} ({basis})"), by_score()]
+            vec![Evidence::Level { actual, expected, margin, days, weekday, weekly_trend }, score]
         }
-        Why::Shift { days, before, now } => vec![
-            format!(
-                "median of {days} days {now:.2} against {before:.2} before, {:+.0} %, weekdays evened out",
-                percent(before, now)
-            ),
-            by_score(),
-        ],
-        Why::Charges { count, typical } => vec![
-            format!("not charged every day: {actual:.2} against {typical:.2}, the median of {count} charges"),
-            by_score(),
-        ],
-        Why::OffSchedule { day_of_month } => {
-            vec![format!("{actual:.2} on day {day_of_month} of the month, when it was never charged before")]
+        Basis::Shift { days, before, now } => vec![Evidence::Shift { days, before, now }, score],
+        Basis::Charges { count, typical } => vec![Evidence::Charges { actual, typical, count }, score],
+        Basis::OffSchedule { day_of_month } => vec![Evidence::OffSchedule { actual, day_of_month }],
+        Basis::First { floor } => vec![Evidence::FirstCharges { actual, floor }, Evidence::VerifyOwner],
+        Basis::Silence { days } => vec![Evidence::ChargedAgain { actual, days }],
+        Basis::Recurring { earlier } => vec![Evidence::Recurring { earlier }],
+        Basis::FirstOfMonth => vec![Evidence::FirstOfMonth],
+        Basis::Quiet => vec![Evidence::QuietDay],
+        Basis::CrossSeries { moved, of } => vec![Evidence::CrossSeries { moved, of }],
+        Basis::Window { days, z } => {
+            vec![Evidence::WindowMedian { actual, expected }, Evidence::ModifiedZ { z, threshold, days }]
         }
-        Why::First { floor } => vec![
-            format!("first charges: {actual:.2} a day where there was nothing, floor {floor:.2}"),
-            "make sure that somebody of yours started it: stolen credentials show here first".into(),
-        ],
-        Why::Silence { days } => vec![format!("charged again: {actual:.2} a day after {days} days without a charge")],
-        Why::Recurring { earlier } => vec![format!("as on {earlier}")],
-        Why::FirstOfMonth => vec!["on a 1st, and there is no earlier 1st".into()],
-        Why::Quiet => vec!["as cheap as the cheapest weekday".into()],
-        Why::Common { moved, of } => vec![format!("with {moved} of {of} series")],
-        Why::Window { days, z } => vec![
-            format!("{actual:.2} against a median of {expected:.2} over the days before it"),
-            format!("modified z-score {z:.1}, threshold {threshold:.1}, window {days} days"),
-        ],
-        Why::Slope { days, percent } => vec![
-            format!("{percent:+.0} % over {days} days by the Theil-Sen slope against their median"),
-            format!("{actual:.2} against a median of {expected:.2} in the first half of them"),
-        ],
-        Why::Mean { days, mean, deviation } => vec![
-            format!("{actual:.2} against a mean of {mean:.2} over {days} days, standard deviation {deviation:.2}"),
-            by_score(),
-        ],
-        Why::DayBefore { percent } => vec![format!("{percent:+.0} % over the day before, {expected:.2}")],
+        Basis::Slope { days, percent } => vec![Evidence::Slope { percent, days, actual, expected }],
+        Basis::Mean { days, mean, deviation } => vec![Evidence::Mean { actual, mean, deviation, days }, score],
+        Basis::DayBefore { percent } => vec![Evidence::DayBefore { percent, before: expected }],
     }
 }

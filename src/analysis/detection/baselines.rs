@@ -1,13 +1,15 @@
-//! The methods that others use, as yardsticks and for those who prefer them: the classic rule, the plain
-//! z-score, the day before, the rolling z-score. Same verdicts as the robust method's.
+//! The methods that others use, as baselines and for those who prefer them: the classic rule, the plain z-score,
+//! the day before, the rolling z-score. Same verdicts as the robust method's.
 //! `docs/ANOMALIES.md` says how each does.
 
 use super::{
-    detect::{Parameters, Verdict, Why},
-    robust::UNHEARD_OF,
-    stats::{median, modified_z, theil_sen_slope},
+    settings::Parameters,
+    verdict::{Basis, UNHEARD_OF, Verdict},
 };
-use crate::model::{Kind, Method, Series};
+use crate::{
+    analysis::stats::{median, modified_z, theil_sen_slope},
+    model::{Kind, Method, Series},
+};
 
 /// The classic rule needs this many days before the one it judges, and this many in all for a slope.
 const MIN_BASELINE_DAYS: usize = 3;
@@ -41,8 +43,8 @@ pub fn verdicts(series: &Series, parameters: &Parameters) -> Vec<Option<Verdict>
         .collect()
 }
 
-fn verdict(expected: f64, score: f64, flagged: bool, kind: Kind, why: Why) -> Verdict {
-    Verdict { expected, score, residual_score: 0.0, flagged, kind, why, absorbed: false }
+fn verdict(expected: f64, score: f64, flagged: bool, kind: Kind, basis: Basis) -> Verdict {
+    Verdict { expected, score, residual_score: 0.0, flagged, kind, basis, absorbed: false }
 }
 
 /// Median/MAD of the window for the day, its Theil-Sen slope for the drift; whichever is further over its
@@ -64,8 +66,8 @@ fn classic_point(window: &[f64], parameters: &Parameters) -> Option<Verdict> {
         return None;
     }
     let z = modified_z(actual, baseline, parameters.min_daily_cost)?;
-    let why = Why::Window { days: window.len(), z };
-    Some(verdict(expected, z, z.abs() >= parameters.threshold, Kind::Point, why))
+    let basis = Basis::Window { days: window.len(), z };
+    Some(verdict(expected, z, z.abs() >= parameters.threshold, Kind::Point, basis))
 }
 
 /// The change over the window by its slope, in percent of its median, brought to the scale of the score by
@@ -83,14 +85,14 @@ fn classic_drift(window: &[f64], parameters: &Parameters) -> Option<Verdict> {
     let same_way = (last - expected) * percent > 0.0;
     let score = percent / parameters.drift_threshold_pct * parameters.threshold;
     let flagged = same_way && percent.abs() > parameters.drift_threshold_pct;
-    Some(verdict(expected, score, flagged, Kind::Drift, Why::Slope { days, percent }))
+    Some(verdict(expected, score, flagged, Kind::Drift, Basis::Slope { days, percent }))
 }
 
 /// Mean and standard deviation of all days, the judged one included, as the billing services do it.
 fn zscore(values: &[f64], threshold: f64) -> Option<Verdict> {
     let (mean, deviation) = mean_and_deviation(values).filter(|_| values.len() > MIN_BASELINE_DAYS)?;
     let z = if deviation > 0.0 { (values.last()? - mean) / deviation } else { 0.0 };
-    Some(verdict(mean, z, z.abs() > threshold, Kind::Point, Why::Mean { days: values.len(), mean, deviation }))
+    Some(verdict(mean, z, z.abs() > threshold, Kind::Point, Basis::Mean { days: values.len(), mean, deviation }))
 }
 
 /// More than half over the day before. The score is such that the rule's own 50 % is the middle preset.
@@ -101,7 +103,7 @@ fn pct_change(values: &[f64], threshold: f64) -> Option<Verdict> {
     }
     let percent = (last / before - 1.0) * 100.0;
     let score = percent / JUMP_PCT * MEDIUM;
-    Some(verdict(*before, score, score > threshold, Kind::Point, Why::DayBefore { percent }))
+    Some(verdict(*before, score, score > threshold, Kind::Point, Basis::DayBefore { percent }))
 }
 
 /// More than two standard deviations and half over the mean of seven days before.
@@ -114,8 +116,8 @@ fn rolling(values: &[f64], parameters: &Parameters) -> Option<Verdict> {
     }
     let over = ((last - mean) / deviation / ROLLING_Z).min((last / mean - 1.0) * 100.0 / JUMP_PCT);
     let score = over.min(UNHEARD_OF) * MEDIUM;
-    let why = Why::Mean { days: ROLLING_DAYS, mean, deviation };
-    Some(verdict(mean, score, score > parameters.threshold, Kind::Point, why))
+    let basis = Basis::Mean { days: ROLLING_DAYS, mean, deviation };
+    Some(verdict(mean, score, score > parameters.threshold, Kind::Point, basis))
 }
 
 fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
