@@ -120,6 +120,7 @@ fn run(as_json: bool) -> Result<ExitCode> {
         entries,
         style: Style { width: width(terminal), color: color(app.color, terminal) },
         quiet: app.quiet,
+        program: command,
     };
     app.command.run(&context)
 }

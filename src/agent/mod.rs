@@ -12,11 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{Error, Result},
     inert,
-    insights::{
-        answer::Answer,
-        change::Members,
-        explain::{Explanation, cause_words},
-    },
+    insights::{answer::Answer, change::Members, change::cause_words, explanation::Explanation},
     model::{Dimension, change, money},
     web::secret::Reference,
 };

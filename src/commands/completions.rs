@@ -1,11 +1,8 @@
 use clap::Args;
 use clap_complete::Shell;
 
-use super::print;
-use crate::{
-    cli,
-    error::{Error, ExitCode, Result},
-};
+use super::{Context, print};
+use crate::error::{Error, ExitCode, Result};
 
 /// Print the completions of a shell
 #[derive(Debug, Args)]
@@ -15,8 +12,8 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-pub fn run(args: &CompletionsArgs) -> Result<ExitCode> {
-    let mut command = cli::command();
+pub fn run(args: &CompletionsArgs, context: &Context) -> Result<ExitCode> {
+    let mut command = (context.program)();
     let name = command.get_name().to_owned();
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut text);

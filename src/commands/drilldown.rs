@@ -12,7 +12,7 @@ use crate::{
     model::Filter,
     operations::DrillDown,
     report::{self, Format, units},
-    store::Store,
+    store::Facts,
 };
 
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub fn run(args: &DrilldownArgs, context: &Context) -> Result<ExitCode> {
 }
 
 /// Shows one place after another until the reader leaves.
-fn walk(walk: &Walk, store: &Store, since: NaiveDate, context: &Context) -> Result<ExitCode> {
+fn walk(walk: &Walk, store: &dyn Facts, since: NaiveDate, context: &Context) -> Result<ExitCode> {
     let mut path: Vec<Filter> = Vec::new();
     loop {
         let below = walk.below(store, &path)?;

@@ -2,11 +2,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::print;
-use crate::{
-    cli,
-    error::{Error, ExitCode, Result},
-};
+use super::{Context, print};
+use crate::error::{Error, ExitCode, Result};
 
 /// Print the manual page, or write those of all commands to a folder
 #[derive(Debug, Args)]
@@ -16,18 +13,18 @@ pub struct ManArgs {
     out: Option<PathBuf>,
 }
 
-pub fn run(args: &ManArgs) -> Result<ExitCode> {
+pub fn run(args: &ManArgs, context: &Context) -> Result<ExitCode> {
     match &args.out {
         Some(folder) => {
             let failed =
                 |e: std::io::Error| Error::input(format!("cannot write to `{}`", folder.display())).caused_by(e);
             std::fs::create_dir_all(folder).map_err(failed)?;
-            clap_mangen::generate_to(cli::command(), folder).map_err(failed)?;
+            clap_mangen::generate_to((context.program)(), folder).map_err(failed)?;
         }
         None => {
             let mut page = Vec::new();
             let failed = |e: std::io::Error| Error::bug("the manual page cannot be made").caused_by(e);
-            clap_mangen::Man::new(cli::command()).render(&mut page).map_err(failed)?;
+            clap_mangen::Man::new((context.program)()).render(&mut page).map_err(failed)?;
             print(&String::from_utf8(page).map_err(|e| Error::bug("the manual page is not text").caused_by(e))?)?;
         }
     }

@@ -83,6 +83,8 @@ pub struct Context {
     pub entries: Vec<Entry>,
     pub style: Style,
     pub quiet: bool,
+    /// The whole command line with its version.
+    pub program: fn() -> clap::Command,
 }
 
 impl Command {
@@ -121,8 +123,8 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, context),
             Command::Cache(args) => cache::run(args, context),
             Command::Config(args) => config::run(args, context),
-            Command::Completions(args) => completions::run(args),
-            Command::Man(args) => man::run(args),
+            Command::Completions(args) => completions::run(args, context),
+            Command::Man(args) => man::run(args, context),
         }
     }
 }

@@ -17,11 +17,7 @@ use crate::{
             months,
         },
     },
-    store::{
-        Store,
-        api::{ApiCall, DayLoad, NameSource},
-        load::SourceFile,
-    },
+    store::{Store, accounts::NameSource, api_calls::ApiCall, days::DayLoad, delivery::SourceFile},
 };
 
 /// Regions that are enabled in every account: what to reckon with where the database does not know better.

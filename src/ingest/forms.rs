@@ -7,7 +7,7 @@ use super::source_file;
 use crate::{
     error::{Error, Result},
     sources::{Bill, dates},
-    store::{Store, load::Scope},
+    store::{Store, delivery::PayerMonth},
 };
 
 /// The days that a bill may have.
@@ -17,7 +17,7 @@ pub fn days(today: NaiveDate) -> (NaiveDate, NaiveDate) {
 
 /// What a file is the money of. Of one that breaks off, the first rows tell where it belongs; its load then says
 /// what is wrong.
-pub fn scopes(store: &Store, bill: &mut Bill, today: NaiveDate) -> Result<Vec<Scope>> {
+pub fn scopes(store: &Store, bill: &mut Bill, today: NaiveDate) -> Result<Vec<PayerMonth>> {
     let all = match store.scopes(&source_file(bill), false, days(today)) {
         Err(error) if error.is_of_a_value() => {
             settle(store, std::slice::from_mut(bill), today, error)?;

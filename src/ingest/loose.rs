@@ -13,8 +13,8 @@ use crate::{
     sources::{Bill, Format},
     store::{
         Store,
+        delivery::{Loaded, Mode},
         former::{Fate, FormerLoad},
-        load::{Loaded, Mode},
         overlap::Surplus,
     },
 };

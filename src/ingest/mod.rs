@@ -26,12 +26,9 @@ use crate::{
     },
     store::{
         Progress, Store,
-        load::{Load, Loaded, LoadedPeriod, Mode, Replaced, SourceFile},
-        overlap::CountedOnce,
+        delivery::{CountedOnce, Load, Loaded, LoadedPeriod, Mode, Replaced, SourceFile},
     },
 };
-
-pub use crate::{sources::discover::Discovered, store::overlap::Repeated};
 
 /// What to ingest.
 #[derive(Clone, Debug, Default)]

@@ -8,18 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::incidents::{Shown, shown};
 use crate::{
     error::Result,
-    model::{Event, State},
+    model::{AlertKind, Event, Notification, State, TriageState, Triaged},
     store::{
         Store,
         ledger::{Incident, Scope},
-    },
-};
-
-pub use crate::{
-    analysis::attribution::Cause,
-    store::{
-        outbox::{AlertKind, Delivery, Notification, Queued},
-        triage::{TriageState, Triaged},
     },
 };
 

@@ -1,42 +1,32 @@
 //! Which costs moved, and whether it matters.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Frame, Question,
+    Frame, Question, account_name,
     answer::{Answer, Header},
-    found::{Found, shown},
+    found::Found,
     group_object,
     history::History,
-    incidents::{self, Asked, Ledger},
     is_fixed,
+    ledger::{self, Ledger, Levels},
+    request::Request,
     warning::Warning,
 };
 use crate::{
     analysis::detection::{Parameters, findings},
     error::{Error, Result},
     model::{
-        ChargeCategory, Dimension, Direction, Evidence, Filter, GroupBy, Kind, Method, Period, Sensitivity, Severity,
+        Dimension, Direction, Evidence, Filter, GroupBy, Kind, Method, Period, Sensitivity, Severity,
         text::{WithText, with_texts},
     },
-    store::{Store, ledger::Incident},
+    store::{Facts, Store, ledger::Incident},
 };
-
-/// What to judge.
-#[derive(Clone, Debug)]
-pub struct Request<'a> {
-    pub question: Question<'a>,
-    pub group_by: GroupBy,
-    /// The first and last day to judge; `None` is the newest settled day.
-    pub from: Option<NaiveDate>,
-    pub to: Option<NaiveDate>,
-    pub include: &'a [ChargeCategory],
-    pub sensitivity: Option<Sensitivity>,
-    pub parameters: Parameters,
-}
 
 /// The findings, those with most dollars at stake first.
 #[derive(Debug, JsonSchema, Serialize)]
@@ -140,8 +130,8 @@ pub struct Scores {
 ///
 /// # Errors
 /// When there is too little data, or a filter or key names what is not there.
-pub fn anomalies(store: &Store, request: &Request) -> Result<Detected> {
-    by_currency(store, request, &|request, frame| judge(store, request, frame))
+pub fn anomalies(facts: &dyn Facts, state: &Store, request: &Request) -> Result<Detected> {
+    by_currency(facts, request, &|request, frame| judge(facts, state, request, frame))
 }
 
 /// Judges one currency after another, where there are several: sums of them mean nothing, and what moves in one must not hide behind the
@@ -150,16 +140,16 @@ pub fn anomalies(store: &Store, request: &Request) -> Result<Detected> {
 /// # Errors
 /// When none can be judged.
 pub(super) fn by_currency(
-    store: &Store,
+    facts: &dyn Facts,
     request: &Request,
     judge: &dyn Fn(&Request, &Frame) -> Result<Detected>,
 ) -> Result<Detected> {
     let question = &request.question;
-    let frame = Frame::new(store, question)?;
+    let frame = Frame::new(facts, question)?;
     let is_one = frame.currencies().len() < 2 || is_fixed(question.filters, &Dimension::Currency);
     let end = request.to.unwrap_or(frame.settled_through).min(frame.settled_through);
     let period = Period { start: request.from.unwrap_or(end).min(end), end };
-    let currencies = if is_one { Vec::new() } else { frame.currencies_apart(store, question, period)? };
+    let currencies = if is_one { Vec::new() } else { frame.currencies_apart(facts, question, period)? };
     if currencies.is_empty() {
         return judge(request, &frame);
     }
@@ -170,7 +160,7 @@ pub(super) fn by_currency(
         let filters = [question.filters, &[own]].concat();
         let question = Question { filters: &filters, ..*question };
         let request = Request { question, ..request.clone() };
-        match Frame::new(store, &question).and_then(|frame| judge(&request, &frame)) {
+        match Frame::new(facts, &question).and_then(|frame| judge(&request, &frame)) {
             Ok(one) => detected.push(one),
             Err(error) => failed.push((currency, error)),
         }
@@ -219,10 +209,10 @@ impl Detected {
     }
 }
 
-fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Detected> {
-    let known = incidents::known(store, request, Asked::Grouping)?;
-    let data = History::newest(store, request, frame, &known)?;
-    let names = store.account_names()?;
+fn judge(facts: &dyn Facts, state: &Store, request: &Request, frame: &Frame) -> Result<Detected> {
+    let known = ledger::known(state, request, Levels::One)?;
+    let data = History::newest(facts, request, frame, &known)?;
+    let names = facts.account_names()?;
     let whole = Period { start: data.first_day, end: data.judged.end };
     let judged = data.judge(whole, &request.parameters);
     let every = findings(&data.covered.series, &judged, whole, &request.parameters);
@@ -231,7 +221,7 @@ fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Detected> {
     let groups = data.groups();
     let is_judged =
         |incident: &Incident| groups.as_ref().is_none_or(|groups| groups.contains(&incident.group_values[..]));
-    let ledger = Ledger::new(&known, request, Asked::Grouping, data.currency(), data.judged, &every, &is_judged);
+    let ledger = Ledger::new(&known, request, Levels::One, data.currency(), data.judged, &every, &is_judged);
     let findings = shown(&every, &ledger, &names, data.currency());
     let series = data.count();
     let mut header = data.header.clone();
@@ -263,8 +253,8 @@ impl Anomalies {
 ///
 /// # Errors
 /// As [`anomalies`].
-pub fn scores(store: &Store, request: &Request) -> Result<Answer<Scores>> {
-    let data = History::read(store, request)?;
+pub fn scores(facts: &dyn Facts, request: &Request) -> Result<Answer<Scores>> {
+    let data = History::read(facts, request)?;
     let judged = data.judge(data.judged, &request.parameters);
     let mut scores = Vec::new();
     for day in (Period { start: data.judged.start.max(data.first_day), ..data.judged }).iter() {
@@ -303,4 +293,48 @@ pub(super) fn by_chance(parameters: &Parameters, series: usize, judged: Period) 
     let expected = rate * series as f64 * days as f64 / 1000.0;
     let is_said = parameters.method == Method::Robust && expected >= 1.0;
     is_said.then_some(Warning::FindingsByChance { expected, series, days })
+}
+
+/// The findings that reach into the judged days.
+pub fn shown(every: &[Found], ledger: &Ledger, names: &BTreeMap<String, String>, currency: &str) -> Vec<Finding> {
+    let reaching = every.iter().zip(&ledger.ids).filter(|(found, _)| found.is_news);
+    let shown = reaching.map(|(Found { finding: found, group_by, values, members, .. }, id)| Finding {
+        id: id.clone(),
+        kind: found.kind,
+        direction: found.direction,
+        severity: found.severity,
+        date: found.date,
+        start: found.start,
+        end: found.end,
+        group: group_object(group_by, values),
+        account_name: account_name(group_by, values, names),
+        currency: currency.to_owned(),
+        groups: found.series.len(),
+        actual: found.actual,
+        expected: found.expected,
+        impact: found.impact,
+        impact_total: found.impact_total,
+        at_stake: found.at_stake,
+        score: found.score,
+        flagged_days: found.flagged_days,
+        absorbed: found.absorbed,
+        reasons: found.reasons.clone(),
+        members: members.iter().map(|one| member(one, names)).collect(),
+    });
+    shown.collect()
+}
+
+fn member(found: &Found, names: &BTreeMap<String, String>) -> Member {
+    let finding = &found.finding;
+    Member {
+        group: group_object(&found.group_by, &found.values),
+        account_name: account_name(&found.group_by, &found.values, names),
+        groups: finding.series.len(),
+        kind: finding.kind,
+        direction: finding.direction,
+        start: finding.start,
+        end: finding.end,
+        impact: finding.impact,
+        impact_total: finding.impact_total,
+    }
 }

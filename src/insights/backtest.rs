@@ -6,7 +6,7 @@ use chrono::{Days, NaiveDate};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{anomalies::Request, answer::Answer, history::History, warning::Warning};
+use super::{answer::Answer, history::History, request::Request, warning::Warning};
 use crate::{
     analysis::{
         detection::{self, BillDays, Parameters, Verdict, findings},
@@ -15,7 +15,7 @@ use crate::{
     },
     error::{Error, Result},
     model::{Direction, GroupBy, Method, Period, Sensitivity, Series},
-    store::Store,
+    store::Facts,
 };
 
 /// Days before the first replayed one that a verdict should have.
@@ -94,8 +94,8 @@ pub struct Recommendation {
 ///
 /// # Errors
 /// As [`super::anomalies::anomalies`], and when there is too little history.
-pub fn backtest(store: &Store, replay: &Replay) -> Result<Answer<Backtest>> {
-    let data = History::read(store, &replay.request)?;
+pub fn backtest(facts: &dyn Facts, replay: &Replay) -> Result<Answer<Backtest>> {
+    let data = History::read(facts, &replay.request)?;
     let end = data.judged.end;
     let wanted = end.checked_sub_days(Days::new(u64::from(replay.days.max(1)) - 1)).unwrap_or(NaiveDate::MIN);
     let start = wanted.max(data.first_day + Days::new(LEAST_HISTORY));

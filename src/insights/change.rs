@@ -13,7 +13,7 @@ use crate::{
     error::{Code, Error, Result},
     model::{ChargeCategory, Dimension, Filter, Period},
     store::{
-        Store,
+        Facts,
         changes::{ClassCost, DaySet},
         queries::{NONE, Selection},
     },
@@ -175,7 +175,7 @@ pub fn known_sets(frame: &Frame, periods: [Period; 2]) -> Result<Known> {
 
 /// Which costs of which days.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct Compared<'a> {
     pub frame: &'a Frame,
     pub selection: &'a Selection<'a>,
     pub include: &'a [ChargeCategory],
@@ -187,14 +187,14 @@ impl Attribution {
     ///
     /// # Errors
     /// When a filter names what is not there.
-    pub fn read(store: &Store, asked: Asked) -> Result<Self> {
-        let Asked { frame, selection, include, sets } = asked;
+    pub fn read(facts: &dyn Facts, compared: Compared) -> Result<Self> {
+        let Compared { frame, selection, include, sets } = compared;
         let is_place = |filter: &&Filter| matches!(filter.dimension, Dimension::Account | Dimension::Region);
         let mut wider: Vec<Filter> = selection.filters.iter().filter(|filter| !is_place(filter)).cloned().collect();
-        let currency = single_currency(store, selection)?;
+        let currency = single_currency(facts, selection)?;
         wider.push(Filter { dimension: Dimension::Currency, value: currency, negated: false });
-        let rows = store.class_costs(&Selection { filters: &wider, ..selection.clone() }, sets)?;
-        let places = Places::new(store, selection.filters.iter().filter(is_place))?;
+        let rows = facts.class_costs(&Selection { filters: &wider, ..selection.clone() }, sets)?;
+        let places = Places::new(facts, selection.filters.iter().filter(is_place))?;
         let is_selected = |meter: &Meter| places.have(&meter.account, &meter.region);
         let days = |after: bool| -> Vec<NaiveDate> {
             sets.iter().filter(|set| set.after == after).flat_map(|set| set.days.iter().copied()).collect()
@@ -237,7 +237,7 @@ impl Attribution {
         })
     }
 
-    /// The values of a dimension that a cell has; `None` for other dimensions, which the store must be asked about.
+    /// The values of a dimension that a cell has; `None` for other dimensions, which only the store can tell.
     pub fn members(&self, dimension: &Dimension, top: usize, names: &BTreeMap<String, String>) -> Option<Members> {
         let value = cell_value(dimension)?;
         let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
@@ -261,8 +261,8 @@ impl Attribution {
     /// When a tag key does not exist.
     pub fn members_of(
         &self,
-        store: &Store,
-        asked: Asked,
+        facts: &dyn Facts,
+        compared: Compared,
         dimension: &Dimension,
         top: usize,
         names: &BTreeMap<String, String>,
@@ -270,7 +270,7 @@ impl Attribution {
         if let Some(members) = self.members(dimension, top, names) {
             return Ok(members);
         }
-        let (values, count) = store.value_costs(asked.selection, dimension, asked.include, asked.sets, top)?;
+        let (values, count) = facts.value_costs(compared.selection, dimension, compared.include, compared.sets, top)?;
         let values = values.into_iter().map(|one| (one.value, one.before, one.after)).collect();
         Ok(members(dimension, values, count, self.total, names))
     }
@@ -379,12 +379,12 @@ struct Places(Vec<(Dimension, bool, BTreeSet<String>)>);
 
 impl Places {
     /// Values of one dimension are alternatives.
-    fn new<'a>(store: &Store, filters: impl Iterator<Item = &'a Filter>) -> Result<Self> {
+    fn new<'a>(facts: &dyn Facts, filters: impl Iterator<Item = &'a Filter>) -> Result<Self> {
         let mut places: Vec<(Dimension, bool, BTreeSet<String>)> = Vec::new();
         for filter in filters {
             let mut values = BTreeSet::from([filter.value.clone()]);
             if filter.dimension == Dimension::Account {
-                values.extend(store.accounts_named(&filter.value)?);
+                values.extend(facts.accounts_named(&filter.value)?);
             }
             let is_same = |place: &&mut (Dimension, bool, BTreeSet<String>)| {
                 place.0 == filter.dimension && place.1 == filter.negated
@@ -410,8 +410,9 @@ impl Places {
 fn cells(rows: Vec<ClassCost>, sets: &[DaySet], coarse: bool) -> Result<Vec<Cell>> {
     let mut cells: BTreeMap<(Meter, Class), [Amounts; 2]> = BTreeMap::new();
     for row in rows {
-        let set =
-            sets.get(row.set).ok_or_else(|| Error::bug("the database gives a set of days that was not asked for"))?;
+        let set = sets
+            .get(row.set)
+            .ok_or_else(|| Error::bug("the database gives a set of days that was not compared for"))?;
         let mut class = class(&row.class).ok_or_else(|| Error::bug("the database gives an unknown class of lines"))?;
         let mut meter = Meter {
             account: row.account,
@@ -454,4 +455,43 @@ fn class(name: &str) -> Option<Class> {
         "tax" => Class::Tax,
         _ => return None,
     })
+}
+
+/// A meter in both periods, a day.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct MeterChange {
+    pub account: String,
+    pub service: String,
+    pub region: String,
+    pub usage_type: String,
+    pub operation: String,
+    pub unit: String,
+    #[serde(flatten)]
+    pub change: Change,
+    pub quantity_before: Option<f64>,
+    pub quantity_after: Option<f64>,
+    /// Cost of a unit.
+    pub price_before: Option<f64>,
+    pub price_after: Option<f64>,
+}
+
+/// A cause in a few words.
+pub fn cause_words(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Usage => "usage",
+        Cause::Price => "unit price",
+        Cause::Mix => "mix of sizes",
+        Cause::Coverage => "coverage by commitments or spot",
+        Cause::UnusedCommitment => "unused commitment",
+        Cause::CommitmentFee => "commitment fees",
+        Cause::Credit => "credits",
+        Cause::Discount => "discounts",
+        Cause::FreeTier => "free tier",
+        Cause::New => "first-time charges",
+        Cause::Gone => "charges that ended",
+        Cause::Moved => "moved to or from another account or region",
+        Cause::Fee => "fees",
+        Cause::Tax => "tax",
+        Cause::Unknown => "no quantity known",
+    }
 }

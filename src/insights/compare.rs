@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{
     Frame, Question, account_name,
     answer::Answer,
-    change::{Asked, Attribution, Beside, CauseShare, Change, HALF_CENT, Known, Status, known_sets, share},
+    change::{Attribution, Beside, CauseShare, Change, Compared, HALF_CENT, Known, Status, known_sets, share},
     check_filters, group_object, single_currency,
     warning::Warning,
 };
@@ -18,10 +18,7 @@ use crate::{
     analysis::attribution::Move,
     error::{Error, Result},
     model::{ChargeCategory, Granularity, GroupBy, Period},
-    store::{
-        Store,
-        queries::{Segment, Selection},
-    },
+    store::{Facts, queries::Selection, segments::Segment},
 };
 
 /// What to compare.
@@ -129,8 +126,8 @@ pub fn month_periods(month: NaiveDate, versus: Versus, newest: NaiveDate) -> Res
 ///
 /// # Errors
 /// When there is no data.
-pub fn newest_settled(store: &Store, question: &Question) -> Result<NaiveDate> {
-    Ok(Frame::new(store, question)?.settled_through)
+pub fn newest_settled(facts: &dyn Facts, question: &Question) -> Result<NaiveDate> {
+    Ok(Frame::new(facts, question)?.settled_through)
 }
 
 /// The newest day that may be part of a month: by the calendar settled, and there. The newest day of the data is whole when it
@@ -138,18 +135,18 @@ pub fn newest_settled(store: &Store, question: &Question) -> Result<NaiveDate> {
 ///
 /// # Errors
 /// When there is no data.
-pub fn newest_of_months(store: &Store, question: &Question) -> Result<NaiveDate> {
+pub fn newest_of_months(facts: &dyn Facts, question: &Question) -> Result<NaiveDate> {
     let settled = question.as_of - Days::new(u64::from(question.settle_days));
-    Ok(Frame::new(store, question)?.as_of.min(settled))
+    Ok(Frame::new(facts, question)?.as_of.min(settled))
 }
 
 /// Compares two periods.
 ///
 /// # Errors
 /// When a period has no data, the data is of several currencies, or a filter or key names what is not there.
-pub fn compare(store: &Store, request: &Request) -> Result<Answer<Comparison>> {
+pub fn compare(facts: &dyn Facts, request: &Request) -> Result<Answer<Comparison>> {
     let question = &request.question;
-    let frame = Frame::new(store, question)?;
+    let frame = Frame::new(facts, question)?;
     let sides = [request.before, request.after];
     // One source for a day, whichever period asks for it.
     let span = Period { start: sides[0].start.min(sides[1].start), end: sides[0].end.max(sides[1].end) };
@@ -163,14 +160,14 @@ pub fn compare(store: &Store, request: &Request) -> Result<Answer<Comparison>> {
         header.warnings.push(Warning::PeriodsOverlap);
     }
     let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
-    let asked = Asked { frame: &frame, selection: &selection, include: request.include, sets: &sets };
-    let attribution = Attribution::read(store, asked)?;
+    let compared = Compared { frame: &frame, selection: &selection, include: request.include, sets: &sets };
+    let attribution = Attribution::read(facts, compared)?;
     if attribution.cells.is_empty() {
-        check_filters(store, &selection)?;
+        check_filters(facts, &selection)?;
     }
-    header.currency = Some(single_currency(store, &selection)?);
-    let names = store.account_names()?;
-    let mut movers = movers(store, &selection, request, &sides, weights, attribution.total.change, &names)?;
+    header.currency = Some(single_currency(facts, &selection)?);
+    let names = facts.account_names()?;
+    let mut movers = movers(facts, &selection, request, &sides, weights, attribution.total.change, &names)?;
     let sum = |sign: f64| {
         let changes = movers.iter().map(|mover| mover.change.change).filter(|change| change * sign > 0.0);
         changes.sum::<f64>()
@@ -212,7 +209,7 @@ pub fn compare(store: &Store, request: &Request) -> Result<Answer<Comparison>> {
 }
 
 fn movers(
-    store: &Store,
+    facts: &dyn Facts,
     selection: &Selection,
     request: &Request,
     sides: &[Period; 2],
@@ -227,7 +224,7 @@ fn movers(
             (cut.start <= cut.end).then(|| Segment { period: cut, ..segment.clone() })
         };
         let segments: Vec<Segment> = selection.segments.iter().filter_map(cut).collect();
-        for cell in store.cells(&Selection { segments: &segments, ..selection.clone() }, &request.group_by.0)? {
+        for cell in facts.cells(&Selection { segments: &segments, ..selection.clone() }, &request.group_by.0)? {
             if request.include.iter().any(|category| category.as_str() == cell.charge_category) {
                 groups.entry(cell.group).or_default()[index] += cell.cost * weights[index];
             }

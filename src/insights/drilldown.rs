@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     Frame, Question,
     answer::Answer,
-    change::{Asked, Attribution, CauseShare, Change, HALF_CENT, Known, Member, Members, known_sets},
+    change::{Attribution, CauseShare, Change, Compared, HALF_CENT, Known, Member, Members, known_sets},
     check_filters, is_fixed, single_currency,
     warning::Warning,
 };
@@ -17,9 +17,10 @@ use crate::{
     error::{Code, Error, Result},
     model::{ChargeCategory, Dimension, Filter, Period},
     store::{
-        Store,
+        Facts,
         changes::DaySet,
-        queries::{NONE, Segment, Selection},
+        queries::{NONE, Selection},
+        segments::Segment,
     },
 };
 
@@ -68,18 +69,18 @@ pub struct Drilldown {
 ///
 /// # Errors
 /// When there is no data, it is of several currencies, or a filter names what is not there.
-pub fn drilldown(store: &Store, request: &Request) -> Result<Answer<Drilldown>> {
-    let walk = Walk::new(store, request)?;
+pub fn drilldown(facts: &dyn Facts, request: &Request) -> Result<Answer<Drilldown>> {
+    let walk = Walk::new(facts, request)?;
     let mut path: Vec<Filter> = Vec::new();
     let mut levels = Vec::new();
-    let mut place = walk.below(store, &path)?;
+    let mut place = walk.below(facts, &path)?;
     while let Some(members) = place.members.take() {
         let chosen = strongest(&members).map(|member| member.value.clone());
         let dimension = members.dimension.clone();
         levels.push(Level { members, of: place.change, chosen: chosen.clone() });
         let Some(value) = chosen.filter(|_| has_meters(&dimension)) else { break };
         path.push(Filter { dimension, value, negated: false });
-        place = walk.below(store, &path)?;
+        place = walk.below(facts, &path)?;
     }
     let mut header = walk.frame.header(&request.question, &walk.segments, &[request.before, request.after]);
     header.warnings.extend(walk.warnings);
@@ -124,23 +125,23 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// As [`drilldown`].
-    pub fn new(store: &Store, request: &'a Request) -> Result<Self> {
+    pub fn new(facts: &dyn Facts, request: &'a Request) -> Result<Self> {
         let question = &request.question;
-        let frame = Frame::new(store, question)?;
+        let frame = Frame::new(facts, question)?;
         let sides = [request.before, request.after];
         let span = Period { start: sides[0].start.min(sides[1].start), end: sides[0].end.max(sides[1].end) };
         let segments = frame.segments_of(span, &sides);
         let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
         let Known { sets, per_day, warnings } = known_sets(&frame, sides)?;
-        let asked = Asked { frame: &frame, selection: &selection, include: request.include, sets: &sets };
-        let attribution = Attribution::read(store, asked)?;
+        let compared = Compared { frame: &frame, selection: &selection, include: request.include, sets: &sets };
+        let attribution = Attribution::read(facts, compared)?;
         if attribution.cells.is_empty() {
-            check_filters(store, &selection)?;
+            check_filters(facts, &selection)?;
             let error = Error::input("there is no data in these days").with_code(Code::NoData);
             return Err(error.hint(format!("the newest data is of {}", frame.as_of)));
         }
-        let currency = single_currency(store, &selection)?;
-        let names = store.account_names()?;
+        let currency = single_currency(facts, &selection)?;
+        let names = facts.account_names()?;
         Ok(Self { request, frame, names, attribution, currency, segments, sets, per_day, warnings })
     }
 
@@ -153,7 +154,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn below(&self, store: &Store, path: &[Filter]) -> Result<Below> {
+    pub fn below(&self, facts: &dyn Facts, path: &[Filter]) -> Result<Below> {
         let (request, question) = (self.request, &self.request.question);
         let narrow = |attribution: Option<Attribution>, filter: &Filter| {
             attribution.as_ref().unwrap_or(&self.attribution).narrowed(&filter.dimension, &filter.value).or(attribution)
@@ -165,8 +166,9 @@ impl<'a> Walk<'a> {
         let is_fixed = |dimension: &&Dimension| is_fixed(&filters, dimension);
         let mut below = Below { change: attribution.total, members: None, causes: attribution.causes.clone() };
         for dimension in LEVELS.iter().filter(|dimension| !is_fixed(dimension)) {
-            let asked = Asked { frame: &self.frame, selection: &selection, include: request.include, sets: &self.sets };
-            let members = attribution.members_of(store, asked, dimension, request.top, &self.names)?;
+            let compared =
+                Compared { frame: &self.frame, selection: &selection, include: request.include, sets: &self.sets };
+            let members = attribution.members_of(facts, compared, dimension, request.top, &self.names)?;
             // A level that the data does not have is skipped.
             if members.members.iter().any(|member| member.value != NONE) {
                 below.members = Some(members);

@@ -3,29 +3,29 @@
 use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate, NaiveDateTime, Timelike};
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::{
-    Question, anomalies,
+    Question,
     answer::Answer,
-    change::{Asked, Attribution, Beside, CauseShare, Change, Members, Status},
+    change::{Attribution, Change, Compared, Members, MeterChange, Status},
     check_filters,
-    course::{Baseline, ChartDay, Course, baseline, chart, course, day_sets},
+    course::{Course, baseline, chart, course, day_sets},
+    explanation::{Explanation, Subject},
     history::History,
     incidents, is_fixed,
-    next_steps::{NextStep, next_steps},
+    next_steps::next_steps,
+    request,
     warning::Warning,
 };
 use crate::{
     analysis::{
-        attribution::{Cause, Meter, Move},
+        attribution::Meter,
         detection::{self, Finding, Parameters, Settings},
     },
     error::{Error, Result},
     model::{ChargeCategory, Dimension, Filter, GroupBy, Period},
     store::{
-        Store,
+        Facts,
         queries::{NONE, Selection},
     },
 };
@@ -52,75 +52,15 @@ pub struct Request<'a> {
     pub also: &'a [Dimension],
 }
 
-/// An explanation.
-#[derive(Debug, JsonSchema, Serialize)]
-pub struct Explanation {
-    /// The incident's id.
-    pub id: Option<String>,
-    /// Which cost, by dimension; the same dimension may have several values.
-    pub subject: Vec<Subject>,
-    /// What happened, in words and figures.
-    pub sentence: String,
-    pub baseline: Baseline,
-    pub course: Course,
-    /// A day's cost, as the mean of the compared days.
-    pub change: Change,
-    /// The days that the change is compared with, and those of it.
-    pub before_days: Vec<NaiveDate>,
-    pub after_days: Vec<NaiveDate>,
-    pub causes: Vec<CauseShare>,
-    pub moves: Vec<Move>,
-    pub contributors: Vec<Members>,
-    /// The meter on which the largest cause did most.
-    pub main_meter: Option<MeterChange>,
-    /// The meters that changed most, with quantities and unit prices.
-    pub meters: Vec<MeterChange>,
-    pub beside: Vec<Beside>,
-    pub chart: Vec<ChartDay>,
-    pub next: Vec<NextStep>,
-    /// A language model's words, when they were asked for and hold no other number than these.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub words: Option<String>,
-    /// What this data cannot say, and what could.
-    pub unknown: Vec<String>,
-}
-
-/// A filter of the subject.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct Subject {
-    pub dimension: String,
-    pub value: String,
-    pub name: Option<String>,
-    pub negated: bool,
-}
-
-/// A meter in both periods, a day.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct MeterChange {
-    pub account: String,
-    pub service: String,
-    pub region: String,
-    pub usage_type: String,
-    pub operation: String,
-    pub unit: String,
-    #[serde(flatten)]
-    pub change: Change,
-    pub quantity_before: Option<f64>,
-    pub quantity_after: Option<f64>,
-    /// Cost of a unit.
-    pub price_before: Option<f64>,
-    pub price_after: Option<f64>,
-}
-
 /// Explains a change.
 ///
 /// # Errors
 /// When there is no data of the day, the data is of several currencies, or a filter names what is not there.
-pub fn explain(store: &Store, request: &Request) -> Result<Answer<Explanation>> {
+pub fn explain(facts: &dyn Facts, request: &Request) -> Result<Answer<Explanation>> {
     let question = &request.question;
     let data = History::read(
-        store,
-        &anomalies::Request {
+        facts,
+        &request::Request {
             question: *question,
             group_by: GroupBy(Vec::new()),
             from: None,
@@ -132,7 +72,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Answer<Explanation>> 
     )?;
     let selection = Selection { segments: &data.segments, metric: question.metric, filters: question.filters };
     let Some(series) = data.covered.series.first() else {
-        check_filters(store, &selection)?;
+        check_filters(facts, &selection)?;
         return Err(Error::input("there are no charges of this to explain").hint("`trends` lists what there is"));
     };
     // A bill may end before the others.
@@ -168,15 +108,15 @@ pub fn explain(store: &Store, request: &Request) -> Result<Answer<Explanation>> 
         return Err(Error::input(format!("there are no days before {} to compare with", event.start))
             .hint("ingest more history"));
     }
-    let asked = Asked { frame: &data.frame, selection: &selection, include: request.include, sets: &sets };
-    let attribution = Attribution::read(store, asked)?;
-    let names = store.account_names()?;
+    let compared = Compared { frame: &data.frame, selection: &selection, include: request.include, sets: &sets };
+    let attribution = Attribution::read(facts, compared)?;
+    let names = facts.account_names()?;
     let (mut contributors, mut missing_dimensions) = (Vec::new(), Vec::new());
     let also = request.also.iter().filter(|one| !is_fixed(question.filters, one)).cloned();
     let mut looked_at = dimensions(question.filters);
     looked_at.extend(also.filter(|one| !looked_at.contains(one)).collect::<Vec<_>>());
     for dimension in looked_at {
-        let members = match attribution.members_of(store, asked, &dimension, request.top, &names) {
+        let members = match attribution.members_of(facts, compared, &dimension, request.top, &names) {
             // A tag that an owner is known by and this data does not have is no reason to explain nothing.
             Err(error) if request.also.contains(&dimension) => {
                 let dimension = dimension.to_string();
@@ -191,11 +131,11 @@ pub fn explain(store: &Store, request: &Request) -> Result<Answer<Explanation>> 
             contributors.push(members);
         }
     }
-    annotate(store, asked, &mut contributors)?;
+    annotate(facts, compared, &mut contributors)?;
     let change = attribution.total;
     let course = Course {
         start: event.start,
-        start_hour: start_hour(asked, store, event, change.change)?,
+        start_hour: start_hour(compared, facts, event, change.change)?,
         last: event.end,
         ..course(series, event, found.is_some() || request.incident.is_some(), change)
     };
@@ -204,7 +144,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Answer<Explanation>> 
     let main_meter = main_meter(&attribution, &all_meters);
     let meters: Vec<MeterChange> = all_meters.into_iter().take(request.top).collect();
     let subject = subject(question.filters, &names);
-    let is_aws = store.values(&selection, &Dimension::Provider)?.iter().all(|provider| provider == "AWS");
+    let is_aws = facts.values(&selection, &Dimension::Provider)?.iter().all(|provider| provider == "AWS");
     let until = (event.end + Days::new(1)).to_string();
     let next = match is_aws {
         true => next_steps(&meters, &contributors, (&event.start.to_string(), &until)),
@@ -247,7 +187,7 @@ pub fn explain(store: &Store, request: &Request) -> Result<Answer<Explanation>> 
 /// # Errors
 /// As [`explain`].
 pub fn incident(
-    store: &Store,
+    facts: &dyn Facts,
     shown: &incidents::Shown,
     question: Question,
     settings: &Settings,
@@ -269,7 +209,7 @@ pub fn incident(
         top: TOP,
         also,
     };
-    explain(store, &request)
+    explain(facts, &request)
 }
 
 /// What contributors are looked for in: all that the filters do not fix.
@@ -282,8 +222,8 @@ fn dimensions(filters: &[Filter]) -> Vec<Dimension> {
 }
 
 /// First days of what is new, tags of resources. Resources come and go: when one was new is not asked of all history.
-fn annotate(store: &Store, asked: Asked, contributors: &mut [Members]) -> Result<()> {
-    let Asked { selection, include, sets, .. } = asked;
+fn annotate(facts: &dyn Facts, compared: Compared, contributors: &mut [Members]) -> Result<()> {
+    let Compared { selection, include, sets, .. } = compared;
     let days = || sets.iter().flat_map(|set| &set.days).copied();
     let (Some(from), Some(to)) = (days().min(), days().max()) else { return Ok(()) };
     for members in contributors {
@@ -292,11 +232,11 @@ fn annotate(store: &Store, asked: Asked, contributors: &mut [Members]) -> Result
         let new: Vec<String> =
             members.members.iter().filter(is_new).filter(|_| !is_resource).map(|member| member.value.clone()).collect();
         let first: BTreeMap<String, NaiveDate> =
-            store.first_days(selection, &members.dimension, include, &new)?.into_iter().collect();
+            facts.first_days(selection, &members.dimension, include, &new)?.into_iter().collect();
         let tags: BTreeMap<String, Vec<String>> = match members.dimension {
             Dimension::Resource => {
                 let shown: Vec<String> = members.members.iter().map(|member| member.value.clone()).collect();
-                store.resource_tags(selection, &shown, from, to)?.into_iter().collect()
+                facts.resource_tags(selection, &shown, from, to)?.into_iter().collect()
             }
             _ => BTreeMap::new(),
         };
@@ -310,11 +250,11 @@ fn annotate(store: &Store, asked: Asked, contributors: &mut [Members]) -> Result
 
 /// The hour from which the cost differs, by the best split of the hours from the day before the event to its second day into
 /// two levels (least squares; Hinkley, 1970). `None` where lines are of whole days, or the hours do not show the change.
-fn start_hour(asked: Asked, store: &Store, event: Period, change: f64) -> Result<Option<NaiveDateTime>> {
+fn start_hour(compared: Compared, facts: &dyn Facts, event: Period, change: f64) -> Result<Option<NaiveDateTime>> {
     let first = event.start - Days::new(1);
     let last = event.end.min(event.start + Days::new(1));
     let known: BTreeMap<NaiveDateTime, f64> =
-        store.hourly_costs(asked.selection, asked.include, first, last)?.into_iter().collect();
+        facts.hourly_costs(compared.selection, compared.include, first, last)?.into_iter().collect();
     if known.keys().all(|hour| hour.hour() == 0) {
         return Ok(None);
     }
@@ -412,25 +352,4 @@ fn unknown(attribution: &Attribution, contributors: &[Members]) -> Vec<String> {
         unknown.push("without quantities by usage type, more use and a higher price cannot be told apart".into());
     }
     unknown
-}
-
-/// A cause in a few words.
-pub fn cause_words(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Usage => "usage",
-        Cause::Price => "unit price",
-        Cause::Mix => "mix of sizes",
-        Cause::Coverage => "coverage by commitments or spot",
-        Cause::UnusedCommitment => "unused commitment",
-        Cause::CommitmentFee => "commitment fees",
-        Cause::Credit => "credits",
-        Cause::Discount => "discounts",
-        Cause::FreeTier => "free tier",
-        Cause::New => "first-time charges",
-        Cause::Gone => "charges that ended",
-        Cause::Moved => "moved to or from another account or region",
-        Cause::Fee => "fees",
-        Cause::Tax => "tax",
-        Cause::Unknown => "no quantity known",
-    }
 }

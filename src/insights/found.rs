@@ -1,22 +1,16 @@
-//! A finding with its group, and which incident of the ledger it is when it is told at another level than before.
-
-use std::collections::BTreeMap;
+//! A finding with its group.
 
 use chrono::{Days, NaiveDate};
 
-use super::{
-    account_name,
-    anomalies::{self, Member},
-    coverage::Covered,
-    group_object,
-    incidents::{Fits, GAP_DAYS, Ledger, match_round},
-};
+use super::coverage::Covered;
 use crate::{
     analysis::detection::Finding,
     model::{Dimension, GroupBy, Kind, Period},
     store::ledger::Incident,
 };
 
+/// Incidents of one group and direction whose days are this close are the same.
+pub const GAP_DAYS: i64 = 3;
 /// A bill that ends before the others by no more than this is judged on its own newest settled day.
 const LATE_DAYS: u64 = 14;
 
@@ -117,80 +111,5 @@ impl Found {
     /// Whether it is of the group, the direction and the days of an incident.
     pub fn is_same(&self, incident: &Incident) -> bool {
         self.is_of_group(incident) && self.has_direction(incident) && self.overlap(incident) > 0
-    }
-}
-
-/// The findings that reach into the judged days.
-pub fn shown(
-    every: &[Found],
-    ledger: &Ledger,
-    names: &BTreeMap<String, String>,
-    currency: &str,
-) -> Vec<anomalies::Finding> {
-    let reaching = every.iter().zip(&ledger.ids).filter(|(found, _)| found.is_news);
-    let shown = reaching.map(|(Found { finding: found, group_by, values, members, .. }, id)| anomalies::Finding {
-        id: id.clone(),
-        kind: found.kind,
-        direction: found.direction,
-        severity: found.severity,
-        date: found.date,
-        start: found.start,
-        end: found.end,
-        group: group_object(group_by, values),
-        account_name: account_name(group_by, values, names),
-        currency: currency.to_owned(),
-        groups: found.series.len(),
-        actual: found.actual,
-        expected: found.expected,
-        impact: found.impact,
-        impact_total: found.impact_total,
-        at_stake: found.at_stake,
-        score: found.score,
-        flagged_days: found.flagged_days,
-        absorbed: found.absorbed,
-        reasons: found.reasons.clone(),
-        members: members.iter().map(|one| member(one, names)).collect(),
-    });
-    shown.collect()
-}
-
-fn member(found: &Found, names: &BTreeMap<String, String>) -> Member {
-    let finding = &found.finding;
-    Member {
-        group: group_object(&found.group_by, &found.values),
-        account_name: account_name(&found.group_by, &found.values, names),
-        groups: finding.series.len(),
-        kind: finding.kind,
-        direction: finding.direction,
-        start: finding.start,
-        end: finding.end,
-        impact: finding.impact,
-        impact_total: finding.impact_total,
-    }
-}
-
-/// What is told at another level today: first incidents of a group that the finding has as a member, then those whose
-/// group does not contradict its own and that began when it did, give or take [`GAP_DAYS`].
-pub fn match_other_levels(known: &[Incident], findings: &[Found], matched: &mut [Option<usize>]) {
-    let is_member = |incident: &Incident, found: &Found| {
-        let same = found.members.iter().filter(|member| member.is_same(incident));
-        same.map(|member| member.overlap(incident)).max()
-    };
-    let is_nested = |incident: &Incident, found: &Found| {
-        let is_move = found.is_move() || incident.kind == Kind::Moved;
-        let apart = (incident.start_date - found.finding.start).num_days().abs();
-        if apart > GAP_DAYS || found.overlap(incident) <= 0 || !(is_move || found.has_direction(incident)) {
-            return None;
-        }
-        let differs = |(dimension, value): (&Dimension, &String)| {
-            let mut pairs = incident.group_by.0.iter().zip(&incident.group_values);
-            pairs.any(|(own, other)| own == dimension && other != value)
-        };
-        let mut pairs = found.group_by.0.iter().zip(&found.values);
-        (!pairs.any(differs)).then_some(-apart)
-    };
-    let rounds: [&Fits; 2] = [&is_member, &is_nested];
-    for fits in rounds {
-        match_round(known, findings, matched, fits);
     }
 }

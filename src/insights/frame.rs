@@ -15,9 +15,10 @@ use crate::{
     error::{Code, Error, Result, nearest},
     model::{Dimension, Filter, Granularity, Period, first_of_month},
     store::{
-        Store,
+        Facts,
         holdings::{Holding, Payer},
-        queries::{Segment, Selection},
+        queries::Selection,
+        segments::Segment,
     },
 };
 
@@ -89,8 +90,8 @@ impl Frame {
     ///
     /// # Errors
     /// When there is nothing, or not of the source asked for.
-    pub fn new(store: &Store, question: &Question) -> Result<Self> {
-        let mut holdings = store.holdings()?;
+    pub fn new(facts: &dyn Facts, question: &Question) -> Result<Self> {
+        let mut holdings = facts.holdings()?;
         if holdings.is_empty() {
             return Err(Error::input("the database holds no costs")
                 .with_code(Code::NoData)
@@ -109,9 +110,9 @@ impl Frame {
         }
         let sources: BTreeSet<&str> = holdings.iter().map(|holding| holding.data_source.as_str()).collect();
         // With one source there is nothing to choose.
-        let accounts = if sources.len() > 1 { store.account_costs()? } else { Vec::new() };
+        let accounts = if sources.len() > 1 { facts.account_costs()? } else { Vec::new() };
         let mut bills = bills(&holdings, &accounts, question.as_of, question.settle_days);
-        let together = if bills.len() > 1 { store.loaded_together()? } else { Vec::new() };
+        let together = if bills.len() > 1 { facts.loaded_together()? } else { Vec::new() };
         let mut deliveries = deliveries(&bills, &together, question);
         let kept = asked_for(&holdings, question.filters);
         let is_asked = |bill: &Bill| bill.payers.iter().any(|payer| kept.contains(payer));
@@ -230,10 +231,15 @@ impl Frame {
     ///
     /// # Errors
     /// When a filter's key does not exist.
-    pub(super) fn currencies_apart(&self, store: &Store, question: &Question, period: Period) -> Result<Vec<String>> {
+    pub(super) fn currencies_apart(
+        &self,
+        facts: &dyn Facts,
+        question: &Question,
+        period: Period,
+    ) -> Result<Vec<String>> {
         let in_days = |period: Period| {
             let segments = self.segments(period);
-            store.currencies(&Selection { segments: &segments, metric: question.metric, filters: question.filters })
+            facts.currencies(&Selection { segments: &segments, metric: question.metric, filters: question.filters })
         };
         let first = self.first_day().unwrap_or(period.start).min(period.start);
         let all = in_days(Period { start: first, ..period })?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     error::Result,
     model::Period,
-    store::{Store, holdings::Holding},
+    store::{Facts, holdings::Holding},
 };
 
 /// Days after which data is called old: bills are delivered at least daily.
@@ -75,16 +75,16 @@ fn payers(holdings: &[Holding], source: &str, newest: NaiveDate, today: NaiveDat
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn checks(store: &Store, today: NaiveDate) -> Result<Vec<Check>> {
+pub fn checks(facts: &dyn Facts, today: NaiveDate) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
-    let (lines, summary, log) = store.line_counts()?;
+    let (lines, summary, log) = facts.line_counts()?;
     checks.push(if lines == summary && lines == log {
         Check::new("tables", Status::Ok, format!("{lines} line items, the same in summary and log"))
     } else {
         Check::new("tables", Status::Fail, format!("{lines} line items, {summary} in the summary, {log} in the log"))
             .fix("somebody wrote to the tables: ingest again with `--full-refresh`")
     });
-    let holdings = store.holdings()?;
+    let holdings = facts.holdings()?;
     let mut sources: BTreeMap<&str, BTreeSet<NaiveDate>> = BTreeMap::new();
     for holding in &holdings {
         sources.entry(&holding.data_source).or_default().extend(holding.usage_days.iter().copied());
@@ -123,7 +123,7 @@ pub fn checks(store: &Store, today: NaiveDate) -> Result<Vec<Check>> {
             .fix("ingest the billing periods of these days")
         });
     }
-    let unnamed = store.accounts()?.into_iter().filter(|account| account.name.is_none()).count();
+    let unnamed = facts.accounts()?.into_iter().filter(|account| account.name.is_none()).count();
     checks.push(if unnamed == 0 {
         Check::new("account names", Status::Ok, "every account has one")
     } else {

@@ -6,11 +6,11 @@ use chrono::{Days, NaiveDate};
 
 use super::{
     Frame, Question,
-    anomalies::Request,
     answer::Header,
     check_filters,
     coverage::{Class, Covered, classes},
     found::Window,
+    request::Request,
     single_currency,
     warning::{IncompleteDay, Warning},
 };
@@ -21,13 +21,7 @@ use crate::{
     },
     error::{Code, Error, Result},
     model::{Dimension, GroupBy, Period, Series, State},
-    store::{
-        Store,
-        holdings::Payer,
-        ledger::Incident,
-        queries::{Segment, Selection},
-        series::Wanted,
-    },
+    store::{Facts, holdings::Payer, ledger::Incident, queries::Selection, segments::Segment, series::Wanted},
 };
 
 /// The series of a question and the days to judge in them.
@@ -62,25 +56,25 @@ const INCOMPLETE_SPAN: u64 = 28;
 
 impl History {
     /// All history of all series.
-    pub fn read(store: &Store, request: &Request) -> Result<Self> {
-        let frame = Frame::new(store, &request.question)?;
-        Self::open(store, request, &frame)?.with_series(store, request, Wanted::All)
+    pub fn read(facts: &dyn Facts, request: &Request) -> Result<Self> {
+        let frame = Frame::new(facts, &request.question)?;
+        Self::open(facts, request, &frame)?.with_series(facts, request, Wanted::All)
     }
 
     /// What judging the newest day takes. Of very many series that is all history of those whose day the prefilter
     /// does not clear, and of those that `known` incidents are open of. Everything is
     /// read when many series may have moved together: that shows in all of them only.
-    pub fn newest(store: &Store, request: &Request, frame: &Frame, known: &[Incident]) -> Result<Self> {
-        let data = Self::open(store, request, frame)?;
+    pub fn newest(facts: &dyn Facts, request: &Request, frame: &Frame, known: &[Incident]) -> Result<Self> {
+        let data = Self::open(facts, request, frame)?;
         let (judged, parameters) = (data.judged, &request.parameters);
         let whole = Period { start: data.first_day, end: judged.end };
         if judged.days() > 1 || whole.days() <= 2 * prefilter::SPAN || !prefilter::can_tell(parameters) {
-            return data.with_series(store, request, Wanted::All);
+            return data.with_series(facts, request, Wanted::All);
         }
         let start = judged.end - Days::new(prefilter::SPAN as u64 - 1);
-        let covered = data.covered(store, request, Wanted::Since(start))?;
+        let covered = data.covered(facts, request, Wanted::Since(start))?;
         if covered.series.len() * whole.days() <= MANY {
-            return data.with_series(store, request, Wanted::All);
+            return data.with_series(facts, request, Wanted::All);
         }
         let accounts = account_numbers(&request.group_by, &covered.series);
         let span = Period { start: judged.end - Days::new(INCOMPLETE_SPAN), end: judged.end };
@@ -89,13 +83,13 @@ impl History {
         let Prefiltered { candidates, together } = prefiltered(&covered, &incomplete, judged.end, parameters);
         let open = known.iter().filter(|incident| incident.state == State::Open);
         if together || open.clone().any(|incident| incident.group_values.is_empty()) {
-            return data.with_series(store, request, Wanted::All);
+            return data.with_series(facts, request, Wanted::All);
         }
         let mut groups: BTreeSet<&Vec<String>> = open.map(|incident| &incident.group_values).collect();
         let candidates = covered.series.iter().zip(&candidates).filter(|(_, is_candidate)| **is_candidate);
         groups.extend(candidates.map(|(one, _)| &one.group));
         let groups: Vec<Vec<String>> = groups.into_iter().cloned().collect();
-        let mut data = data.with_series(store, request, Wanted::Groups(&groups))?;
+        let mut data = data.with_series(facts, request, Wanted::Groups(&groups))?;
         let (judged, series) = (data.covered.series.len(), covered.series.len());
         data.header.warnings.push(Warning::JudgedInPart { judged, series });
         data.recent = Some(Recent { covered, incomplete });
@@ -103,7 +97,7 @@ impl History {
     }
 
     /// All but the series.
-    fn open(store: &Store, request: &Request, frame: &Frame) -> Result<Self> {
+    fn open(facts: &dyn Facts, request: &Request, frame: &Frame) -> Result<Self> {
         let question = &request.question;
         let end = request.to.unwrap_or(frame.settled_through).min(frame.settled_through);
         let start = request.from.unwrap_or(end);
@@ -127,7 +121,7 @@ impl History {
         let read = Period { start: first_day.min(start), end };
         let segments = frame.segments(read);
         let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
-        let currency = Some(single_currency(store, &selection)?);
+        let currency = Some(single_currency(facts, &selection)?);
         let mut header = Header { currency, ..frame.header(question, &segments, &[judged]) };
         let warnings = &mut header.warnings;
         warnings.extend(little_history(frame, judged));
@@ -145,20 +139,20 @@ impl History {
         Ok(Self { frame, judged, first_day, segments, header, classes, covered, accounts, recent: None })
     }
 
-    fn covered(&self, store: &Store, request: &Request, wanted: Wanted) -> Result<Covered> {
+    fn covered(&self, facts: &dyn Facts, request: &Request, wanted: Wanted) -> Result<Covered> {
         let Question { metric, filters, .. } = request.question;
         let selection = Selection { segments: &self.segments, metric, filters };
         let payers: Vec<Vec<Payer>> = self.classes.iter().map(|class| class.payers.clone()).collect();
         let (dimensions, end) = (&request.group_by.0, self.judged.end);
-        let parts = store.daily_series(&selection, dimensions, request.include, end, wanted, &payers)?;
+        let parts = facts.daily_series(&selection, dimensions, request.include, end, wanted, &payers)?;
         Ok(Covered::new(parts, &self.classes))
     }
 
-    fn with_series(mut self, store: &Store, request: &Request, wanted: Wanted) -> Result<Self> {
-        self.covered = self.covered(store, request, wanted)?;
+    fn with_series(mut self, facts: &dyn Facts, request: &Request, wanted: Wanted) -> Result<Self> {
+        self.covered = self.covered(facts, request, wanted)?;
         if self.covered.series.is_empty() {
             let Question { metric, filters, .. } = request.question;
-            check_filters(store, &Selection { segments: &self.segments, metric, filters })?;
+            check_filters(facts, &Selection { segments: &self.segments, metric, filters })?;
         }
         self.accounts = account_numbers(&request.group_by, &self.covered.series);
         if request.group_by.0.is_empty() {

@@ -7,11 +7,12 @@ use chrono::NaiveDate;
 
 use super::{
     Frame, Question,
-    anomalies::{Anomalies, Detected, Request, by_chance, by_currency},
+    anomalies::{Anomalies, Detected, by_chance, by_currency, shown},
     answer::Answer,
-    found::{Found, shown},
+    found::Found,
     history::History,
-    incidents::{self, Asked, Ledger},
+    ledger::{self, Ledger, Levels},
+    request::Request,
 };
 use crate::{
     analysis::{
@@ -20,7 +21,7 @@ use crate::{
     },
     error::{Error, Result},
     model::{Dimension, Direction, Evidence, GroupBy, Kind, Named, Part, Period, Severity},
-    store::{Store, ledger::Incident as Known},
+    store::{Facts, Store, ledger::Incident as Known},
 };
 
 /// The levels, the finest last: of two that tell a change alike, the later one is said.
@@ -45,16 +46,16 @@ struct Level {
 ///
 /// # Errors
 /// As [`super::anomalies::anomalies`].
-pub fn anomalies(store: &Store, request: &Request) -> Result<Detected> {
-    by_currency(store, request, &|request, frame| judge(store, request, frame))
+pub fn anomalies(facts: &dyn Facts, state: &Store, request: &Request) -> Result<Detected> {
+    by_currency(facts, request, &|request, frame| judge(facts, state, request, frame))
 }
 
-fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Detected> {
-    let known = incidents::known(store, request, Asked::EveryLevel)?;
-    let levels = levels(store, request, frame, &known)?;
+fn judge(facts: &dyn Facts, state: &Store, request: &Request, frame: &Frame) -> Result<Detected> {
+    let known = ledger::known(state, request, Levels::Every)?;
+    let levels = levels(facts, request, frame, &known)?;
     let Some(Level { data, .. }) = levels.first() else { return Err(Error::bug("there is no level")) };
     let whole = Period { start: data.first_day, end: data.judged.end };
-    let names = store.account_names()?;
+    let names = facts.account_names()?;
     let mut found: Vec<Found> = Vec::new();
     let mut candidates: Vec<Candidate> = Vec::new();
     for (place, level) in levels.iter().enumerate() {
@@ -75,7 +76,7 @@ fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Detected> {
         Some(Some(groups)) => groups.contains(&incident.group_values[..]),
         _ => true,
     };
-    let ledger = Ledger::new(&known, request, Asked::EveryLevel, data.currency(), data.judged, &every, &is_judged);
+    let ledger = Ledger::new(&known, request, Levels::Every, data.currency(), data.judged, &every, &is_judged);
     let series = levels.iter().map(|level| level.data.count()).sum();
     let detail = &levels[detail(levels.iter().map(|level| &level.group_by))];
     let mut header = data.header.clone();
@@ -93,30 +94,30 @@ fn judge(store: &Store, request: &Request, frame: &Frame) -> Result<Detected> {
 ///
 /// # Errors
 /// When there is none.
-pub fn frame(store: &Store, question: &Question) -> Result<Frame> {
-    Frame::new(store, question)
+pub fn frame(facts: &dyn Facts, question: &Question) -> Result<Frame> {
+    Frame::new(facts, question)
 }
 
 /// The currencies of the data that are judged by themselves, for they are never added; none where there is one.
 ///
 /// # Errors
 /// When there is no data.
-pub fn currencies(store: &Store, question: &Question) -> Result<Vec<String>> {
-    let frame = Frame::new(store, question)?;
+pub fn currencies(facts: &dyn Facts, question: &Question) -> Result<Vec<String>> {
+    let frame = Frame::new(facts, question)?;
     let newest = Period { start: frame.settled_through, end: frame.settled_through };
-    frame.currencies_apart(store, question, newest)
+    frame.currencies_apart(facts, question, newest)
 }
 
 /// The levels that tell something apart which a coarser one does not: not those by account of a single account, nor
 /// those by usage type of data that has none.
-fn levels(store: &Store, request: &Request, frame: &Frame, known: &[Known]) -> Result<Vec<Level>> {
+fn levels(facts: &dyn Facts, request: &Request, frame: &Frame, known: &[Known]) -> Result<Vec<Level>> {
     let mut read: Vec<(GroupBy, History)> = Vec::new();
     for dimensions in LEVELS {
         let group_by = GroupBy(dimensions.to_vec());
         let of_level = |incident: &&Known| incident.group_by == group_by;
         let of_level: Vec<Known> = known.iter().filter(of_level).cloned().collect();
         let own = Request { group_by: group_by.clone(), ..request.clone() };
-        let data = History::newest(store, &own, frame, &of_level)?;
+        let data = History::newest(facts, &own, frame, &of_level)?;
         let tells_no_more = |(coarser, known): &(GroupBy, History)| {
             coarser.0.iter().all(|dimension| dimensions.contains(dimension)) && known.count() >= data.count()
         };

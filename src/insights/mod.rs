@@ -12,15 +12,19 @@ pub mod course;
 mod coverage;
 pub mod drilldown;
 pub mod explain;
+pub mod explanation;
 mod found;
 mod frame;
 pub mod health;
 mod history;
 pub mod incidents;
+pub mod ledger;
 pub mod levels;
+mod matching;
 pub mod next_steps;
 pub mod overview;
 pub mod reconcile;
+pub mod request;
 pub mod sentences;
 pub mod trends;
 pub mod values;
@@ -35,11 +39,10 @@ use crate::{
     error::{Code, Error, Result, nearest},
     inert,
     model::{Dimension, Filter, GroupBy, Metric},
-    store::{Store, queries::Selection},
+    store::{Facts, queries::Selection},
 };
 
 pub use self::frame::Frame;
-pub use crate::store::queries::Account;
 
 /// What every question says about the data it is about.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +60,8 @@ pub struct Question<'a> {
 ///
 /// # Errors
 /// When there are several: they are never added.
-fn single_currency(store: &Store, selection: &Selection) -> Result<String> {
-    let mut currencies = store.currencies(selection)?;
+fn single_currency(facts: &dyn Facts, selection: &Selection) -> Result<String> {
+    let mut currencies = facts.currencies(selection)?;
     if currencies.len() > 1 {
         let filters: Vec<String> =
             currencies.iter().map(|one| format!("`--filter {}`", inert::shell(&format!("currency={one}")))).collect();
@@ -72,11 +75,11 @@ fn single_currency(store: &Store, selection: &Selection) -> Result<String> {
 ///
 /// # Errors
 /// When a positive filter names a value that is not in the data.
-fn check_filters(store: &Store, selection: &Selection) -> Result<()> {
+fn check_filters(facts: &dyn Facts, selection: &Selection) -> Result<()> {
     let unfiltered = Selection { filters: &[], ..selection.clone() };
     for filter in selection.filters.iter().filter(|filter| !filter.negated) {
-        let values = store.values(&unfiltered, &filter.dimension)?;
-        let is_name = filter.dimension == Dimension::Account && !store.accounts_named(&filter.value)?.is_empty();
+        let values = facts.values(&unfiltered, &filter.dimension)?;
+        let is_name = filter.dimension == Dimension::Account && !facts.accounts_named(&filter.value)?.is_empty();
         if values.contains(&filter.value) || is_name {
             continue;
         }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{change::Members, explain::MeterChange};
+use super::change::{Members, MeterChange};
 use crate::{analysis::attribution::without_region, inert, model::Dimension, store::queries::NONE};
 
 /// What a message calls a command to look further with.

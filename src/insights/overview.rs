@@ -11,14 +11,14 @@ use super::{
     change::CauseShare,
     compare::{self, Comparison, Versus, just_before, month_periods},
     course::ChartDay,
-    explain, group_filters, levels,
+    explain, group_filters, levels, request,
     trends::{self, HiddenByCredits},
 };
 use crate::{
     analysis::detection::Parameters,
     error::{Error, Result},
     model::{ChargeCategory, Dimension, Granularity, GroupBy, Period, first_of_month, phrases},
-    store::Store,
+    store::{Facts, Store},
 };
 
 /// Days of the week, of the chart, and of the findings that are shown.
@@ -77,9 +77,9 @@ pub struct Quality {
 ///
 /// # Errors
 /// When there is too little data, it is of several currencies, or a filter names what is not there.
-pub fn overview(store: &Store, request: &Request) -> Result<Answer<Overview>> {
+pub fn overview(facts: &dyn Facts, state: &Store, request: &Request) -> Result<Answer<Overview>> {
     let question = &request.question;
-    let frame = super::Frame::new(store, question)?;
+    let frame = super::Frame::new(facts, question)?;
     let settled = frame.settled_through;
     // Of a short history, the newer half.
     let known = frame.first_day().map_or(0, |first| (settled - first).num_days() + 1);
@@ -92,13 +92,13 @@ pub fn overview(store: &Store, request: &Request) -> Result<Answer<Overview>> {
     let week = Period { start: settled - Days::new(days - 1), end: settled };
     let compared = |before: Period, after: Period| {
         let (group_by, include, top) = (request.group_by.clone(), request.include, request.top);
-        compare::compare(store, &compare::Request { question: *question, group_by, before, after, include, top })
+        compare::compare(facts, &compare::Request { question: *question, group_by, before, after, include, top })
     };
     let week = compared(just_before(week), week)?;
     let (before, after) = month_periods(first_of_month(settled), Versus::Previous, settled)?;
     let has_month = frame.first_day().is_some_and(|first| first <= before.start);
     let month = has_month.then(|| compared(before, after)).transpose()?;
-    let judged = |from: NaiveDate, group_by: GroupBy| anomalies::Request {
+    let judged = |from: NaiveDate, group_by: GroupBy| request::Request {
         question: *question,
         group_by,
         from: Some(from),
@@ -109,12 +109,12 @@ pub fn overview(store: &Store, request: &Request) -> Result<Answer<Overview>> {
     };
     let first_day = frame.first_day().unwrap_or(settled);
     let from = (settled - Days::new(FINDING_DAYS - 1)).max(first_day);
-    let mut found = levels::anomalies(store, &judged(from, GroupBy(Vec::new())))?.answer.body.findings;
+    let mut found = levels::anomalies(facts, state, &judged(from, GroupBy(Vec::new())))?.answer.body.findings;
     let more_findings = found.len().saturating_sub(request.top);
     found.truncate(request.top);
-    let findings = found.into_iter().map(|finding| told(store, request, finding)).collect::<Result<_>>()?;
+    let findings = found.into_iter().map(|finding| told(facts, request, finding)).collect::<Result<_>>()?;
     let chart_from = (settled - Days::new(CHART_DAYS - 1)).max(first_day);
-    let scores = anomalies::scores(store, &judged(chart_from, GroupBy(Vec::new())))?;
+    let scores = anomalies::scores(facts, &judged(chart_from, GroupBy(Vec::new())))?;
     let chart = scores.scores.iter().map(|score| ChartDay {
         date: score.date,
         cost: score.cost,
@@ -123,7 +123,7 @@ pub fn overview(store: &Store, request: &Request) -> Result<Answer<Overview>> {
     });
     let chart = chart.collect();
     let costs = trends::trends(
-        store,
+        facts,
         &trends::Request {
             question: *question,
             from: Some(chart_from),
@@ -161,7 +161,7 @@ pub fn overview(store: &Store, request: &Request) -> Result<Answer<Overview>> {
 }
 
 /// A finding with what explains it; of a move of many groups, and where the explanation fails, with its own reasons.
-fn told(store: &Store, request: &Request, finding: Finding) -> Result<Told> {
+fn told(facts: &dyn Facts, request: &Request, finding: Finding) -> Result<Told> {
     let group: Vec<(Dimension, String)> = finding
         .group
         .iter()
@@ -177,7 +177,7 @@ fn told(store: &Store, request: &Request, finding: Finding) -> Result<Told> {
         top: 3,
         also: &[],
     };
-    let explained = if finding.groups == 1 { explain::explain(store, &asked).ok() } else { None };
+    let explained = if finding.groups == 1 { explain::explain(facts, &asked).ok() } else { None };
     Ok(match explained {
         Some(explained) => {
             let explained = explained.body;

@@ -18,7 +18,7 @@ use crate::{
         source::{COST_EXPLORER, detail_rank},
     },
     store::{
-        Store,
+        Facts,
         queries::{BillMonth, Delivered, MonthColumn, MonthCost},
     },
 };
@@ -99,8 +99,8 @@ pub struct Difference {
 ///
 /// # Errors
 /// When the database does not have the month in both sources, or in one and no invoice is given.
-pub fn reconcile(store: &Store, question: &Question) -> Result<Answer<Reconciliation>> {
-    let mut deliveries = store.delivered_months()?;
+pub fn reconcile(facts: &dyn Facts, question: &Question) -> Result<Answer<Reconciliation>> {
+    let mut deliveries = facts.delivered_months()?;
     if let Some(payer) = &question.payer {
         check_payer(&deliveries, payer)?;
         deliveries.retain(|delivered| delivered.payer_account_id == *payer || delivered.data_source == COST_EXPLORER);
@@ -169,7 +169,7 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Answer<Reconcilia
         check_one_payer(&deliveries, bill)?;
     }
     let (ours, theirs, warning) =
-        if with_explorer { both(store, bill)? } else { (store.month_costs(bill, None)?, Vec::new(), None) };
+        if with_explorer { both(facts, bill)? } else { (facts.month_costs(bill, None)?, Vec::new(), None) };
     let mut header = Header { currency: Some(single_currency(&ours, &theirs)?), ..Header::of(question.today) };
     header.warnings.extend(warning);
     let side = |source: &str| side(&deliveries, source, month);
@@ -189,7 +189,7 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Answer<Reconcilia
     }
     if let Some(amount) = question.invoice {
         // The invoice is of the whole bill, whatever of it Cost Explorer was asked for.
-        let whole = store.month_costs(bill, None)?;
+        let whole = facts.month_costs(bill, None)?;
         answer.invoice = Some(invoice(&whole, amount, month, question));
     }
     let differs = |difference: &&Difference| difference.difference.abs() > question.tolerance;
@@ -209,12 +209,12 @@ pub fn reconcile(store: &Store, question: &Question) -> Result<Answer<Reconcilia
 
 /// The costs of both sources of the payers that both have, or else of the accounts that both have: credentials of
 /// a member account see less than the bill of its payer.
-fn both(store: &Store, bill: BillMonth) -> Result<(Vec<MonthCost>, Vec<MonthCost>, Option<Warning>)> {
+fn both(facts: &dyn Facts, bill: BillMonth) -> Result<(Vec<MonthCost>, Vec<MonthCost>, Option<Warning>)> {
     let mut warning = None;
     let explorer = BillMonth { data_source: COST_EXPLORER, payer: None, ..bill };
     for (column, word) in [(MonthColumn::Payer, "payers"), (MonthColumn::UsageAccount, "accounts")] {
-        let ours = store.month_values(bill, column)?;
-        let mut theirs = store.month_values(explorer, column)?;
+        let ours = facts.month_values(bill, column)?;
+        let mut theirs = facts.month_values(explorer, column)?;
         if bill.payer.is_some() {
             theirs.retain(|value| ours.contains(value));
         }
@@ -232,7 +232,7 @@ fn both(store: &Store, bill: BillMonth) -> Result<(Vec<MonthCost>, Vec<MonthCost
             warning = Some(Warning::ComparedInPart { of, compared, excluded: left_out });
         }
         let only = Some((column, common.as_slice()));
-        return Ok((store.month_costs(bill, only)?, store.month_costs(explorer, only)?, warning));
+        return Ok((facts.month_costs(bill, only)?, facts.month_costs(explorer, only)?, warning));
     }
     let (detailed, month) = (bill.data_source, bill.month.format("%Y-%m"));
     Err(Error::input(format!("{detailed} and Cost Explorer have no account in common in {month}"))

@@ -1,10 +1,10 @@
 //! A change in one sentence that can be read aloud, made from the figures of its answer.
 
 use super::{
-    change::{CauseShare, Change, Members},
+    change::{CauseShare, Change, Members, MeterChange, cause_words},
     compare::{Comparison, Mover, Side},
     course::CourseState,
-    explain::{Explanation, MeterChange, cause_words},
+    explanation::Explanation,
 };
 use crate::{
     analysis::attribution::{Cause, Move, without_region},

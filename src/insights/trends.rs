@@ -16,7 +16,7 @@ use crate::{
     error::{Code, Error, Result},
     model::{ChargeCategory, Granularity, GroupBy, Period},
     store::{
-        Store,
+        Facts,
         queries::{Cell, Selection},
     },
 };
@@ -120,19 +120,19 @@ pub struct Apart {
 ///
 /// # Errors
 /// When the range is empty, the data is of several currencies, or a filter or key names what is not there.
-pub fn trends(store: &Store, request: &Request) -> Result<Answer<Trends>> {
+pub fn trends(facts: &dyn Facts, request: &Request) -> Result<Answer<Trends>> {
     let question = &request.question;
-    let frame = Frame::new(store, question)?;
+    let frame = Frame::new(facts, question)?;
     let range = range(&frame, request.from, request.to, request.days)?;
     let periods = periods(range, request.granularity)?;
     let segments = frame.segments(range);
     let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
-    let cells = store.cells(&selection, &request.group_by.0)?;
+    let cells = facts.cells(&selection, &request.group_by.0)?;
     if cells.is_empty() {
-        check_filters(store, &selection)?;
+        check_filters(facts, &selection)?;
     }
-    let currency = single_currency(store, &selection)?;
-    let names = store.account_names()?;
+    let currency = single_currency(facts, &selection)?;
+    let names = facts.account_names()?;
 
     let days_with_data = range.iter().filter(|day| frame.has_day(*day)).count().max(1) as f64;
     let index_of: BTreeMap<NaiveDate, usize> =

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::Result,
     model::{ChargeCategory, Dimension, Period},
-    store::{Store, queries::Selection},
+    store::{Facts, queries::Selection},
 };
 
 /// Which values.
@@ -58,17 +58,17 @@ pub struct ValueCost {
 ///
 /// # Errors
 /// When there is no data, it is of several currencies, or a filter or key names what is not there.
-pub fn values(store: &Store, request: &Request) -> Result<Answer<Values>> {
+pub fn values(facts: &dyn Facts, request: &Request) -> Result<Answer<Values>> {
     let question = &request.question;
-    let frame = Frame::new(store, question)?;
+    let frame = Frame::new(facts, question)?;
     let period = range(&frame, request.from, request.to, request.days)?;
     let segments = frame.segments(period);
     let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
-    let cells = store.cells(&selection, std::slice::from_ref(request.dimension))?;
+    let cells = facts.cells(&selection, std::slice::from_ref(request.dimension))?;
     if cells.is_empty() {
-        check_filters(store, &selection)?;
+        check_filters(facts, &selection)?;
     }
-    let names = store.account_names()?;
+    let names = facts.account_names()?;
     let mut costs: BTreeMap<String, f64> = BTreeMap::new();
     for cell in cells {
         let counts = request.include.iter().any(|category| category.as_str() == cell.charge_category);
@@ -90,6 +90,6 @@ pub fn values(store: &Store, request: &Request) -> Result<Answer<Values>> {
     let count = values.len();
     values.truncate(request.top);
     let header =
-        Header { currency: Some(single_currency(store, &selection)?), ..frame.header(question, &segments, &[period]) };
+        Header { currency: Some(single_currency(facts, &selection)?), ..frame.header(question, &segments, &[period]) };
     Ok(Answer { header, body: Values { dimension: request.dimension.clone(), period, values, count } })
 }

@@ -1,5 +1,7 @@
 //! The words that every module shares: dimensions, metrics, periods, series, findings. It never does I/O.
 
+mod account;
+mod alert;
 mod amount;
 mod cost;
 mod dimension;
@@ -12,6 +14,8 @@ mod time;
 
 pub(crate) use self::text::as_text;
 pub use self::{
+    account::Account,
+    alert::{AlertKind, Delivery, Notification, Queued, TriageState, Triaged},
     amount::{bytes, change, count, cut, grouped, money},
     cost::{ChargeCategory, Metric},
     dimension::{Dimension, Filter, GroupBy},

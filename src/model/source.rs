@@ -1,5 +1,8 @@
 //! The data sources of bills that are known by name: written here and nowhere else.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 /// AWS's own formats of one bill describe the same money.
 pub const CUR: &str = "cur";
 pub const CUR2: &str = "cur2";
@@ -20,4 +23,16 @@ pub fn detail_rank(data_source: &str) -> Option<usize> {
 /// Whether a name is one of these, which no user's own source may take.
 pub fn is_reserved(data_source: &str) -> bool {
     detail_rank(data_source).is_some()
+}
+
+/// How what is not counted is related to what is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeated {
+    /// The same lines at the same costs.
+    Same,
+    /// Some of the lines at the same costs.
+    Contained,
+    /// An earlier version, that ends earlier or knows fewer accounts.
+    Earlier,
 }

@@ -7,13 +7,14 @@ use serde_json::{Map, Value};
 
 use super::Link;
 use crate::{
+    analysis::attribution::Cause,
     inert,
     insights::{
-        alerts::{Cause, Closing, News},
+        alerts::{Closing, News},
         answer::Answer,
-        change::CauseShare,
+        change::{CauseShare, cause_words},
         course::CourseState,
-        explain::{Explanation, cause_words},
+        explanation::Explanation,
         incidents::Shown,
         next_steps::LOOK_WITH,
     },

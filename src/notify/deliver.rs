@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Channel, Settings, Target, digest::Digest};
 use crate::{
     error::{Error, Result},
-    insights::alerts::{Delivery, Queued},
+    model::{Delivery, Queued},
     web::{
         Answer, Failure, Http, Kind, LONGEST_REST,
         secret::{Reference, Secret},

@@ -7,6 +7,7 @@ pub mod digest;
 mod email;
 mod file;
 mod pagerduty;
+mod places;
 pub mod plan;
 pub mod planned;
 mod slack;

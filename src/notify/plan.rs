@@ -9,6 +9,7 @@ use super::{
     Channel, Settings,
     alert::Alert,
     digest::Digest,
+    places::Places,
     planned::{Plan, Spent},
 };
 use schemars::JsonSchema;
@@ -17,17 +18,14 @@ use serde::Serialize;
 use crate::{
     error::Result,
     insights::{
-        alerts::{AlertKind, Case, Cases, News, Notification, Quiet, Taste},
+        alerts::{Case, Cases, News, Quiet, Taste},
         answer::Answer,
-        explain::Explanation,
+        explanation::Explanation,
         incidents::Shown,
         warning::Warning,
     },
-    model::{Dimension, Filter, Severity, State, money},
+    model::{AlertKind, Dimension, Notification, Severity, State, money},
 };
-
-/// A value stands for an incident when it carries at least this share of the change, in percent.
-const MOST_OF_IT: f64 = 50.0;
 
 /// Incidents that are explained in a run, those with most at stake: each asks the database several questions.
 const MOST_EXPLAINED: usize = 50;
@@ -84,68 +82,6 @@ pub struct Message {
     pub channel: String,
     pub digest: Digest,
     pub notices: Vec<Notification>,
-}
-
-/// Where an incident is: the values of each dimension that carry most of it.
-#[derive(Clone, Debug, Default)]
-pub struct Places(BTreeMap<String, Vec<Place>>);
-
-#[derive(Clone, Debug)]
-struct Place {
-    value: String,
-    /// Of an account.
-    name: Option<String>,
-    /// Percent of the change.
-    share: f64,
-}
-
-impl Places {
-    /// Of the incident's own group, and of what carries it.
-    pub fn new(shown: &Shown, explained: Option<&Answer<Explanation>>) -> Self {
-        let mut places: BTreeMap<String, Vec<Place>> = BTreeMap::new();
-        for (dimension, value) in &shown.group {
-            let value = value.as_str().unwrap_or_default().to_owned();
-            let name = shown.account_name.clone().filter(|_| dimension == "account");
-            places.insert(dimension.clone(), vec![Place { value, name, share: 100.0 }]);
-        }
-        for members in explained.iter().flat_map(|explained| &explained.contributors) {
-            let most = members.members.iter().filter_map(|member| {
-                let share = member.share_pct.filter(|share| *share >= MOST_OF_IT)?;
-                Some(Place { value: member.value.clone(), name: member.name.clone(), share })
-            });
-            let most: Vec<Place> = most.collect();
-            places.entry(members.dimension.to_string()).or_insert(most);
-        }
-        Self(places)
-    }
-
-    /// Why the incident fits filters, in words: values of one dimension are alternatives, dimensions must all fit.
-    pub fn fits(&self, filters: &[Filter]) -> Option<String> {
-        let mut reasons = Vec::new();
-        let dimensions: BTreeSet<&Dimension> = filters.iter().map(|filter| &filter.dimension).collect();
-        for dimension in dimensions {
-            let of_it = || filters.iter().filter(|filter| filter.dimension == *dimension);
-            let name = dimension.to_string();
-            let places = self.0.get(&name).map(Vec::as_slice).unwrap_or_default();
-            let is = |filter: &Filter, place: &Place| {
-                place.value == filter.value || place.name.as_ref() == Some(&filter.value)
-            };
-            if of_it().any(|filter| filter.negated && places.iter().any(|place| is(filter, place))) {
-                return None;
-            }
-            let mut wanted = of_it().filter(|filter| !filter.negated).peekable();
-            if wanted.peek().is_none() {
-                continue;
-            }
-            let found = wanted.find_map(|filter| places.iter().find(|place| is(filter, place)))?;
-            let shown = found.name.as_ref().map_or(found.value.clone(), |name| format!("{} ({name})", found.value));
-            reasons.push(match found.share >= 99.95 {
-                true => format!("{name} {shown}"),
-                false => format!("{name} {shown} carries {:.0} % of it", found.share),
-            });
-        }
-        Some(reasons.join(", "))
-    }
 }
 
 /// A case with what is known of where it is.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::Deserialize;
 
-use super::plan::Places;
+use super::places::Places;
 use crate::{
     error::{Error, Result},
     insights::{alerts::Covered, incidents::Shown},

@@ -3,7 +3,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Effect, Header, Operation, Session};
-use crate::{error::Result, insights::Account, sources, store::api::NameSource};
+use crate::{
+    error::Result,
+    model::Account,
+    sources,
+    store::{Facts, accounts::NameSource},
+};
 
 /// List the accounts, with their names and who says them
 ///
@@ -44,7 +49,7 @@ impl Operation for ListAccounts {
                 }
             }
         }
-        let accounts = session.store()?.accounts()?;
+        let accounts = Facts::accounts(&*session.store()?)?;
         Ok(Answer { header: Header::plain(), body: Accounts { accounts, is_incomplete } })
     }
 }

@@ -7,8 +7,9 @@ use crate::{
     analysis::detection::{Parameters, Step},
     error::Result,
     insights::{
-        anomalies::{Anomalies, Detected, Request, Scores, anomalies, scores},
+        anomalies::{Anomalies, Detected, Scores, anomalies, scores},
         levels,
+        request::Request,
         warning::{NotKept, Warning},
     },
     model::{ChargeCategory, Day, Dimension, GroupBy, Method, Sensitivity},
@@ -176,8 +177,8 @@ impl Operation for FindAnomalies {
         let mut detected = {
             let store = session.store()?;
             match self.detection.group_by {
-                Some(_) => anomalies(&store, &request)?,
-                None => levels::anomalies(&store, &request)?,
+                Some(_) => anomalies(&*store, &store, &request)?,
+                None => levels::anomalies(&*store, &store, &request)?,
             }
         };
         self.keep(&mut detected, session);

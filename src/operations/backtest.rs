@@ -7,8 +7,8 @@ use crate::{
     analysis::detection::Parameters,
     error::Result,
     insights::{
-        anomalies::Request,
         backtest::{Backtest, Replay, backtest},
+        request::Request,
     },
     model::{Day, GroupBy, Method},
 };

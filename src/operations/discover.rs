@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{Answer, Effect, Header, Operation, Session};
 use crate::{
     error::{Error, Result},
-    ingest::Discovered,
     sources,
+    sources::discover::Discovered,
 };
 
 /// Find the account's reports and exports

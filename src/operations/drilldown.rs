@@ -6,7 +6,7 @@ use super::{Answer, Effect, Operation, Periods, Selection, Session};
 use crate::{
     error::Result,
     insights::drilldown::{Drilldown, Request, drilldown},
-    store::Store,
+    store::Facts,
 };
 
 /// Follow a change from the total down to the resource
@@ -33,13 +33,17 @@ impl DrillDown {
     ///
     /// # Errors
     /// When there is no such data, and as `visit`.
-    pub(crate) fn walk<T>(&self, session: &Session, visit: impl FnOnce(&Store, &Request) -> Result<T>) -> Result<T> {
+    pub(crate) fn walk<T>(
+        &self,
+        session: &Session,
+        visit: impl FnOnce(&dyn Facts, &Request) -> Result<T>,
+    ) -> Result<T> {
         let store = session.store()?;
         let question = self.selection.question(session);
         let (before, after) = self.periods.resolve(&store, &question)?;
         let include = self.selection.included();
         let request = Request { question, before, after, include: &include, top: self.top.max(1) };
-        visit(&store, &request)
+        visit(&*store, &request)
     }
 }
 

@@ -8,7 +8,8 @@ use crate::{
     error::{Error, Result},
     insights::{
         Question,
-        explain::{Explanation, Request, explain},
+        explain::{Request, explain},
+        explanation::Explanation,
         incidents::one,
     },
     model::{Day, Dimension, Filter, Method},
@@ -75,7 +76,7 @@ impl Operation for ExplainCost {
         let asked = self.selection.question(session);
         let mut filters: Vec<Filter> = self.selection.filter.clone();
         let mut include = self.selection.included();
-        let incident = self.id.as_deref().map(|id| one(&store, id)).transpose()?;
+        let incident = self.id.as_deref().map(|id| one(&*store, id)).transpose()?;
         let (mut metric, mut source) = (asked.metric, asked.source);
         if let Some(shown) = &incident {
             filters.extend(shown.filters());
@@ -104,6 +105,6 @@ impl Operation for ExplainCost {
             top: self.top.max(1),
             also: &[],
         };
-        explain(&store, &request)
+        explain(&*store, &request)
     }
 }

@@ -92,7 +92,7 @@ fn database(session: &Session, today: NaiveDate) -> Vec<Check> {
                 .fix("`aws-cost-anomalies ingest` makes it"),
         ];
     }
-    let checked = session.store().and_then(|store| health::checks(&store, today));
+    let checked = session.store().and_then(|store| health::checks(&*store, today));
     let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     match checked {
         Ok(checks) => {
@@ -175,7 +175,7 @@ fn explorer(aws: &Aws, session: &Session, today: NaiveDate) -> Check {
         let store = session.store_for_writing_now()?;
         let account_id = aws.caller()?.account_id.clone();
         let explorer = CostExplorer::new(aws, &session.config().cost_explorer);
-        explorer.probe(today, &mut |call| record_call(&store, &account_id, &call))
+        explorer.probe(today, &mut |call| record_call(&*store, &account_id, &call))
     };
     match asked() {
         Ok(groups) => Check::new(

@@ -6,11 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Answer, Effect, Header, Operation, Session, input::number};
 use crate::{
     error::{Error, Result},
-    insights::{
-        alerts::{TriageState, Triaged},
-        incidents::{Incidents, Shown, Wanted, list, one},
-    },
-    model::{Day, Filter, State},
+    insights::incidents::{Incidents, Shown, Wanted, list, one},
+    model::{Day, Filter, State, TriageState, Triaged},
 };
 
 /// List what was found, and how it stands

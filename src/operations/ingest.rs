@@ -23,7 +23,7 @@ use crate::{
         numbers::Decimal,
         s3::{Bucket, Export},
     },
-    store::{Store, api::NameSource},
+    store::{Store, accounts::NameSource},
 };
 
 /// Read bills into the database: from disk, from S3, or from Cost Explorer

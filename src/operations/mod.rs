@@ -59,7 +59,7 @@ pub use crate::insights::{
     backtest::Backtest,
     compare::Comparison,
     drilldown::Drilldown,
-    explain::Explanation,
+    explanation::Explanation,
     incidents::{Incidents, Shown},
     overview::Overview,
     reconcile::Reconciliation,

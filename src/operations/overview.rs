@@ -65,6 +65,7 @@ impl Operation for SummarizeCosts {
             parameters: Parameters::new(settings, Method::Robust),
             top: self.top.max(1),
         };
-        overview(&*session.store()?, &request)
+        let store = session.store()?;
+        overview(&*store, &store, &request)
     }
 }

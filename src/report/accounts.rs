@@ -4,11 +4,7 @@ use super::{
     Format, Style, csv, json,
     table::{Column, Table},
 };
-use crate::{
-    error::Result,
-    insights::{Account, answer::Answer},
-    operations::Accounts,
-};
+use crate::{error::Result, insights::answer::Answer, model::Account, operations::Accounts};
 
 pub fn render(answer: &Answer<Accounts>, format: Format, style: Style) -> Result<String> {
     let accounts = &answer.accounts;

@@ -13,9 +13,10 @@ use crate::{
     inert,
     insights::{
         answer::Answer,
+        change::cause_words,
         change::{CauseShare, Change, HALF_CENT, Members, share as share_of},
         course::CourseState,
-        explain::{Explanation, cause_words},
+        explanation::Explanation,
         sentences::number,
     },
     model::Dimension,

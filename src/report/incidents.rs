@@ -9,11 +9,10 @@ use crate::{
     error::Result,
     inert,
     insights::{
-        alerts::{TriageState, Triaged},
         answer::Answer,
         incidents::{Incidents, Shown},
     },
-    model::{Kind, State, phrases},
+    model::{Kind, State, TriageState, Triaged, phrases},
 };
 
 pub fn render(incidents: &Answer<Incidents>, format: Format, style: Style) -> Result<String> {

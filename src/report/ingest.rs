@@ -13,9 +13,9 @@ use super::{
 use crate::{
     error::Result,
     inert,
-    ingest::{Discovered, Outcome, Repeated, cost_explorer, s3},
+    ingest::{Outcome, cost_explorer, s3},
     insights::{answer::Answer, trends::HIDING_SHARE},
-    model::bytes as size,
+    model::{bytes as size, source::Repeated},
     operations::{Exports, Ingestion},
 };
 
@@ -180,7 +180,7 @@ pub fn discovered(answer: &Answer<Exports>, format: Format) -> Result<String> {
         text += "s3:\n  exports:\n";
     }
     for export in found {
-        let Discovered { name, kind, export, unfit } = export;
+        let (name, kind, export, unfit) = (&export.name, &export.kind, &export.export, &export.unfit);
         text += &match unfit {
             Some(why) => format!("# not for ingestion: {}\n", inert::one_line(&format!("{name}: {why}"))),
             None => format!(

@@ -103,7 +103,7 @@ impl Store {
     ///
     /// # Errors
     /// When a filter's tag key does not exist.
-    pub fn class_costs(&self, selection: &Selection, sets: &[DaySet]) -> Result<Vec<ClassCost>> {
+    pub(super) fn class_costs(&self, selection: &Selection, sets: &[DaySet]) -> Result<Vec<ClassCost>> {
         if sets.iter().all(|set| set.days.is_empty()) {
             return Ok(Vec::new());
         }
@@ -141,7 +141,7 @@ impl Store {
     ///
     /// # Errors
     /// When a tag key does not exist.
-    pub fn value_costs(
+    pub(super) fn value_costs(
         &self,
         selection: &Selection,
         dimension: &Dimension,
@@ -185,7 +185,7 @@ impl Store {
     ///
     /// # Errors
     /// When a tag key does not exist.
-    pub fn first_days(
+    pub(super) fn first_days(
         &self,
         selection: &Selection,
         dimension: &Dimension,
@@ -209,7 +209,7 @@ impl Store {
     }
 
     /// The tags of resources as `key=value`, of the newest line from `first` to `last` that has any.
-    pub fn resource_tags(
+    pub(super) fn resource_tags(
         &self,
         selection: &Selection,
         resources: &[String],
@@ -238,7 +238,7 @@ impl Store {
     }
 
     /// The selection's cost by hour of usage from `first` to `last`; empty when its lines are of whole days.
-    pub fn hourly_costs(
+    pub(super) fn hourly_costs(
         &self,
         selection: &Selection,
         include: &[ChargeCategory],

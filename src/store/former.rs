@@ -7,11 +7,11 @@ use chrono::NaiveDate;
 
 use super::{
     Store,
-    load::{Load, Loaded, Mode, Replaced, SCOPE, Scope},
-    overlap::{CountedOnce, Overlap, Repeated, Surplus},
+    delivery::{CountedOnce, Load, Loaded, Mode, PayerMonth, Replaced, SCOPE},
+    overlap::{Overlap, Surplus},
     quoted,
 };
-use crate::error::Result;
+use crate::{error::Result, model::source::Repeated};
 
 const DOING: &str = "cannot read the ingestion log";
 
@@ -53,7 +53,7 @@ pub enum Fate {
 /// A former load in a month, before anybody looked at its lines.
 struct Candidate {
     id: i64,
-    scope: Scope,
+    scope: PayerMonth,
     former: FormerLoad,
     /// Whether it is replaced whatever it holds: the same files unchanged, or the same export.
     certain: bool,
@@ -90,7 +90,7 @@ impl Store {
             DOING,
         )?;
         let candidates = self.candidates(load, &mine)?;
-        let mut to_compare: BTreeMap<i64, BTreeSet<Scope>> = BTreeMap::new();
+        let mut to_compare: BTreeMap<i64, BTreeSet<PayerMonth>> = BTreeMap::new();
         let forced = load.mode == Mode::Force;
         let is_open = |candidate: &&mut Candidate| {
             !forced && !candidate.certain && (candidate.shares_accounts || candidate.former.same_file)
@@ -192,7 +192,7 @@ impl Store {
         })?;
         if candidates.iter().any(|candidate| !candidate.certain) {
             let ids: Vec<String> = candidates.iter().map(|candidate| candidate.id.to_string()).collect();
-            let sharing: BTreeSet<(i64, Scope)> = self
+            let sharing: BTreeSet<(i64, PayerMonth)> = self
                 .rows(
                     &format!(
                         "SELECT DISTINCT ingestion_id, payer_account_id, billing_period FROM \
@@ -213,7 +213,14 @@ impl Store {
     }
 
     /// Deletes the new lines of a month that is stored already.
-    fn drop_scope(&self, id: i64, scope: &Scope, former: &FormerLoad, load: &Load, loaded: &mut Loaded) -> Result<u64> {
+    fn drop_scope(
+        &self,
+        id: i64,
+        scope: &PayerMonth,
+        former: &FormerLoad,
+        load: &Load,
+        loaded: &mut Loaded,
+    ) -> Result<u64> {
         let new = format!("ingestion_id = {id} AND {}", of(scope, load));
         let rows: Vec<(String, u64)> = self.rows(
             &format!("SELECT source_file, count(*)::UBIGINT FROM cost_line_items WHERE {new} GROUP BY 1 ORDER BY 1"),
@@ -234,7 +241,7 @@ impl Store {
     }
 }
 
-fn of((payer, period): &Scope, load: &Load) -> String {
+fn of((payer, period): &PayerMonth, load: &Load) -> String {
     format!(
         "data_source = {} AND payer_account_id = {} AND billing_period = DATE '{period}'",
         quoted(load.data_source),

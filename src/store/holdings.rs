@@ -51,7 +51,7 @@ pub struct AccountCost {
 
 impl Store {
     /// What there is, in order of data source, payer, provider and currency.
-    pub fn holdings(&self) -> Result<Vec<Holding>> {
+    pub(super) fn holdings(&self) -> Result<Vec<Holding>> {
         let sql = "SELECT data_source, payer_account_id, provider, currency, usage_date, bool_or(charge_category = 'Usage') \
                    FROM daily_cost_summary GROUP BY ALL ORDER BY ALL";
         let mut holdings: Vec<Holding> = Vec::new();
@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// What each account cost by month, payer and data source.
-    pub fn account_costs(&self) -> Result<Vec<AccountCost>> {
+    pub(super) fn account_costs(&self) -> Result<Vec<AccountCost>> {
         let sql = "SELECT data_source, payer_account_id, CASE WHEN payer_account_id IN ('', 'unknown') THEN provider ELSE '' END, \
                    CAST(date_trunc('month', usage_date) AS DATE), usage_account_id, \
                    abs(COALESCE(sum(unblended_cost) FILTER (charge_category NOT IN ('Tax', 'Credit')), 0)) \
@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// Payers whose costs came in the same load or export, each with a name of that.
-    pub fn loaded_together(&self) -> Result<Vec<(Payer, String)>> {
+    pub(super) fn loaded_together(&self) -> Result<Vec<(Payer, String)>> {
         let sql = "WITH loads AS (SELECT DISTINCT payer_account_id, CASE WHEN payer_account_id IN ('', 'unknown') THEN provider ELSE '' END \
                    AS provider, CASE WHEN export <> '' THEN 'export ' || data_source || ' ' || export \
                    ELSE 'load ' || ingestion_id END AS load FROM ingestion_log) \

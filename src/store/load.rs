@@ -4,136 +4,22 @@
 //! Everything is SQL over the files; no row passes through Rust.
 
 use chrono::NaiveDate;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::{
     Store,
-    api::insert_names,
+    accounts::insert_names,
+    delivery::{
+        COSTS, Load, Loaded, LoadedPeriod, MAPPING_VERSION, Mode, PayerMonth, SCOPE, SourceFile, exact_credits,
+    },
     exact_sum,
     former::{Fate, FormerLoad},
-    overlap::CountedOnce,
     quoted,
 };
 use crate::error::{Error, Result};
 
-/// The measures of the summary and the log, in the order of their columns.
-pub(super) const COSTS: [&str; 6] =
-    ["unblended_cost", "blended_cost", "amortized_cost", "net_unblended_cost", "net_amortized_cost", "list_cost"];
-
-/// Counts up whenever a bill's columns are understood in another way, so that former loads are not current.
-pub(super) const MAPPING_VERSION: u32 = 1;
-
-/// What may be the same money, as far as columns say it: a payer's month. The provider is no part of it, since versions
-/// of FOCUS name the sellers of a marketplace differently.
-pub(super) const SCOPE: &str = "data_source, payer_account_id, billing_period";
-
-/// Files that belong together: all that there is of the periods in them.
-pub struct Load<'a> {
-    pub data_source: &'a str,
-    pub export: &'a str,
-    pub assembly_id: &'a str,
-    /// The first and the last day that may be in them.
-    pub days: (NaiveDate, NaiveDate),
-    pub files: Vec<SourceFile<'a>>,
-    /// What becomes of what is stored and of files that hold the same days.
-    pub mode: Mode,
-}
-
-/// What a load does with what is stored of the same months.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Replaces earlier versions of the same, and nothing else.
-    #[default]
-    Restate,
-    /// Stands beside what is stored, but for lines that are there already.
-    Add,
-    /// Replaces whatever is stored of the same accounts and files.
-    Force,
-}
-
-/// One file as SQL.
-pub struct SourceFile<'a> {
-    pub key: &'a str,
-    pub size: u64,
-    pub etag: &'a str,
-    /// The FROM item that reads it.
-    pub from: &'a str,
-    /// Pairs of a column of `cost_line_items` and the expression over the file that fills it.
-    pub expressions: Vec<(&'static str, String)>,
-    /// Rows to leave out.
-    pub left_out: Option<&'a str>,
-    /// Rows of the file, where that is known without reading it.
-    pub rows: Option<u64>,
-}
-
-/// What the database now holds of one period of one payer, and what was there before.
-#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
-pub struct LoadedPeriod {
-    pub data_source: String,
-    pub provider: String,
-    pub payer_account_id: String,
-    pub billing_period: NaiveDate,
-    pub currency: String,
-    pub files: u64,
-    pub rows: u64,
-    pub first_day: NaiveDate,
-    pub last_day: NaiveDate,
-    pub days: u64,
-    pub unblended_cost: f64,
-    pub blended_cost: Option<f64>,
-    pub amortized_cost: f64,
-    pub net_unblended_cost: f64,
-    pub net_amortized_cost: f64,
-    pub list_cost: Option<f64>,
-    /// The sum of credits and refunds, unblended, at most 0.
-    pub credits: f64,
-    pub estimated: bool,
-}
-
-/// What the database has of the files of a load.
-#[derive(Debug, PartialEq)]
-pub struct Stored {
-    /// Each is there whole and unchanged.
-    pub whole: bool,
-    /// Other files that were loaded together with them and share a period.
-    pub siblings: Vec<String>,
-}
-
-/// The outcome of one load.
-#[derive(Debug, Default)]
-pub struct Loaded {
-    pub periods: Vec<LoadedPeriod>,
-    /// Rows that the files hold but the store does not want.
-    pub left_out: u64,
-    /// Former files of the same money that are not part of this load.
-    pub replaced: Vec<Replaced>,
-    /// Months that a former file of the same name had, which stay though the file does not have them any more.
-    pub kept: Vec<Replaced>,
-    /// What is in another file, or stored already, and not counted again.
-    pub counted_once: Vec<CountedOnce>,
-}
-
-/// What a former file had brought of one billing period.
-#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
-pub struct Replaced {
-    pub key: String,
-    pub billing_period: NaiveDate,
-    pub rows: u64,
-}
-
-/// A payer's month: payer and billing period.
-pub type Scope = (String, NaiveDate);
-
-/// The sum of credits in the rows of `loaded`, whose columns have `prefix`.
-pub(super) fn exact_credits(prefix: &str) -> String {
-    let credits = format!("CASE WHEN {prefix}charge_category = 'Credit' THEN {prefix}unblended_cost ELSE 0 END");
-    exact_sum(&credits)
-}
-
 impl Store {
     /// The scopes of one file, read from the few columns that say it; of all rows or of the first ones.
-    pub fn scopes(&self, file: &SourceFile, first_rows: bool, days: (NaiveDate, NaiveDate)) -> Result<Vec<Scope>> {
+    pub fn scopes(&self, file: &SourceFile, first_rows: bool, days: (NaiveDate, NaiveDate)) -> Result<Vec<PayerMonth>> {
         let expression = |column: &str| {
             let found = file.expressions.iter().find(|(name, _)| *name == column);
             found.map_or("NULL", |(_, sql)| sql.as_str())
@@ -161,48 +47,12 @@ impl Store {
         rows.into_iter().map(scope).collect()
     }
 
-    /// Whether each file of `load` is stored whole and unchanged, and the other files that were loaded with
-    /// them and share a period.
-    pub fn stored(&self, load: &Load) -> Result<Stored> {
-        let doing = "cannot read the ingestion log";
-        let files = load.files.iter().map(|file| format!("({}, {})", quoted(file.key), quoted(file.etag)));
-        let files = files.collect::<Vec<_>>().join(", ");
-        let logged = format!(
-            "WITH mine AS (FROM (VALUES {files}) f(key, etag)), \
-             logged AS (FROM ingestion_log WHERE data_source = {} AND export = {})",
-            quoted(load.data_source),
-            quoted(load.export)
-        );
-        let whole = format!(
-            "{logged} SELECT (SELECT count(*) FROM mine) = (SELECT count(*) FROM (SELECT key FROM logged \
-             JOIN mine USING (key, etag) WHERE assembly_id = {} AND mapping_version = {MAPPING_VERSION} \
-             GROUP BY key HAVING sum(rows) = max(file_rows)))",
-            quoted(load.assembly_id)
-        );
-        let whole = self.connection.query_row(&whole, [], |row| row.get(0)).map_err(|e| self.error(doing, &e))?;
-        let siblings = format!(
-            "{logged} SELECT DISTINCT key FROM logged WHERE key NOT IN (SELECT key FROM mine) AND (ingestion_id, {SCOPE}) IN \
-             (SELECT (ingestion_id, {SCOPE}) FROM logged WHERE key IN (SELECT key FROM mine)) ORDER BY key"
-        );
-        let mut statement = self.connection.prepare(&siblings).map_err(|e| self.error(doing, &e))?;
-        let siblings = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect);
-        Ok(Stored { whole, siblings: siblings.map_err(|e| self.error(doing, &e))? })
-    }
-
     /// Whether any row of a file has a value in an expression.
     pub fn has_values(&self, from: &str, expression: &str) -> Result<bool> {
         let sql = format!("SELECT EXISTS (FROM {from} WHERE {expression} IS NOT NULL)");
         self.connection
             .query_row(&sql, [], |row| row.get(0))
             .map_err(|e| self.reading_error("cannot read the file", &e))
-    }
-
-    /// Whether anything of a file is stored.
-    pub fn has_rows_of(&self, key: &str) -> Result<bool> {
-        let sql = format!("SELECT COALESCE(sum(rows), 0) > 0 FROM ingestion_log WHERE key = {}", quoted(key));
-        self.connection
-            .query_row(&sql, [], |row| row.get(0))
-            .map_err(|e| self.error("cannot read the ingestion log", &e))
     }
 
     /// Whether the database still answers; after a fatal error it does not until it is opened again.
@@ -229,10 +79,6 @@ impl Store {
             before_commit(&loaded)?;
             Ok(loaded)
         })
-    }
-
-    pub(super) fn run(&self, sql: &str, doing: &str) -> Result<()> {
-        self.connection.execute_batch(sql).map_err(|e| self.error(doing, &e))
     }
 
     fn replace_in_transaction(&self, load: &Load, judge: &dyn Fn(&FormerLoad) -> Result<Fate>) -> Result<Loaded> {

@@ -5,15 +5,20 @@
 //! program's own statements alone, with every value of a user's or a bill's quoted. A statement of the user's runs on a
 //! database opened read-only and cut off ([`guard`] refuses others), and in a process of its own ([`apart`]).
 
+pub mod accounts;
 pub mod apart;
-pub mod api;
+pub mod api_calls;
 pub mod changes;
+pub mod days;
+pub mod delivery;
+mod facts;
 pub mod former;
 pub mod guard;
 pub mod holdings;
+mod ingestion_log;
 mod lease;
 pub mod ledger;
-pub mod load;
+mod load;
 mod memory;
 pub mod outbox;
 pub mod overlap;
@@ -21,7 +26,7 @@ pub mod queries;
 mod reading;
 mod schema;
 mod scratch;
-mod segments;
+pub mod segments;
 pub mod series;
 mod texts;
 pub mod triage;
@@ -37,6 +42,7 @@ use duckdb::{AccessMode, Config, Connection};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    facts::Facts,
     lease::{Database, Reader, Writer},
     memory::MemoryLimit,
 };
@@ -193,6 +199,40 @@ impl Store {
     fn with_account_names(mut self, names: BTreeMap<String, String>) -> Self {
         self.own_names = names;
         self
+    }
+
+    /// Runs `work` in a transaction, which an error undoes.
+    fn in_transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.run("BEGIN", "cannot start the transaction")?;
+        let done = work(self).and_then(|done| self.run("COMMIT", "cannot commit").map(|()| done));
+        if done.is_err() {
+            // Fails only when DuckDB has rolled back already.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        done
+    }
+
+    fn run(&self, sql: &str, doing: &str) -> Result<()> {
+        self.connection.execute_batch(sql).map_err(|e| self.error(doing, &e))
+    }
+
+    /// All rows of a query.
+    fn rows<T>(
+        &self,
+        sql: &str,
+        doing: &str,
+        mut read: impl FnMut(&duckdb::Row) -> duckdb::Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut collect = || -> duckdb::Result<Vec<T>> {
+            let mut statement = self.connection.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                all.push(read(row)?);
+            }
+            Ok(all)
+        };
+        collect().map_err(|e| self.error(doing, &e))
     }
 
     fn error(&self, doing: &str, error: &duckdb::Error) -> Error {

@@ -1,82 +1,16 @@
 //! What was sent of incidents to which channel, the messages that wait, and the runs that judged.
 
 use chrono::{NaiveDate, NaiveDateTime};
-use strum::{Display, EnumString, IntoStaticStr};
 
 use super::{
     Store,
     ledger::{Scope, list, nullable, texts, word},
     quoted,
 };
-use crate::{error::Result, model::Period};
-
-/// What an alert is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
-pub enum AlertKind {
-    Opened,
-    Grown,
-    Returned,
-    /// A snooze is over.
-    Woken,
-    /// Several incidents are one now.
-    Joined,
-    /// There are no further alerts, unless the incident comes back.
-    Closed,
-    /// Bills have stopped coming.
-    Stale,
-    /// They come again.
-    Fresh,
-}
-
-/// What was sent of an incident to a channel.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Notification {
-    pub incident_id: String,
-    pub channel: String,
-    pub event: AlertKind,
-    /// What the incident was called then.
-    pub subject: String,
-    /// The day that was today then.
-    pub notified_on: NaiveDate,
-    /// The newest judged day then.
-    pub seen_on: NaiveDate,
-    /// The incident's last flagged day then.
-    pub last_date: NaiveDate,
-    /// Its dollars a day then.
-    pub impact: f64,
-    pub impact_total: f64,
-    pub message_id: String,
-}
-
-/// A message to a channel.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Queued {
-    pub message_id: String,
-    pub channel: String,
-    pub created_at: NaiveDateTime,
-    /// JSON, without any secret.
-    pub message: String,
-    pub attempts: u32,
-    /// Runs in which the channel did not want it.
-    pub refusals: u32,
-    /// A time before which the channel does not want it.
-    pub not_before: Option<NaiveDateTime>,
-    /// Parts, such as recipients, that have it already.
-    pub parts_done: Vec<String>,
-    pub error: Option<String>,
-}
-
-/// How a message stands after an attempt.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Delivery {
-    /// Sent, with what the channel calls it.
-    Sent { reference: Option<String> },
-    /// To be tried again.
-    Waiting { error: String, not_before: Option<NaiveDateTime>, parts_done: Vec<String>, refusals: u32 },
-    /// Given up.
-    Dropped { error: String },
-}
+use crate::{
+    error::Result,
+    model::{Delivery, Notification, Period, Queued},
+};
 
 /// What became of the messages to a channel.
 #[derive(Clone, Debug)]
@@ -239,12 +173,6 @@ impl Store {
         self.run(&sql, "cannot note the run")
     }
 
-    /// The day (UTC) on which bills came last.
-    pub fn last_ingested(&self) -> Result<Option<NaiveDate>> {
-        let sql = "SELECT CAST(max(ingested_at) AS DATE) FROM ingestion_log";
-        Ok(self.rows(sql, "cannot read the ingestion log", |row| row.get(0))?.pop().flatten())
-    }
-
     /// The newest day that a run judged in a scope.
     pub fn judged_through(&self, scope: &Scope) -> Result<Option<NaiveDate>> {
         let sql = format!("SELECT max(judged_end) FROM runs WHERE bill IS NULL AND scope = {}", quoted(&scope.key()));
@@ -269,6 +197,7 @@ pub(super) fn day(day: Option<NaiveDate>) -> String {
 #[cfg(test)]
 mod tests {
     use super::{super::Settings, *};
+    use crate::model::AlertKind;
 
     #[test]
     fn a_name_with_a_nul_keeps_no_message_back() {

@@ -8,15 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::{
     Store,
-    load::{SCOPE, Scope},
+    delivery::{CountedOnce, PayerMonth, SCOPE},
     quoted,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    model::source::Repeated,
+};
 
 /// What a line is about, without its costs. Random halves of a real CUR share one in a hundred of these.
 const LINE: &str = "hash(usage_start, usage_account_id, product_code, region, usage_type, operation, resource_id, \
@@ -83,30 +84,6 @@ pub struct Surplus {
     pub accounts: Vec<String>,
 }
 
-/// Lines that are in the database, or in the same command, once already.
-#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
-pub struct CountedOnce {
-    /// The file, or the folder of a delivery, that is not counted.
-    pub key: String,
-    /// Where its money is counted.
-    pub counted_in: String,
-    pub billing_period: NaiveDate,
-    pub rows: u64,
-    pub what: Repeated,
-}
-
-/// How what is not counted is related to what is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Repeated {
-    /// The same lines at the same costs.
-    Same,
-    /// Some of the lines at the same costs.
-    Contained,
-    /// An earlier version, that ends earlier or knows fewer accounts.
-    Earlier,
-}
-
 /// How parts of one load are named while they are compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Parts {
@@ -164,7 +141,7 @@ impl Store {
     }
 
     /// The parts of each month of which half of the lines, or of the sums by day and account, are those of other parts.
-    fn repeating(&self, parts: Parts) -> Result<BTreeMap<Scope, BTreeSet<String>>> {
+    fn repeating(&self, parts: Parts) -> Result<BTreeMap<PayerMonth, BTreeSet<String>>> {
         let part = parts.column();
         let sql = format!(
             "WITH cells AS (SELECT {SCOPE}, usage_date, usage_account_id, {part}, count(*) AS lines, round(sum(unblended), 4) AS cost \
@@ -182,7 +159,7 @@ impl Store {
              SELECT DISTINCT payer_account_id, billing_period, {part} FROM (FROM sums UNION ALL FROM repeated) \
              WHERE telling AND 2 * m >= n AND m > 0"
         );
-        let mut repeating: BTreeMap<Scope, BTreeSet<String>> = BTreeMap::new();
+        let mut repeating: BTreeMap<PayerMonth, BTreeSet<String>> = BTreeMap::new();
         for (scope, part) in self.rows(&sql, DOING, |row| Ok(((row.get(0)?, row.get(1)?), row.get::<_, String>(2)?)))? {
             repeating.entry(scope).or_default().insert(part);
         }
@@ -192,7 +169,7 @@ impl Store {
     /// Drops from `side` the parts of a month whose money is in another part.
     fn drop_repeated(
         &self,
-        scope: &Scope,
+        scope: &PayerMonth,
         repeating: &BTreeSet<String>,
         parts: Parts,
         add: bool,
@@ -246,7 +223,7 @@ impl Store {
     }
 
     /// Puts the lines of a new load of the scopes that `others` are of beside them, for [`Store::beside_former`].
-    pub(super) fn lay_side_by_side(&self, id: i64, others: &BTreeMap<i64, BTreeSet<Scope>>) -> Result<()> {
+    pub(super) fn lay_side_by_side(&self, id: i64, others: &BTreeMap<i64, BTreeSet<PayerMonth>>) -> Result<()> {
         let ids: Vec<String> = others.keys().chain([&id]).map(ToString::to_string).collect();
         let scopes: BTreeSet<String> =
             others.values().flatten().map(|scope| format!("({})", condition(scope))).collect();
@@ -264,7 +241,12 @@ impl Store {
     }
 
     /// How the new load `id` and the former one are related in a month; the new one is the left side.
-    pub(super) fn beside_former(&self, id: i64, former: i64, scope: &Scope) -> Result<(Overlap, Surplus, Surplus)> {
+    pub(super) fn beside_former(
+        &self,
+        id: i64,
+        former: i64,
+        scope: &PayerMonth,
+    ) -> Result<(Overlap, Surplus, Surplus)> {
         let own = |id: i64| format!("{} AND ingestion_id = {id}", condition(scope));
         let overlap = self.overlap(&own(id), &own(former))?;
         let (ours, theirs) = (self.surplus(&own(id), &own(former))?, self.surplus(&own(former), &own(id))?);
@@ -339,11 +321,11 @@ impl Store {
     }
 }
 
-fn condition((payer, period): &Scope) -> String {
+fn condition((payer, period): &PayerMonth) -> String {
     format!("payer_account_id = {} AND billing_period = DATE '{period}'", quoted(payer))
 }
 
-fn undecidable(one: &str, other: &str, (_, period): &Scope, overlap: &Overlap) -> Error {
+fn undecidable(one: &str, other: &str, (_, period): &PayerMonth, overlap: &Overlap) -> Error {
     let month = period.format("%Y-%m");
     let (one, other) = (one.min(other), one.max(other));
     let why = if overlap.only_left > 0 {

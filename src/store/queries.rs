@@ -3,26 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveDateTime};
-use schemars::JsonSchema;
-use serde::Serialize;
 
-use super::{Store, exact_sum, holdings::Payer, quoted, segments::segments_sql};
+use super::{
+    Store, exact_sum, quoted,
+    segments::{Segment, segments_sql},
+};
 use crate::{
     error::{Error, Result, nearest},
-    model::{Dimension, Filter, Metric, Period},
+    model::{Dimension, Filter, Metric},
 };
 
 /// What stands for a value that the bill does not give.
 pub const NONE: &str = "(none)";
-
-/// What is read of one data source in some days. Queries never add two sources of one bill for the same day.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    pub data_source: String,
-    /// `None` for all that the source has.
-    pub payers: Option<Vec<Payer>>,
-    pub period: Period,
-}
 
 /// What a query is about.
 #[derive(Clone, Debug)]
@@ -41,17 +33,6 @@ pub struct Cell {
     /// FOCUS's word.
     pub charge_category: String,
     pub cost: f64,
-}
-
-/// An account, and who says its name.
-#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
-pub struct Account {
-    pub id: String,
-    pub name: Option<String>,
-    /// `configuration`, `organizations`, `cost-explorer` or `bill`.
-    pub source: Option<String>,
-    /// The newest day with a charge.
-    pub last_day: Option<NaiveDate>,
 }
 
 /// A payer's month of a data source.
@@ -112,7 +93,7 @@ impl BillMonth<'_> {
 
 impl Store {
     /// The months that there are of each source and payer.
-    pub fn delivered_months(&self) -> Result<Vec<Delivered>> {
+    pub(super) fn delivered_months(&self) -> Result<Vec<Delivered>> {
         let sql = "SELECT data_source, provider, payer_account_id, billing_period, min(first_day), max(last_day), \
                    bool_or(estimated), max(ingested_at) FROM ingestion_log GROUP BY ALL ORDER BY ALL";
         self.rows(sql, "cannot read the ingestion log", |row| {
@@ -130,14 +111,18 @@ impl Store {
     }
 
     /// The values of a column of the summary in a billing period: payers, accounts.
-    pub fn month_values(&self, bill: BillMonth, column: MonthColumn) -> Result<Vec<String>> {
+    pub(super) fn month_values(&self, bill: BillMonth, column: MonthColumn) -> Result<Vec<String>> {
         let (column, condition) = (column.name(), bill.condition());
         let sql = format!("SELECT DISTINCT {column} FROM daily_cost_summary WHERE {condition} ORDER BY 1");
         self.rows(&sql, "cannot read the month", |row| row.get(0))
     }
 
     /// The costs of a billing period, of the values of one column only.
-    pub fn month_costs(&self, bill: BillMonth, only: Option<(MonthColumn, &[String])>) -> Result<Vec<MonthCost>> {
+    pub(super) fn month_costs(
+        &self,
+        bill: BillMonth,
+        only: Option<(MonthColumn, &[String])>,
+    ) -> Result<Vec<MonthCost>> {
         let sums = Metric::COSTS.map(|metric| exact_sum(metric.column())).join(", ");
         let only = only.map_or(String::new(), |(column, values)| {
             let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
@@ -159,7 +144,7 @@ impl Store {
     }
 
     /// Whether the database holds together: rows of the summary and the log against the line items.
-    pub fn line_counts(&self) -> Result<(u64, u64, u64)> {
+    pub(super) fn line_counts(&self) -> Result<(u64, u64, u64)> {
         let sql = "SELECT (SELECT count(*) FROM cost_line_items), \
                    (SELECT COALESCE(sum(line_item_count), 0)::BIGINT FROM daily_cost_summary), \
                    (SELECT COALESCE(sum(rows), 0)::BIGINT FROM ingestion_log)";
@@ -176,15 +161,22 @@ impl Store {
     }
 
     /// How many currencies bills came in.
-    pub fn delivered_currencies(&self) -> Result<u64> {
+    pub(super) fn delivered_currencies(&self) -> Result<u64> {
         let sql = "SELECT count(DISTINCT currency) FROM ingestion_log";
         self.connection
             .query_row(sql, [], |row| row.get(0))
             .map_err(|e| self.error("cannot read the ingestion log", &e))
     }
 
+    /// The regions that any source has costs in, `global` left out.
+    pub fn regions(&self) -> Result<Vec<String>> {
+        let sql =
+            "SELECT DISTINCT region FROM daily_cost_summary WHERE region <> 'global' AND provider = 'AWS' ORDER BY 1";
+        self.rows(sql, "cannot read the regions", |row| row.get(0))
+    }
+
     /// The currencies of what is selected.
-    pub fn currencies(&self, selection: &Selection) -> Result<Vec<String>> {
+    pub(super) fn currencies(&self, selection: &Selection) -> Result<Vec<String>> {
         let (table, condition) = self.source_and_condition(selection, &[])?;
         let sql = format!("SELECT DISTINCT currency FROM {table} WHERE {condition} ORDER BY 1");
         self.rows(&sql, "cannot read the currencies", |row| row.get(0))
@@ -194,7 +186,7 @@ impl Store {
     ///
     /// # Errors
     /// When a tag or cost category key does not exist, or the source does not know the metric.
-    pub fn cells(&self, selection: &Selection, dimensions: &[Dimension]) -> Result<Vec<Cell>> {
+    pub(super) fn cells(&self, selection: &Selection, dimensions: &[Dimension]) -> Result<Vec<Cell>> {
         let (table, condition) = self.source_and_condition(selection, dimensions)?;
         let mut columns = Vec::new();
         for dimension in dimensions {
@@ -231,39 +223,8 @@ impl Store {
             .hint("choose another with `--metric`; `ingest` says which columns a bill lacks")
     }
 
-    /// Account names by id.
-    pub fn account_names(&self) -> Result<BTreeMap<String, String>> {
-        let stored = self.rows("SELECT id, name FROM accounts", "cannot read the account names", |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-        })?;
-        Ok(stored.into_iter().chain(self.own_names.clone()).collect())
-    }
-
-    /// Every account that has costs or a name.
-    pub fn accounts(&self) -> Result<Vec<Account>> {
-        let sql = "SELECT id, any_value(name), any_value(source), max(last_day) FROM (\
-                   SELECT id, name, source, NULL::DATE AS last_day FROM accounts UNION ALL BY NAME \
-                   SELECT usage_account_id AS id, max(usage_date) AS last_day FROM daily_cost_summary GROUP BY 1) \
-                   WHERE id <> '' GROUP BY id ORDER BY id";
-        let mut accounts = self.rows(sql, "cannot read the account names", |row| {
-            Ok(Account { id: row.get(0)?, name: row.get(1)?, source: row.get(2)?, last_day: row.get(3)? })
-        })?;
-        for account in &mut accounts {
-            if let Some(own) = self.own_names.get(&account.id) {
-                account.name = Some(own.clone());
-                account.source = Some("configuration".into());
-            }
-        }
-        Ok(accounts)
-    }
-
-    /// The ids of the accounts of a name.
-    pub fn accounts_named(&self, name: &str) -> Result<Vec<String>> {
-        Ok(self.account_names()?.into_iter().filter(|(_, known)| known == name).map(|(id, _)| id).collect())
-    }
-
     /// The values of `dimension` in what is selected, the costliest first.
-    pub fn values(&self, selection: &Selection, dimension: &Dimension) -> Result<Vec<String>> {
+    pub(super) fn values(&self, selection: &Selection, dimension: &Dimension) -> Result<Vec<String>> {
         let (table, condition) = self.source_and_condition(selection, std::slice::from_ref(dimension))?;
         let column = self.expression(dimension, selection.segments)?;
         let sql = format!(
@@ -338,25 +299,6 @@ impl Store {
             (None, []) => error.hint("the bill has no such keys; AWS adds tags that are activated for cost allocation"),
             (None, _) => error.hint(format!("there are: {}", simple.join(", "))),
         })
-    }
-
-    /// All rows of a query.
-    pub(super) fn rows<T>(
-        &self,
-        sql: &str,
-        doing: &str,
-        mut read: impl FnMut(&duckdb::Row) -> duckdb::Result<T>,
-    ) -> Result<Vec<T>> {
-        let mut collect = || -> duckdb::Result<Vec<T>> {
-            let mut statement = self.connection.prepare(sql)?;
-            let mut rows = statement.query([])?;
-            let mut all = Vec::new();
-            while let Some(row) = rows.next()? {
-                all.push(read(row)?);
-            }
-            Ok(all)
-        };
-        collect().map_err(|e| self.error(doing, &e))
     }
 }
 

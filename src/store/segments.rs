@@ -1,10 +1,20 @@
 //! The SQL of what is read: few and short conditions, however many payers and months there are.
 
-use super::{holdings::Payer, queries::Segment, quoted};
+use super::{holdings::Payer, quoted};
+use crate::model::Period;
 
 /// With more lists of payers, or more payers in them, payers and days are looked up in one table.
 const MANY_LISTS: usize = 4;
 const MANY_PAYERS: usize = 24;
+
+/// What is read of one data source in some days. Queries never add two sources of one bill for the same day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    pub data_source: String,
+    /// `None` for all that the source has.
+    pub payers: Option<Vec<Payer>>,
+    pub period: Period,
+}
 
 /// The condition that a row is of one of `segments`.
 ///

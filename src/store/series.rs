@@ -42,7 +42,7 @@ impl Store {
     ///
     /// # Errors
     /// As for [`Store::cells`].
-    pub fn daily_series(
+    pub(super) fn daily_series(
         &self,
         selection: &Selection,
         dimensions: &[Dimension],

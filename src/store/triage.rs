@@ -1,49 +1,7 @@
 //! What people said of incidents; the newest row of each counts.
 
-use chrono::{NaiveDate, NaiveDateTime};
-use schemars::JsonSchema;
-use serde::Serialize;
-use strum::{EnumString, IntoStaticStr};
-
 use super::{Store, ledger::word, outbox::day, quoted};
-use crate::error::Result;
-
-/// What somebody said of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, JsonSchema, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum TriageState {
-    /// Somebody is at it.
-    Acked,
-    /// There are no alerts of it until a day.
-    Snoozed,
-    /// The cost is meant to be so.
-    Expected,
-    /// What was said before is taken back.
-    Undone,
-}
-
-impl TriageState {
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
-
-/// What somebody said of one incident.
-#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
-pub struct Triaged {
-    #[serde(skip)]
-    pub incident_id: String,
-    pub state: TriageState,
-    /// Of a snoozed one: the first day on which alerts come again.
-    pub until: Option<NaiveDate>,
-    pub reason: String,
-    pub triaged_by: String,
-    pub triaged_at: NaiveDateTime,
-    /// The incident's dollars a day, and its last flagged day, then.
-    pub impact: f64,
-    pub last_date: NaiveDate,
-}
+use crate::{error::Result, model::Triaged};
 
 impl Store {
     /// What was said, the oldest first; of one incident, or of all.

@@ -12,13 +12,15 @@ use crate::{
     error::{Error, Result},
     insights::{
         Frame,
-        alerts::{self, AlertKind, Cases, Delivery, Notification, Queued},
+        alerts::{self, Cases},
         answer::Answer,
-        explain::{self, Explanation},
-        incidents::{Asked, Shown, scope},
+        explain,
+        explanation::Explanation,
+        incidents::Shown,
+        ledger::{Levels, scope},
         levels,
     },
-    model::{Dimension, Filter, Sensitivity},
+    model::{AlertKind, Delivery, Dimension, Filter, Notification, Queued, Sensitivity},
     notify::{
         Channel,
         deliver::{Attempt, Sending, deliver, needs_aws, send_digest},
@@ -245,7 +247,7 @@ const BILLS: &str = "bills";
 fn freshness(today: NaiveDate, session: &Session, summary: &mut Summary) -> Result<Vec<Message>> {
     let settings = &session.config().notify;
     let store = session.store()?;
-    let Ok(frame) = levels::frame(&store, &request(session, today, None, &[]).question) else { return Ok(Vec::new()) };
+    let Ok(frame) = levels::frame(&*store, &request(session, today, None, &[]).question) else { return Ok(Vec::new()) };
     summary.data_age_days = Some(frame.data_age_days);
     if settings.stale_days == 0 {
         return Ok(Vec::new());
@@ -349,13 +351,14 @@ pub fn planned(alerting: &Alerting, explain_all: bool, session: &Session) -> Res
     let mut all = Cases { cases: Vec::new(), others: Vec::new() };
     for filters in alerting.questions {
         let request = request(session, alerting.today, alerting.sensitivity, filters);
-        let cases = alerts::cases(&store, &scope(&request, Asked::EveryLevel), request.parameters.threshold)?;
+        let cases = alerts::cases(&store, &scope(&request, Levels::Every), request.parameters.threshold)?;
         all.cases.extend(cases.cases);
         all.others.extend(cases.others);
     }
     let question = request(session, alerting.today, alerting.sensitivity, &[]).question;
-    let settled_through = levels::frame(&store, &question).ok().map(|frame| frame.settled_through);
-    let explain = |shown: &Shown, also: &[Dimension]| explain::incident(&store, shown, question, &config.anomaly, also);
+    let settled_through = levels::frame(&*store, &question).ok().map(|frame| frame.settled_through);
+    let explain =
+        |shown: &Shown, also: &[Dimension]| explain::incident(&*store, shown, question, &config.anomaly, also);
     let inputs = Inputs {
         settings: &config.notify,
         plans: alerting.plans,

@@ -10,7 +10,7 @@ use super::Session;
 use crate::{
     agent,
     error::{Error, Result},
-    insights::{answer::Answer, explain::Explanation},
+    insights::{answer::Answer, explanation::Explanation},
     sources::aws::{self, Aws},
 };
 

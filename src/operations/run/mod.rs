@@ -32,9 +32,10 @@ use crate::{
     ingest::Outcome,
     insights::{
         Question,
-        anomalies::{Detected, Request},
-        incidents::{Asked, scope},
+        anomalies::Detected,
+        ledger::{Levels, scope},
         levels,
+        request::Request,
     },
     model::{ChargeCategory, Day, Dimension, Event, Filter, GroupBy, Method, Metric, Period, Sensitivity},
     store::{ledger::Scope, outbox::RunRecord},
@@ -125,7 +126,7 @@ impl Cycle {
         let mut records = Vec::new();
         for filters in &questions {
             let request = request(session, today, self.sensitivity, filters);
-            let scope = scope(&request, Asked::EveryLevel);
+            let scope = scope(&request, Levels::Every);
             match judge(&request, &scope, session, &mut summary) {
                 Ok((judged, late)) => {
                     let late = late.into_iter().map(|(bill, end)| (Some(bill), Some(Period { start: end, end })));
@@ -236,7 +237,7 @@ fn judge(
 ) -> Result<(Period, Vec<(String, NaiveDate)>)> {
     let (detected, late) = {
         let store = session.store()?;
-        let frame = levels::frame(&store, &request.question)?;
+        let frame = levels::frame(&*store, &request.question)?;
         // A day settles by bills that come after it: what came before is not judged as if it were whole.
         let came = store.last_ingested()?.map(|day| day - Days::new(u64::from(request.question.settle_days)));
         let settled = frame.settled_through.min(came.unwrap_or(frame.settled_through));
@@ -249,7 +250,7 @@ fn judge(
         let first = caught_up.chain(missed).min();
         let from = first.map(|next| next.min(settled).max(settled - Days::new(MOST_MISSED_DAYS)));
         let late = ends.into_iter().filter(|(_, end)| *end < settled).collect();
-        (levels::anomalies(&store, &Request { from, to: Some(settled), ..request.clone() })?, late)
+        (levels::anomalies(&*store, &store, &Request { from, to: Some(settled), ..request.clone() })?, late)
     };
     session.reporter().warned(&detected.answer.header.warnings);
     session.store_for_writing()?.save_incidents(&detected.ledger.changes)?;

@@ -15,8 +15,7 @@ use super::{
 use crate::{
     config,
     error::{Error, Result},
-    insights::alerts::Delivery,
-    model::Day,
+    model::{Day, Delivery},
     notify::{
         Channel, Target,
         digest::{About, Digest},

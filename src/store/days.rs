@@ -1,18 +1,17 @@
-//! What comes from APIs: days that are replaced as a whole, account names, and what the requests cost.
+//! Days that come from APIs: each is replaced as a whole.
 
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use duckdb::params;
 
 use super::{
-    Store, exact_sum,
-    load::{COSTS, LoadedPeriod, MAPPING_VERSION, SCOPE, SourceFile, exact_credits},
-    quoted,
+    Store,
+    delivery::{COSTS, LoadedPeriod, MAPPING_VERSION, SCOPE, SourceFile, exact_credits},
+    exact_sum, quoted,
 };
 use crate::{
     error::{Error, Result},
-    model::{Period, first_of_month, source},
+    model::{Period, first_of_month},
 };
 
 /// Days of one source and payer, fetched as files.
@@ -25,38 +24,6 @@ pub struct DayLoad<'a> {
     pub detail: &'a str,
     /// Each file with the days that it is all of.
     pub files: Vec<(Period, SourceFile<'a>)>,
-}
-
-/// Requests to a priced API.
-pub struct ApiCall<'a> {
-    pub service: &'a str,
-    pub operation: &'a str,
-    pub account_id: &'a str,
-    pub about: &'a str,
-    pub requests: u32,
-    pub cost_usd: f64,
-    pub outcome: &'a str,
-}
-
-/// Where a name of an account comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NameSource {
-    Organizations,
-    CostExplorer,
-}
-
-impl NameSource {
-    fn as_str(self) -> &'static str {
-        match self {
-            NameSource::Organizations => "organizations",
-            NameSource::CostExplorer => source::COST_EXPLORER,
-        }
-    }
-}
-
-/// How much a name of a source is worth, as SQL: Organizations know best, a bill may be old.
-pub(super) fn name_rank(source: &str) -> String {
-    format!("CASE {source} WHEN 'organizations' THEN 3 WHEN 'cost-explorer' THEN 2 ELSE 1 END")
 }
 
 impl Store {
@@ -175,101 +142,4 @@ impl Store {
         let rows = self.rows(&sql, "cannot read which days were fetched", |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.into_iter().collect())
     }
-
-    /// Whether a delivery is stored whole: the ETags by key of its files that are, as loaded by this version.
-    pub fn delivered(&self, data_source: &str, export: &str, assembly_id: &str) -> Result<BTreeMap<String, String>> {
-        let sql = format!(
-            "SELECT key, any_value(etag) FROM ingestion_log WHERE data_source = {} AND export = {} AND assembly_id = {} \
-             AND mapping_version = {MAPPING_VERSION} GROUP BY key HAVING sum(rows) = max(file_rows)",
-            quoted(data_source),
-            quoted(export),
-            quoted(assembly_id)
-        );
-        let rows = self.rows(&sql, "cannot read the ingestion log", |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.into_iter().collect())
-    }
-
-    /// Keys and ETags of all files that the database is made of.
-    pub fn source_files(&self) -> Result<Vec<(String, String)>> {
-        let sql = "SELECT DISTINCT key, etag FROM ingestion_log ORDER BY ALL";
-        self.rows(sql, "cannot read the ingestion log", |row| Ok((row.get(0)?, row.get(1)?)))
-    }
-
-    /// Notes requests to a priced API, at once and for good.
-    pub fn record_call(&self, call: &ApiCall) -> Result<()> {
-        self.connection
-            .execute(
-                "INSERT INTO api_calls VALUES (CAST(now() AS TIMESTAMP), ?, ?, ?, ?, ?, ?, ?)",
-                params![
-                    call.service,
-                    call.operation,
-                    call.account_id,
-                    call.about,
-                    call.requests,
-                    call.cost_usd,
-                    call.outcome
-                ],
-            )
-            .map(|_| ())
-            .map_err(|e| self.error("cannot note what a request cost", &e))
-    }
-
-    /// Requests to priced APIs in the month of `day`, and their price in US dollars.
-    pub fn spent_in_month(&self, day: NaiveDate) -> Result<(u64, f64)> {
-        let sql = format!(
-            "SELECT COALESCE(sum(requests), 0)::BIGINT, COALESCE({}, 0) FROM api_calls \
-             WHERE date_trunc('month', called_at) = date_trunc('month', DATE '{day}')",
-            exact_sum("cost_usd")
-        );
-        self.connection
-            .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
-            .map_err(|e| self.error("cannot read what requests cost", &e))
-    }
-
-    /// Keeps names of accounts, unless a better source has named them.
-    pub fn set_account_names(&self, names: &[(String, String)], source: NameSource) -> Result<()> {
-        if names.is_empty() {
-            return Ok(());
-        }
-        let rows = names.iter().map(|(id, name)| format!("({}, {})", quoted(id), quoted(name)));
-        let rows = rows.collect::<Vec<_>>().join(", ");
-        self.run(
-            &insert_names(&format!("SELECT id, name, '{}' FROM (VALUES {rows}) n(id, name)", source.as_str())),
-            "cannot write the account names",
-        )
-    }
-
-    /// The regions that any source has costs in, `global` left out.
-    pub fn regions(&self) -> Result<Vec<String>> {
-        let sql =
-            "SELECT DISTINCT region FROM daily_cost_summary WHERE region <> 'global' AND provider = 'AWS' ORDER BY 1";
-        self.rows(sql, "cannot read the regions", |row| row.get(0))
-    }
-
-    /// Runs `work` in a transaction, which an error undoes.
-    pub(super) fn in_transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.run("BEGIN", "cannot start the transaction")?;
-        let done = work(self).and_then(|done| self.run("COMMIT", "cannot commit").map(|()| done));
-        if done.is_err() {
-            // Fails only when DuckDB has rolled back already.
-            let _ = self.connection.execute_batch("ROLLBACK");
-        }
-        done
-    }
-
-    pub(super) fn next_ingestion_id(&self) -> Result<i64> {
-        self.connection
-            .query_row("SELECT COALESCE(max(ingestion_id), 0) + 1 FROM ingestion_log", [], |row| row.get(0))
-            .map_err(|e: duckdb::Error| -> Error { self.error("cannot read the ingestion log", &e) })
-    }
-}
-
-/// The statement that keeps the names of `select` (id, name, source) but where a better source has named them.
-pub(super) fn insert_names(select: &str) -> String {
-    format!(
-        "INSERT INTO accounts BY NAME SELECT * FROM ({select}) s(id, name, source) ON CONFLICT (id) DO UPDATE \
-         SET name = excluded.name, source = excluded.source WHERE {} >= {}",
-        name_rank("excluded.source"),
-        name_rank("accounts.source")
-    )
 }

@@ -1,0 +1,111 @@
+//! What is sent of incidents, and what people say of them.
+
+use chrono::{NaiveDate, NaiveDateTime};
+use schemars::JsonSchema;
+use serde::Serialize;
+use strum::{Display, EnumString, IntoStaticStr};
+
+/// What an alert is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum AlertKind {
+    Opened,
+    Grown,
+    Returned,
+    /// A snooze is over.
+    Woken,
+    /// Several incidents are one now.
+    Joined,
+    /// There are no further alerts, unless the incident comes back.
+    Closed,
+    /// Bills have stopped coming.
+    Stale,
+    /// They come again.
+    Fresh,
+}
+
+/// What was sent of an incident to a channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notification {
+    pub incident_id: String,
+    pub channel: String,
+    pub event: AlertKind,
+    /// What the incident was called then.
+    pub subject: String,
+    /// The day that was today then.
+    pub notified_on: NaiveDate,
+    /// The newest judged day then.
+    pub seen_on: NaiveDate,
+    /// The incident's last flagged day then.
+    pub last_date: NaiveDate,
+    /// Its dollars a day then.
+    pub impact: f64,
+    pub impact_total: f64,
+    pub message_id: String,
+}
+
+/// A message to a channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queued {
+    pub message_id: String,
+    pub channel: String,
+    pub created_at: NaiveDateTime,
+    /// JSON, without any secret.
+    pub message: String,
+    pub attempts: u32,
+    /// Runs in which the channel did not want it.
+    pub refusals: u32,
+    /// A time before which the channel does not want it.
+    pub not_before: Option<NaiveDateTime>,
+    /// Parts, such as recipients, that have it already.
+    pub parts_done: Vec<String>,
+    pub error: Option<String>,
+}
+
+/// How a message stands after an attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delivery {
+    /// Sent, with what the channel calls it.
+    Sent { reference: Option<String> },
+    /// To be tried again.
+    Waiting { error: String, not_before: Option<NaiveDateTime>, parts_done: Vec<String>, refusals: u32 },
+    /// Given up.
+    Dropped { error: String },
+}
+
+/// What somebody said of an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum TriageState {
+    /// Somebody is at it.
+    Acked,
+    /// There are no alerts of it until a day.
+    Snoozed,
+    /// The cost is meant to be so.
+    Expected,
+    /// What was said before is taken back.
+    Undone,
+}
+
+impl TriageState {
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// What somebody said of one incident.
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
+pub struct Triaged {
+    #[serde(skip)]
+    pub incident_id: String,
+    pub state: TriageState,
+    /// Of a snoozed one: the first day on which alerts come again.
+    pub until: Option<NaiveDate>,
+    pub reason: String,
+    pub triaged_by: String,
+    pub triaged_at: NaiveDateTime,
+    /// The incident's dollars a day, and its last flagged day, then.
+    pub impact: f64,
+    pub last_date: NaiveDate,
+}
