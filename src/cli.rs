@@ -93,8 +93,8 @@ fn run(as_json: bool) -> Result<ExitCode> {
     }
     // Asking DuckDB for its version takes milliseconds; only `--version` needs it.
     let asks_version = std::env::args_os().skip(1).any(|argument| argument == "--version" || argument == "-V");
-    let program = if asks_version { command() } else { App::command().version(env!("CARGO_PKG_VERSION")) };
-    let parsed = program.try_get_matches().and_then(|matches| App::from_arg_matches(&matches));
+    let line = if asks_version { command() } else { App::command().version(env!("CARGO_PKG_VERSION")) };
+    let parsed = line.try_get_matches().and_then(|matches| App::from_arg_matches(&matches));
     let app = match parsed {
         Ok(app) => app,
         Err(error) if error.use_stderr() && as_json => return Err(usage(&error)),
