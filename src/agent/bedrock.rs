@@ -9,6 +9,8 @@ use aws_sdk_bedrockruntime::{
     types::{ContentBlock, ConversationRole, InferenceConfiguration, Message, SystemContentBlock},
 };
 
+use tokio::runtime::Handle;
+
 use super::{Bedrock, MOST_TOKENS, Question};
 use crate::{
     error::{Error, Result},
@@ -16,11 +18,13 @@ use crate::{
     model::cut,
 };
 
-pub fn ask(settings: &Bedrock, config: &SdkConfig, question: &Question, timeout: Duration) -> Result<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Error::input("cannot start the network").caused_by(e))?;
+pub fn ask(
+    settings: &Bedrock,
+    config: &SdkConfig,
+    runtime: &Handle,
+    question: &Question,
+    timeout: Duration,
+) -> Result<String> {
     let region = Region::new(settings.region.clone());
     let client = Client::from_conf(aws_sdk_bedrockruntime::config::Builder::from(config).region(region).build());
     let message = Message::builder()

@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use aws_config::SdkConfig;
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 
 use crate::{
     error::{Error, Result},
@@ -60,7 +61,7 @@ pub struct Anthropic {
 
 /// A model to ask.
 pub enum Model<'a> {
-    Bedrock(&'a Bedrock, &'a SdkConfig),
+    Bedrock(&'a Bedrock, &'a SdkConfig, &'a Handle),
     Anthropic(&'a Anthropic),
 }
 
@@ -78,7 +79,7 @@ pub fn words(model: &Model, settings: &Settings, found: &Answer<Explanation>) ->
     let question = Question { system: PROMPT, figures: figures(found, settings.send_resource_names) };
     let timeout = Duration::from_secs(settings.timeout_seconds);
     let text = match model {
-        Model::Bedrock(settings, config) => bedrock::ask(settings, config, &question, timeout)?,
+        Model::Bedrock(settings, config, runtime) => bedrock::ask(settings, config, runtime, &question, timeout)?,
         Model::Anthropic(settings) => anthropic::ask(settings, &question, timeout)?,
     };
     checked(&text, &question.figures).map_err(|why| {

@@ -2,7 +2,6 @@ use std::{
     path::PathBuf,
     str::FromStr,
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
-    thread,
     time::Duration,
 };
 
@@ -11,6 +10,7 @@ use clap::Args;
 use croner::Cron;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tokio::runtime::Handle;
 
 use super::{Context, deliver, health, nobody_read, run::show};
 use crate::{
@@ -126,7 +126,7 @@ pub fn run(args: &WatchArgs, context: &Context) -> Result<ExitCode> {
     // Said now, not at three in the morning.
     schedule.next(Utc::now())?;
     let _lock = Lock::take(&context.session.database().path)?;
-    let stop = signals()?;
+    let stop = signals(context.session.runtime()?)?;
     let mut work =
         Failing::new("runs", "aws-cost-anomalies does not work", "Cost alerts may be missing until this is mended.");
     let mut sending = Failing::new(
@@ -238,23 +238,19 @@ fn wait(stop: &Receiver<()>, planned_at: DateTime<Utc>, due: DateTime<Utc>) -> b
 }
 
 /// Something arrives when the process is asked to end. Whoever asks twice does not want to wait.
-fn signals() -> Result<Receiver<()>> {
+fn signals(runtime: &Handle) -> Result<Receiver<()>> {
     let (sender, receiver) = channel();
-    let failed = |e: std::io::Error| Error::input("cannot listen for signals").caused_by(e);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let (ready, listens) = channel();
-    thread::spawn(move || {
-        runtime.block_on(async move {
-            let asked = terminated();
-            // Whoever waits for this has gone when it cannot be sent.
-            let _ = ready.send(asked.as_ref().map(|_| ()).map_err(ToString::to_string));
-            let Ok(mut asked) = asked else { return };
-            asked.next().await;
-            let _ = sender.send(());
-            asked.next().await;
-            // The run that goes on leaves its transaction behind, which DuckDB rolls back.
-            std::process::abort();
-        });
+    runtime.spawn(async move {
+        let asked = terminated();
+        // Whoever waits for this has gone when it cannot be sent.
+        let _ = ready.send(asked.as_ref().map(|_| ()).map_err(ToString::to_string));
+        let Ok(mut asked) = asked else { return };
+        asked.next().await;
+        let _ = sender.send(());
+        asked.next().await;
+        // The run that goes on leaves its transaction behind, which DuckDB rolls back.
+        std::process::abort();
     });
     match listens.recv() {
         Ok(Ok(())) => Ok(receiver),

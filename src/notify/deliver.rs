@@ -1,19 +1,14 @@
 //! Sending what waits: each channel for itself, its oldest message first. One that fails does not stop the others.
 
-use std::{collections::BTreeMap, thread, time::Duration};
+use std::{collections::BTreeMap, thread};
 
-use aws_config::SdkConfig;
 use chrono::{NaiveDateTime, TimeDelta};
-use serde_json::Value;
 
-use super::{Channel, Settings, Target, digest::Digest};
+use super::{Settings, channel::Channel, digest::Digest, transport::Sending};
 use crate::{
     error::{Error, Result},
     model::{Delivery, Queued},
-    web::{
-        Answer, Failure, Http, Kind, LONGEST_REST,
-        secret::{Reference, Secret},
-    },
+    web::{Failure, Kind, LONGEST_REST},
 };
 
 /// A message that was refused in so many runs is given up.
@@ -21,17 +16,6 @@ const MOST_REFUSALS: u32 = 5;
 
 /// A message that waited longer says so.
 const DELAYED: TimeDelta = TimeDelta::hours(1);
-
-/// What channels send with.
-pub struct Sending<'a> {
-    pub http: Http,
-    pub attempts: u32,
-    pub timeout: Duration,
-    /// Of the credentials for costs, where a channel needs it.
-    pub aws: Option<&'a SdkConfig>,
-    /// What channels call the messages that they were sent, by our id.
-    pub references: &'a BTreeMap<String, String>,
-}
 
 /// What came of a message.
 #[derive(Debug)]
@@ -42,74 +26,10 @@ pub struct Attempt {
     pub failed: Option<Kind>,
 }
 
-impl<'a> Sending<'a> {
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub fn new(
-        settings: &Settings,
-        aws: Option<&'a SdkConfig>,
-        references: &'a BTreeMap<String, String>,
-    ) -> Result<Self> {
-        let timeout = Duration::from_secs(settings.timeout_seconds);
-        Ok(Self { http: Http::new(settings.attempts, timeout)?, attempts: settings.attempts, timeout, aws, references })
-    }
-
-    /// Posts JSON.
-    pub fn json(
-        &self,
-        address: &str,
-        secrets: &[&Secret],
-        body: &Value,
-        headers: &[(&str, &str)],
-    ) -> Result<Answer, Failure> {
-        let text = body.to_string();
-        self.http.post(address, secrets, |request| {
-            let request = request.header("content-type", "application/json; charset=utf-8").body(text.clone());
-            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
-        })
-    }
-
-    /// Sends each part that is not among `done`, and adds it there. One that is refused does not stop the others; a service
-    /// that is not reached, or wants to be left alone, does.
-    ///
-    /// # Errors
-    /// The failure that asks for the next attempt, if there is one, else the first.
-    pub fn each<T>(
-        &self,
-        parts: impl Iterator<Item = (String, T)>,
-        done: &mut Vec<String>,
-        send: impl Fn(T) -> Result<(), Failure>,
-    ) -> Result<Option<String>, Failure> {
-        let mut failed = None;
-        for (part, what) in parts {
-            if done.contains(&part) {
-                continue;
-            }
-            match send(what) {
-                Ok(()) => done.push(part),
-                Err(failure) if failure.kind == Kind::Later => return Err(failure),
-                Err(failure) => failed = failed.or(Some(failure)),
-            }
-        }
-        failed.map_or(Ok(None), Err)
-    }
-
-    pub fn secret(&self, reference: Option<&Reference>) -> Result<Secret, Failure> {
-        let reference = reference.ok_or_else(|| Failure::settings("a secret is missing in the configuration"))?;
-        reference.read().map_err(|e| Failure::settings(e.summary()))
-    }
-
-    pub fn reference(&self, message_id: &str) -> Option<&str> {
-        self.references.get(message_id).map(String::as_str)
-    }
-}
-
 /// Whether any of the messages goes to AWS.
 pub fn needs_aws(settings: &Settings, messages: &[Queued]) -> bool {
-    settings
-        .channels
-        .iter()
-        .any(|channel| channel.sns.is_some() && messages.iter().any(|one| one.channel == channel.name))
+    let is_used = |channel: &&Channel| messages.iter().any(|message| message.channel == channel.name);
+    settings.channels.iter().filter(is_used).any(Channel::needs_aws)
 }
 
 /// Sends messages, each channel in a thread of its own, and tells `done` of each as soon as it is known.
@@ -187,17 +107,8 @@ pub fn send_digest(
     sending: &Sending,
     parts: &mut Vec<String>,
 ) -> Result<Option<String>, Failure> {
-    match channel.target().map_err(|e: Error| Failure::settings(e.summary()))? {
-        Target::Slack(settings) => settings.send(digest, sending),
-        Target::Teams(settings) => settings.send(digest, sending),
-        Target::Webhook(settings) => settings.send(digest, sending),
-        Target::Email(settings) => settings.send(digest, sending, parts),
-        Target::Sns(settings) => settings.send(digest, sending),
-        Target::Pagerduty(settings) => settings.send(digest, sending, parts),
-        Target::Twilio(settings) => settings.send(digest, sending, parts),
-        Target::File(settings) => settings.send(digest),
-        Target::Stdout => Ok(None),
-    }
+    let transport = channel.transport().map_err(|e: Error| Failure::settings(e.summary()))?;
+    transport.send(digest, sending, parts)
 }
 
 fn attempt(message: &Queued, delivery: Delivery) -> Attempt {

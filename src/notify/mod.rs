@@ -2,28 +2,24 @@
 //! [`crate::insights::alerts`] to say; messages wait in the store's outbox, which commands read and write.
 
 pub mod alert;
+mod channel;
 pub mod deliver;
 pub mod digest;
-mod email;
-mod file;
-mod pagerduty;
 mod places;
 pub mod plan;
 pub mod planned;
-mod slack;
-mod sns;
-mod teams;
-mod twilio;
-mod webhook;
+pub mod transport;
+mod transports;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::channel::Channel;
 use crate::{
     error::{Error, Result, nearest},
-    model::{Direction, Filter, Severity},
-    web::{self, secret::Reference},
+    model::Filter,
+    web,
 };
 
 /// The `notify` section of the configuration.
@@ -52,62 +48,6 @@ pub struct Settings {
     pub explain_with: String,
 }
 
-/// Where alerts go, and which.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Channel {
-    pub name: String,
-    #[serde(default = "warning")]
-    pub min_severity: Severity,
-    /// Dollars a day.
-    #[serde(default = "floor")]
-    pub min_impact: f64,
-    #[serde(default = "up")]
-    pub directions: Vec<Direction>,
-    #[serde(default)]
-    pub filters: Vec<Filter>,
-    /// Whether to tell that an incident is over.
-    #[serde(default)]
-    pub tell_closed: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slack: Option<slack::Settings>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub teams: Option<teams::Settings>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub webhook: Option<webhook::Settings>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<email::Settings>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sns: Option<sns::Settings>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pagerduty: Option<pagerduty::Settings>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub twilio: Option<twilio::Settings>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<file::Settings>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stdout: Option<Stdout>,
-}
-
-/// The output of the command itself.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stdout {}
-
-/// What a channel is.
-#[derive(Clone, Copy, Debug)]
-pub enum Target<'a> {
-    Slack(&'a slack::Settings),
-    Teams(&'a teams::Settings),
-    Webhook(&'a webhook::Settings),
-    Email(&'a email::Settings),
-    Sns(&'a sns::Settings),
-    Pagerduty(&'a pagerduty::Settings),
-    Twilio(&'a twilio::Settings),
-    File(&'a file::Settings),
-    Stdout,
-}
-
 /// Who costs belong to.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -126,19 +66,6 @@ pub struct Link {
     pub url: String,
 }
 
-fn warning() -> Severity {
-    Severity::Warning
-}
-
-/// Less a day is for those who ask for it.
-fn floor() -> f64 {
-    5.0
-}
-
-fn up() -> Vec<Direction> {
-    vec![Direction::Up]
-}
-
 /// Incidents that one message can tell in full.
 const MOST_TOP: usize = 50;
 
@@ -151,23 +78,7 @@ impl Settings {
         if !self.channels.is_empty() {
             return self.channels.clone();
         }
-        vec![Channel {
-            name: TERMINAL.into(),
-            min_severity: Severity::Warning,
-            min_impact: floor(),
-            directions: up(),
-            filters: Vec::new(),
-            tell_closed: false,
-            slack: None,
-            teams: None,
-            webhook: None,
-            email: None,
-            sns: None,
-            pagerduty: None,
-            twilio: None,
-            file: None,
-            stdout: Some(Stdout {}),
-        }]
+        vec![Channel::terminal(TERMINAL)]
     }
 
     /// The channel of a name.
@@ -236,7 +147,7 @@ impl Settings {
             return Err(Error::input(format!("the owner `{}` has no `filters`", owner.name))
                 .hint("what fits no owner goes to `notify.default_channels`"));
         }
-        if let Some(link) = self.links.iter().find(|link| !is_web(&link.url) || link.name.is_empty()) {
+        if let Some(link) = self.links.iter().find(|link| !web::is_address(&link.url) || link.name.is_empty()) {
             return Err(Error::input(format!(
                 "the link `{}` of `notify.links` needs a name and a web address",
                 link.name
@@ -244,93 +155,6 @@ impl Settings {
         }
         Ok(())
     }
-}
-
-impl Target<'_> {
-    pub fn name(self) -> &'static str {
-        match self {
-            Target::Slack(_) => "slack",
-            Target::Teams(_) => "teams",
-            Target::Webhook(_) => "webhook",
-            Target::Email(_) => "email",
-            Target::Sns(_) => "sns",
-            Target::Pagerduty(_) => "pagerduty",
-            Target::Twilio(_) => "twilio",
-            Target::File(_) => "file",
-            Target::Stdout => "stdout",
-        }
-    }
-}
-
-impl Channel {
-    /// What the channel is.
-    ///
-    /// # Errors
-    /// When it is nothing, or several things.
-    pub fn target(&self) -> Result<Target<'_>> {
-        let all = [
-            self.slack.as_ref().map(Target::Slack),
-            self.teams.as_ref().map(Target::Teams),
-            self.webhook.as_ref().map(Target::Webhook),
-            self.email.as_ref().map(Target::Email),
-            self.sns.as_ref().map(Target::Sns),
-            self.pagerduty.as_ref().map(Target::Pagerduty),
-            self.twilio.as_ref().map(Target::Twilio),
-            self.file.as_ref().map(Target::File),
-            self.stdout.as_ref().map(|_| Target::Stdout),
-        ];
-        let mut given = all.into_iter().flatten();
-        match (given.next(), given.next()) {
-            (Some(only), None) => Ok(only),
-            _ => Err(Error::input(format!("the channel `{}` is of no kind, or of several", self.name))
-                .hint("give it one of: slack, teams, webhook, email, sns, pagerduty, twilio, file, stdout")),
-        }
-    }
-
-    fn check(&self) -> Result<()> {
-        if !(self.min_impact.is_finite() && self.min_impact >= 0.0) {
-            return Err(Error::input("`min_impact` must be at least 0"));
-        }
-        match self.target()? {
-            Target::Slack(settings) => settings.check(),
-            Target::Email(settings) => settings.check(),
-            Target::Sns(settings) => settings.check(),
-            Target::Twilio(settings) => settings.check(),
-            Target::Pagerduty(settings) => web::check_address("url", &settings.url),
-            _ => Ok(()),
-        }
-    }
-
-    /// # Errors
-    /// When a secret of the channel cannot be read.
-    pub fn check_secrets(&self) -> Result<()> {
-        let secrets: Vec<&Reference> = match self.target()? {
-            Target::Slack(settings) => settings.webhook.iter().chain(&settings.token).collect(),
-            Target::Teams(settings) => vec![&settings.webhook],
-            Target::Webhook(settings) => {
-                [&settings.url].into_iter().chain(&settings.secret).chain(settings.headers.values()).collect()
-            }
-            Target::Email(settings) => settings.password.iter().collect(),
-            Target::Pagerduty(settings) => vec![&settings.routing_key],
-            Target::Twilio(settings) => vec![&settings.auth_token],
-            Target::Sns(_) | Target::File(_) | Target::Stdout => Vec::new(),
-        };
-        secrets.into_iter().try_for_each(|secret| secret.read().map(drop))
-    }
-
-    /// Whether to tell that an incident is over. PagerDuty's own stay open otherwise.
-    pub fn tells_closed(&self) -> bool {
-        self.tell_closed || self.pagerduty.is_some()
-    }
-
-    /// Whether an update goes below the message that it is an update of.
-    pub fn has_threads(&self) -> bool {
-        self.slack.as_ref().is_some_and(|slack| slack.token.is_some())
-    }
-}
-
-fn is_web(address: &str) -> bool {
-    address.starts_with("https://") || address.starts_with("http://")
 }
 
 fn no_channel(name: &str, names: &[String]) -> Error {

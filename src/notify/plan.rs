@@ -248,7 +248,7 @@ fn messages(channel: &Channel, alerts: Vec<(Alert, &Case)>, inputs: &Inputs) -> 
         notices.iter_mut().for_each(|notice| notice.message_id.clone_from(&id));
         let alerts = alerts.into_iter().map(|(alert, _)| alert).collect();
         // PagerDuty's incidents are opened and resolved one by one.
-        let top = if channel.pagerduty.is_some() { usize::MAX } else { inputs.settings.top };
+        let top = if channel.tracks_incidents() { usize::MAX } else { inputs.settings.top };
         let mut digest = Digest::of_incidents(inputs.today, inputs.settled_through, alerts, top);
         digest.id = id;
         digest.update_of = thread;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::NaiveDate;
+use tokio::runtime::{self, Handle, Runtime};
 
 use super::{Answer, Operation, input};
 use crate::{
@@ -52,6 +53,8 @@ pub struct Session {
     reporter: Arc<dyn Reporter>,
     /// This program's file, which runs the user's SQL in a process of its own.
     program: Option<PathBuf>,
+    /// Made when the network is first used; one for the whole program.
+    runtime: Arc<OnceLock<Runtime>>,
     aws: OnceLock<Aws>,
 }
 
@@ -70,7 +73,8 @@ impl Session {
     pub(crate) fn new(loaded: Loaded, today: NaiveDate) -> Self {
         let names = loaded.config.accounts.clone();
         let database = Database::new(loaded.config.database.clone()).with_account_names(names);
-        Self { loaded, database, today, reporter: Arc::new(Silent), program: None, aws: OnceLock::new() }
+        let (reporter, runtime) = (Arc::new(Silent), Arc::default());
+        Self { loaded, database, today, reporter, program: None, runtime, aws: OnceLock::new() }
     }
 
     /// The same with somebody who listens.
@@ -87,7 +91,12 @@ impl Session {
     pub(crate) fn on(&self, database: Settings, today: NaiveDate) -> Self {
         let mut loaded = self.loaded.clone();
         loaded.config.database = database;
-        Self { reporter: Arc::clone(&self.reporter), program: self.program.clone(), ..Self::new(loaded, today) }
+        Self {
+            reporter: Arc::clone(&self.reporter),
+            program: self.program.clone(),
+            runtime: Arc::clone(&self.runtime),
+            ..Self::new(loaded, today)
+        }
     }
 
     /// Runs an operation: checks its parameters, answers, and says of what the answer is.
@@ -150,12 +159,28 @@ impl Session {
         self.database.write_now()
     }
 
+    /// What runs whatever waits for the network.
+    ///
+    /// # Errors
+    /// When its threads cannot be started.
+    pub(crate) fn runtime(&self) -> Result<&Handle> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime.handle());
+        }
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|e| Error::input("cannot start the network threads").caused_by(e))?;
+        Ok(self.runtime.get_or_init(|| runtime).handle())
+    }
+
     /// A way to AWS with the credentials for costs, made on first use.
     pub(crate) fn aws(&self) -> Result<&Aws> {
         if let Some(aws) = self.aws.get() {
             return Ok(aws);
         }
-        let aws = Aws::connect(&self.config().aws, &self.config().aws_profile)?;
+        let aws = Aws::connect(&self.config().aws, &self.config().aws_profile, self.runtime()?);
         Ok(self.aws.get_or_init(|| aws))
     }
 }

@@ -19,7 +19,7 @@ use aws_sdk_sts::{
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 
 use crate::{
     error::{Error, Result},
@@ -44,7 +44,7 @@ pub struct Settings {
 
 /// A way to AWS. Nothing is asked of the network until the first request.
 pub struct Aws {
-    runtime: Runtime,
+    runtime: Handle,
     config: SdkConfig,
     profile: String,
     caller: OnceLock<Caller>,
@@ -101,17 +101,10 @@ impl Aws {
     ///
     /// Credentials come from where the AWS CLI takes them: the environment, profiles, SSO, web identity,
     /// containers and instances.
-    ///
-    /// # Errors
-    /// When the threads for the network cannot be started.
-    pub fn connect(settings: &Settings, profile: &str) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|e| Error::input("cannot start the network threads").caused_by(e))?;
+    pub fn connect(settings: &Settings, profile: &str, runtime: &Handle) -> Self {
         let config = runtime.block_on(load(settings, profile));
-        Ok(Self { runtime, config, profile: profile.to_owned(), caller: OnceLock::new(), clock: Clock::default() })
+        let (runtime, profile) = (runtime.clone(), profile.to_owned());
+        Self { runtime, config, profile, caller: OnceLock::new(), clock: Clock::default() }
     }
 
     /// The account and identity of the credentials: `sts:GetCallerIdentity`, which everybody may ask for nothing.
@@ -154,8 +147,8 @@ impl Aws {
         self.runtime.block_on(future)
     }
 
-    pub(super) fn handle(&self) -> &tokio::runtime::Handle {
-        self.runtime.handle()
+    pub(super) fn handle(&self) -> &Handle {
+        &self.runtime
     }
 
     /// The configuration for a service in `region`.

@@ -209,6 +209,11 @@ pub fn check_address(key: &str, address: &str) -> Result<()> {
     }
 }
 
+/// Whether a text is an address of the web.
+pub fn is_address(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
+}
+
 /// The address that a secret is.
 ///
 /// # Errors

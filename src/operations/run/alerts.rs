@@ -23,12 +23,12 @@ use crate::{
     model::{AlertKind, Delivery, Dimension, Filter, Notification, Queued, Sensitivity},
     notify::{
         Channel,
-        deliver::{Attempt, Sending, deliver, needs_aws, send_digest},
+        deliver::{Attempt, deliver, needs_aws, send_digest},
         digest::{About, Digest},
         plan::{Inputs, Message, Planned, plan, short_hash},
         planned::Plan,
+        transport::{AwsAccess, Sending},
     },
-    sources::aws::Aws,
     store::Store,
     web::Kind,
 };
@@ -60,8 +60,7 @@ pub fn alert(alerting: &Alerting, with: Option<ExplainWith>, session: &Session, 
         (waiting, store.references()?.into_iter().collect::<BTreeMap<String, String>>())
     };
     // What is for stdout is printed by the caller, and noted as sent after that.
-    let is_printed =
-        |message: &Queued| settings.channel(&message.channel).is_ok_and(|channel| channel.stdout.is_some());
+    let is_printed = |message: &Queued| settings.channel(&message.channel).is_ok_and(|channel| channel.is_terminal());
     let (printed, waiting): (Vec<Queued>, Vec<Queued>) = waiting.into_iter().partition(is_printed);
     for message in printed {
         if queued.iter().all(|(own, _)| own.message_id != message.message_id) {
@@ -80,9 +79,8 @@ pub fn alert(alerting: &Alerting, with: Option<ExplainWith>, session: &Session, 
         let as_json = serde_json::to_value(&digest).unwrap_or_default();
         summary.printed.push(Printed { message_id: message.message_id, text: digest.plain(), message: as_json });
     }
-    let aws = if needs_aws(settings, &waiting) { Some(session.aws()?) } else { None };
-    let config = aws.map(Aws::sdk_config);
-    let sending = Sending::new(settings, config, &references)?;
+    let aws = if needs_aws(settings, &waiting) { Some(aws_access(session)?) } else { None };
+    let sending = Sending::new(settings, aws, &references)?;
     let results: Mutex<Vec<Attempt>> = Mutex::default();
     let failed: Mutex<Option<Error>> = Mutex::default();
     deliver(settings, &waiting, &sending, now(), &|attempt| {
@@ -389,7 +387,7 @@ fn queued(message: &Message) -> Result<(Queued, Vec<Notification>)> {
 /// A message to every channel, at once and past the outbox: about the program itself. `print` takes what is for stdout.
 pub fn send_to_all(digest: &Digest, session: &Session, print: &dyn Fn(&str) -> Result<()>) -> Vec<Error> {
     let settings = &session.config().notify;
-    let send = |channel: &Channel| match channel.stdout.is_some() {
+    let send = |channel: &Channel| match channel.is_terminal() {
         true => print(&(digest.plain() + "\n")),
         false => send_now(channel, digest, session),
     };
@@ -401,11 +399,16 @@ pub fn send_to_all(digest: &Digest, session: &Session, print: &dyn Fn(&str) -> R
 /// # Errors
 /// When it does not arrive.
 pub fn send_now(channel: &Channel, digest: &Digest, session: &Session) -> Result<()> {
-    let aws = if channel.sns.is_some() { Some(session.aws()?) } else { None };
+    let aws = if channel.needs_aws() { Some(aws_access(session)?) } else { None };
     let references = BTreeMap::new();
-    let sending = Sending::new(&session.config().notify, aws.map(Aws::sdk_config), &references)?;
+    let sending = Sending::new(&session.config().notify, aws, &references)?;
     send_digest(channel, digest, &sending, &mut Vec::new()).map(drop).map_err(|failure| {
         let error = failure.to_error(format!("the channel `{}` does not take the message", channel.name));
         error.hint("docs/ALERTS.md says what each channel needs")
     })
+}
+
+/// What channels of AWS send with.
+fn aws_access(session: &Session) -> Result<AwsAccess<'_>> {
+    Ok((session.aws()?.sdk_config(), session.runtime()?))
 }

@@ -49,7 +49,8 @@ impl Writer {
         let words = match self.with? {
             ExplainWith::Anthropic => agent::words(&agent::Model::Anthropic(&config.anthropic), settings, found),
             ExplainWith::Bedrock => self.bedrock(session).and_then(|aws| {
-                agent::words(&agent::Model::Bedrock(&config.bedrock, aws.sdk_config()), settings, found)
+                let model = agent::Model::Bedrock(&config.bedrock, aws.sdk_config(), session.runtime()?);
+                agent::words(&model, settings, found)
             }),
         };
         words.map_err(|error| session.reporter().failed(&error)).ok()
@@ -62,7 +63,7 @@ impl Writer {
         }
         let config = &session.config();
         let settings = aws::Settings { role_arn: String::new(), ..config.aws.clone() };
-        let aws = Aws::connect(&settings, &config.bedrock.profile)?;
+        let aws = Aws::connect(&settings, &config.bedrock.profile, session.runtime()?);
         Ok(self.aws.get_or_init(|| aws))
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     model::{Day, Delivery},
     notify::{
-        Channel, Target,
+        Channel,
         digest::{About, Digest},
         plan::{Decided, short_hash},
     },
@@ -151,7 +151,7 @@ impl Operation for TestChannel {
         let mut digest = Digest::of_program(About::Test, "test", session.today(), "Cost alerts: a test", text);
         digest.id = short_hash(&format!("{name} {}", Utc::now()));
         send_now(&channel, &digest, session)?;
-        let text = matches!(channel.target()?, Target::Stdout).then(|| digest.plain());
+        let text = channel.is_terminal().then(|| digest.plain());
         Ok(Answer { header: Header::plain(), body: Tested { channel: name.clone(), text } })
     }
 }
@@ -207,7 +207,7 @@ impl Operation for ShowChannels {
         let configured = session.config().notify.channels_or_terminal();
         let of_channel = |channel: &Channel| {
             let unusable = channel.check_secrets().err().map(|error| error.summary());
-            standing(&channel.name, channel.target().map_or("", |target| target.name()), unusable)
+            standing(&channel.name, channel.kind().unwrap_or_default(), unusable)
         };
         let mut channels: Vec<Standing> = configured.iter().map(of_channel).collect();
         let absent: BTreeSet<&str> = waiting.iter().map(|message| message.channel.as_str()).collect();

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{deliver::Sending, digest::Digest};
 use crate::{
     error::{Error, Result},
+    notify::{
+        digest::Digest,
+        transport::{Sending, Transport},
+    },
     web::{self, Failure, secret::Reference},
 };
 
@@ -27,8 +30,8 @@ fn api() -> String {
     "https://api.twilio.com".into()
 }
 
-impl Settings {
-    pub fn check(&self) -> Result<()> {
+impl Transport for Settings {
+    fn check(&self) -> Result<()> {
         let is_number = |text: &str| {
             text.strip_prefix('+')
                 .is_some_and(|rest| (7..=15).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_digit()))
@@ -44,8 +47,12 @@ impl Settings {
         web::check_address("api_url", &self.api_url)
     }
 
+    fn secrets(&self) -> Vec<&Reference> {
+        vec![&self.auth_token]
+    }
+
     /// Sends to each number that is not among `done`, and adds it there.
-    pub fn send(&self, digest: &Digest, sending: &Sending, done: &mut Vec<String>) -> Result<Option<String>, Failure> {
+    fn send(&self, digest: &Digest, sending: &Sending, done: &mut Vec<String>) -> Result<Option<String>, Failure> {
         let token = sending.secret(Some(&self.auth_token))?;
         let address =
             format!("{}/2010-04-01/Accounts/{}/Messages.json", self.api_url.trim_end_matches('/'), self.account_sid);

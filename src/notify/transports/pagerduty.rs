@@ -4,15 +4,16 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    alert::Alert,
-    deliver::Sending,
-    digest::{About, Digest},
-};
 use crate::{
+    error::Result,
     inert,
     model::cut,
-    web::{Failure, secret::Reference},
+    notify::{
+        alert::Alert,
+        digest::{About, Digest},
+        transport::{Sending, Transport},
+    },
+    web::{self, Failure, secret::Reference},
 };
 
 const SUMMARY: usize = 1024;
@@ -31,9 +32,21 @@ fn events() -> String {
     "https://events.pagerduty.com/v2/enqueue".into()
 }
 
-impl Settings {
+impl Transport for Settings {
+    fn secrets(&self) -> Vec<&Reference> {
+        vec![&self.routing_key]
+    }
+
+    fn check(&self) -> Result<()> {
+        web::check_address("url", &self.url)
+    }
+
+    fn tracks_incidents(&self) -> bool {
+        true
+    }
+
     /// Sends an event for each incident that is not among `done`, and adds it there.
-    pub fn send(&self, digest: &Digest, sending: &Sending, done: &mut Vec<String>) -> Result<Option<String>, Failure> {
+    fn send(&self, digest: &Digest, sending: &Sending, done: &mut Vec<String>) -> Result<Option<String>, Failure> {
         let key = sending.secret(Some(&self.routing_key))?;
         sending.each(events_of(digest).into_iter(), done, |events| {
             for mut event in events {

@@ -3,15 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    alert::Alert,
-    deliver::Sending,
-    digest::{Digest, LIST_COMMAND},
-};
 use crate::{
     error::{Error, Result},
     inert,
     model::{Severity, cut},
+    notify::{
+        alert::Alert,
+        digest::{Digest, LIST_COMMAND},
+        transport::{Sending, Transport},
+    },
     web::{self, Failure, secret::Reference},
 };
 
@@ -45,16 +45,24 @@ fn api() -> String {
     "https://slack.com/api".into()
 }
 
-impl Settings {
-    pub fn check(&self) -> Result<()> {
+impl Transport for Settings {
+    fn check(&self) -> Result<()> {
         match (&self.webhook, &self.token, &self.channel) {
             (Some(_), None, None) | (None, Some(_), Some(_)) => web::check_address("api_url", &self.api_url),
             _ => Err(Error::input("`slack` needs either `webhook`, or `token` and `channel`")),
         }
     }
 
+    fn secrets(&self) -> Vec<&Reference> {
+        self.webhook.iter().chain(&self.token).collect()
+    }
+
+    fn has_threads(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Posts the message; the answer of a bot is its timestamp, by which it can be answered to.
-    pub fn send(&self, digest: &Digest, sending: &Sending) -> Result<Option<String>, Failure> {
+    fn send(&self, digest: &Digest, sending: &Sending, _: &mut Vec<String>) -> Result<Option<String>, Failure> {
         let mut body = message(digest);
         let (Some(token), Some(channel)) = (&self.token, &self.channel) else {
             let webhook = sending.secret(self.webhook.as_ref())?;

@@ -3,22 +3,22 @@
 use std::time::Duration;
 
 use lettre::{
-    Message, SmtpTransport, Transport,
+    Message, SmtpTransport, Transport as _,
     address::Envelope,
     message::{Mailbox, MultiPart, header},
     transport::smtp::{authentication::Credentials, client::Tls, client::TlsParameters},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    alert::Alert,
-    deliver::Sending,
-    digest::{Digest, LIST_COMMAND},
-};
 use crate::{
     error::{Error, Result},
     inert,
     model::{Severity, cut},
+    notify::{
+        alert::Alert,
+        digest::{Digest, LIST_COMMAND},
+        transport::{Sending, Transport},
+    },
     web::{
         Failure, causes,
         secret::{Reference, Secret},
@@ -61,8 +61,8 @@ fn submission() -> u16 {
     587
 }
 
-impl Settings {
-    pub fn check(&self) -> Result<()> {
+impl Transport for Settings {
+    fn check(&self) -> Result<()> {
         let address = |text: &String| {
             text.parse::<Mailbox>().map_err(|e| Error::input(format!("`{text}` is no e-mail address")).cause(e))
         };
@@ -78,8 +78,12 @@ impl Settings {
         }
     }
 
+    fn secrets(&self) -> Vec<&Reference> {
+        self.password.iter().collect()
+    }
+
     /// Sends to each address that is not among `done`, and adds it there.
-    pub fn send(&self, digest: &Digest, sending: &Sending, done: &mut Vec<String>) -> Result<Option<String>, Failure> {
+    fn send(&self, digest: &Digest, sending: &Sending, done: &mut Vec<String>) -> Result<Option<String>, Failure> {
         let message = self.message(digest).map_err(|e| Failure::refused(e.summary()))?.formatted();
         let secret = self.password.as_ref().map(|password| sending.secret(Some(password))).transpose()?;
         let mut builder = SmtpTransport::builder_dangerous(&self.host).port(self.port).timeout(Some(sending.timeout));
@@ -105,7 +109,9 @@ impl Settings {
             self.send_to(&transport, &envelope, &message, secret.as_ref(), sending)
         })
     }
+}
 
+impl Settings {
     fn send_to(
         &self,
         transport: &SmtpTransport,

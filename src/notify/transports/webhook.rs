@@ -8,10 +8,15 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::{deliver::Sending, digest::Digest};
-use crate::web::{
-    self, Failure,
-    secret::{Reference, Secret},
+use crate::{
+    notify::{
+        digest::Digest,
+        transport::{Sending, Transport},
+    },
+    web::{
+        self, Failure,
+        secret::{Reference, Secret},
+    },
 };
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -26,11 +31,15 @@ pub struct Settings {
     pub headers: BTreeMap<String, Reference>,
 }
 
-impl Settings {
-    pub fn send(&self, digest: &Digest, sending: &Sending) -> Result<Option<String>, Failure> {
+impl Transport for Settings {
+    fn secrets(&self) -> Vec<&Reference> {
+        [&self.url].into_iter().chain(&self.secret).chain(self.headers.values()).collect()
+    }
+
+    fn send(&self, digest: &Digest, sending: &Sending, _: &mut Vec<String>) -> Result<Option<String>, Failure> {
         let url = sending.secret(Some(&self.url))?;
         // A signature holds over http, too; a header with a key is read by everybody on the way.
-        if !self.headers.is_empty() || !super::is_web(url.expose()) {
+        if !self.headers.is_empty() || !web::is_address(url.expose()) {
             web::secret_address("url", &url)?;
         }
         let body = serde_json::to_string(digest).map_err(|e| Failure::refused(e.to_string()))?;

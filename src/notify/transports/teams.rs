@@ -4,14 +4,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    alert::Alert,
-    deliver::Sending,
-    digest::{Digest, LIST_COMMAND},
-};
 use crate::{
     inert,
     model::{Severity, cut},
+    notify::{
+        alert::Alert,
+        digest::{Digest, LIST_COMMAND},
+        transport::{Sending, Transport},
+    },
     web::{self, Failure, secret::Reference},
 };
 
@@ -27,8 +27,12 @@ pub struct Settings {
     pub webhook: Reference,
 }
 
-impl Settings {
-    pub fn send(&self, digest: &Digest, sending: &Sending) -> Result<Option<String>, Failure> {
+impl Transport for Settings {
+    fn secrets(&self) -> Vec<&Reference> {
+        vec![&self.webhook]
+    }
+
+    fn send(&self, digest: &Digest, sending: &Sending, _: &mut Vec<String>) -> Result<Option<String>, Failure> {
         let webhook = sending.secret(Some(&self.webhook))?;
         web::secret_address("webhook", &webhook)?;
         sending.json(webhook.expose(), &[&webhook], &fitting(digest), &[])?;

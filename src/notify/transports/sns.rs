@@ -9,11 +9,14 @@ use aws_sdk_sns::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{deliver::Sending, digest::Digest};
 use crate::{
     error::{Error, Result},
     inert,
     model::{Severity, cut},
+    notify::{
+        digest::Digest,
+        transport::{Sending, Transport},
+    },
     web::{Failure, causes},
 };
 
@@ -28,8 +31,8 @@ pub struct Settings {
     pub topic_arn: String,
 }
 
-impl Settings {
-    pub fn check(&self) -> Result<()> {
+impl Transport for Settings {
+    fn check(&self) -> Result<()> {
         match self.topic_arn.split(':').collect::<Vec<_>>()[..] {
             ["arn", _, "sns", region, account, name] if ![region, account, name].contains(&"") => Ok(()),
             _ => Err(Error::input(format!("`{}` is not the ARN of a topic", self.topic_arn))
@@ -37,15 +40,17 @@ impl Settings {
         }
     }
 
-    pub fn send(&self, digest: &Digest, sending: &Sending) -> Result<Option<String>, Failure> {
-        let config = sending.aws.ok_or_else(|| Failure::later("there is no way to AWS"))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| Failure::later(format!("cannot start the network: {e}")))?;
-        runtime.block_on(self.publish(digest, config, sending))
+    fn needs_aws(&self) -> bool {
+        true
     }
 
+    fn send(&self, digest: &Digest, sending: &Sending, _: &mut Vec<String>) -> Result<Option<String>, Failure> {
+        let (config, runtime) = sending.aws.ok_or_else(|| Failure::later("there is no way to AWS"))?;
+        runtime.block_on(self.publish(digest, config, sending))
+    }
+}
+
+impl Settings {
     async fn publish(
         &self,
         digest: &Digest,

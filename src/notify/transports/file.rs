@@ -4,8 +4,13 @@ use std::{fs::OpenOptions, io::Write, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::digest::Digest;
-use crate::web::Failure;
+use crate::{
+    notify::{
+        digest::Digest,
+        transport::{Sending, Transport},
+    },
+    web::Failure,
+};
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -24,8 +29,8 @@ pub enum FileFormat {
     Json,
 }
 
-impl Settings {
-    pub fn send(&self, digest: &Digest) -> Result<Option<String>, Failure> {
+impl Transport for Settings {
+    fn send(&self, digest: &Digest, _: &Sending, _: &mut Vec<String>) -> Result<Option<String>, Failure> {
         let text = match self.format {
             FileFormat::Text => format!("{} {}", digest.as_of, digest.plain()) + "\n",
             FileFormat::Json => serde_json::to_string(digest).map_err(|e| Failure::refused(e.to_string()))? + "\n",
