@@ -4,12 +4,14 @@
 
 use std::path::Path;
 
-use super::{
-    Format,
-    columns::{Columns, Kind, LineItems, Missing, Role, coalesce, cur_column_name},
-    line_item::LineItem,
+use super::{Layout, NetCosts, Table, Understood};
+use crate::{
+    error::Result,
+    sources::{
+        columns::{Columns, Kind, LineItems, Missing, Role, coalesce, cur_column_name},
+        line_item::LineItem,
+    },
 };
-use crate::error::Result;
 
 /// Operations of split cost allocation rows: the same EC2 money again, by pod and by task.
 const SPLIT_COST_OPERATIONS: &str = "'EKSPod-EC2', 'ECSTask-EC2'";
@@ -22,7 +24,7 @@ const SP_TOTAL_COMMITMENT: &str = "savings_plan_total_commitment_to_date";
 const SP_USED_COMMITMENT: &str = "savings_plan_used_commitment";
 
 /// The column that says whether net costs are filled.
-pub const NET_UNBLENDED_COST: &str = "line_item_net_unblended_cost";
+const NET_UNBLENDED_COST: &str = "line_item_net_unblended_cost";
 
 /// Columns that costs are made of.
 const NUMBERS: [&str; 19] = [
@@ -71,32 +73,56 @@ const CUR1_COLUMNS: [&str; 8] = [
     "line_item_blended_cost",
 ];
 
+/// One generation of the report.
+pub struct Cur {
+    name: &'static str,
+    is_legacy: bool,
+}
+
+/// The legacy report.
+pub const LEGACY: Cur = Cur { name: "CUR", is_legacy: true };
+/// The table `COST_AND_USAGE_REPORT` of Data Exports.
+pub const DATA_EXPORT: Cur = Cur { name: "CUR 2.0", is_legacy: false };
+
+impl Layout for Cur {
+    fn is_known_by(&self, columns: &Columns, path: &Path) -> bool {
+        let renamed = columns.renamed(cur_column_name);
+        let is_focus = columns.iter().any(|column| column.name.eq_ignore_ascii_case("billedcost"));
+        let is_cur = renamed.has("line_item_usage_start_date") || renamed.has("line_item_unblended_cost");
+        is_cur && !is_focus && is_legacy(columns, path) == self.is_legacy
+    }
+
+    fn understand(&self, table: Table) -> Result<Understood> {
+        let columns = table.columns.renamed(cur_column_name);
+        Ok(Understood { line_items: line_items(&columns, self.name)?, columns, version: None })
+    }
+
+    fn net_costs(&self) -> Option<NetCosts> {
+        Some(NetCosts { column: NET_UNBLENDED_COST, line_items: |columns| line_items(columns, "CUR") })
+    }
+}
+
 /// Which of the two generations a CUR file is, by its columns or the partition folder that it lies in.
 ///
 /// The legacy report has `lineItem/…` in CSV, and in parquet always all its columns. CUR 2.0 is what a query
 /// selects, and has `line_item_…` in CSV, too.
-pub fn generation(columns: &Columns, path: &Path) -> Format {
+fn is_legacy(columns: &Columns, path: &Path) -> bool {
     let renamed = columns.renamed(cur_column_name);
     let in_partition =
         path.components().any(|part| part.as_os_str().to_string_lossy().to_lowercase().starts_with("billing_period="));
     let is_csv = columns.iter().all(|column| column.kind == Kind::Text);
     let is_selection = CUR1_COLUMNS.iter().any(|name| !renamed.has(name));
-    if columns.has_prefix("lineItem/") {
-        Format::Cur1
-    } else if in_partition || CUR2_COLUMNS.iter().any(|name| renamed.has(name)) || is_csv || is_selection {
-        Format::Cur2
-    } else {
-        Format::Cur1
-    }
+    let has_columns_of_cur2 = CUR2_COLUMNS.iter().any(|name| renamed.has(name));
+    columns.has_prefix("lineItem/") || !(in_partition || has_columns_of_cur2 || is_csv || is_selection)
 }
 
 /// The line items of a CUR file with `columns` named by [`cur_column_name`].
 ///
 /// # Errors
 /// When one of the five columns is missing without which no cost can be told.
-pub fn line_items(columns: &Columns, format: Format) -> Result<LineItems> {
+fn line_items(columns: &Columns, name: &str) -> Result<LineItems> {
     columns.require(
-        if format == Format::Cur1 { "CUR" } else { "CUR 2.0" },
+        name,
         &[
             &["line_item_usage_account_id", "lineItem/UsageAccountId"],
             &["line_item_usage_start_date", "lineItem/UsageStartDate"],

@@ -1,14 +1,39 @@
 //! FOCUS cost and usage files, 1.0 to 1.4, of any provider: which column is which fact.
 //! Mapping by the definitions of the FOCUS specification (focus.finops.org).
 
-use super::{
-    columns::{Columns, LineItems, Missing, Role, coalesce},
-    line_item::LineItem,
+use std::path::Path;
+
+use super::{Layout, Table, Understood};
+use crate::{
+    error::Result,
+    sources::{
+        columns::{Columns, LineItems, Missing, Role, coalesce},
+        line_item::LineItem,
+    },
 };
-use crate::error::Result;
+
+/// Cost and usage by the FOCUS specification.
+pub struct Focus;
+
+impl Layout for Focus {
+    fn is_known_by(&self, columns: &Columns, _path: &Path) -> bool {
+        let lower = columns.renamed(|name| name.to_lowercase());
+        lower.has("billedcost") && lower.has("chargeperiodstart")
+    }
+
+    fn understand(&self, table: Table) -> Result<Understood> {
+        let columns = table.columns.renamed(|name| name.to_lowercase());
+        let (line_items, version) = (line_items(&columns)?, Some(version(&columns)));
+        Ok(Understood { columns, line_items, version })
+    }
+
+    fn null_texts(&self) -> &'static [&'static str] {
+        &["", "NULL", "null"]
+    }
+}
 
 /// The version of the specification that the columns show.
-pub fn version(columns: &Columns) -> &'static str {
+fn version(columns: &Columns) -> &'static str {
     if columns.has("serviceprovidername") {
         if columns.has("providername") { "1.3" } else { "1.4" }
     } else if columns.has("chargesubcategory") {
@@ -26,7 +51,7 @@ pub fn version(columns: &Columns) -> &'static str {
 ///
 /// # Errors
 /// When a column is missing without which no cost can be told.
-pub fn line_items(columns: &Columns) -> Result<LineItems> {
+fn line_items(columns: &Columns) -> Result<LineItems> {
     columns.require(
         "FOCUS",
         &[

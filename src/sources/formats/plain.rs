@@ -1,15 +1,34 @@
 //! Plain CSV files of any other vendor: a date, a cost, and whatever else is known. Which column is which is said
 //! by its name, or by the user; a column that looks like a date, a cost or a currency is never passed over.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
-use super::{
-    columns::{Column, Columns, LineItems, Missing, Role, coalesce, cur_column_name, quoted},
-    line_item::LineItem,
-    looks::{self, About},
-    mapping::{FIELDS, Field, Mapping, compared},
+use super::{Layout, Table, Understood};
+use crate::{
+    error::{Error, Result, nearest},
+    sources::{
+        columns::{Column, Columns, LineItems, Missing, Role, coalesce, cur_column_name, quoted},
+        line_item::LineItem,
+        looks::{self, About},
+        mapping::{FIELDS, Field, Mapping, compared},
+    },
 };
-use crate::error::{Error, Result, nearest};
+
+/// A plain table.
+pub struct Plain;
+
+impl Layout for Plain {
+    // One of the two columns makes it plain what was meant; the other is then asked for by name.
+    fn is_known_by(&self, columns: &Columns, _path: &Path) -> bool {
+        is_meant(columns)
+    }
+
+    fn understand(&self, table: Table) -> Result<Understood> {
+        let fields = fields_of(table.columns, table.mapping, table.about)?;
+        let line_items = line_items(&fields, table.mapping, table.data_source)?;
+        Ok(Understood { columns: fields.columns, line_items, version: None })
+    }
+}
 
 /// Fields of which money depends: two columns that may be one of them are a question to the user.
 const DECISIVE: [&str; 3] = ["date", "cost", "currency"];
@@ -24,7 +43,7 @@ fn tag(header: &str) -> Option<String> {
 }
 
 /// Whether the columns are meant for a plain CSV: `date` or `cost` by that very name, or both by any.
-pub fn is_meant(columns: &Columns) -> bool {
+fn is_meant(columns: &Columns) -> bool {
     let by_name = |field: &Field| columns.iter().any(|column| compared(&column.name) == compared(field.name));
     let by_alias = |field: &Field| columns.iter().any(|column| is_alias(field, &column.name));
     let [date, cost, ..] = &FIELDS;
@@ -60,10 +79,10 @@ fn named<'a>(columns: &'a Columns, wanted: &str) -> Result<&'a Column> {
     }
 }
 
-/// A plain CSV whose columns are understood.
-pub struct Understood {
+/// Which column is which field.
+struct Fields {
     /// Named by field; what is no field has a name that no field has.
-    pub columns: Columns,
+    columns: Columns,
     /// Whether the vendor has categories of its own that are no charge categories.
     own_categories: bool,
 }
@@ -72,7 +91,7 @@ pub struct Understood {
 ///
 /// # Errors
 /// When a field that money depends on is not found, or found twice. The error shows the mapping to write.
-pub fn understand(columns: &Columns, mapping: &Mapping, about: About) -> Result<Understood> {
+fn fields_of(columns: &Columns, mapping: &Mapping, about: About) -> Result<Fields> {
     let mut fields: BTreeMap<&str, String> = BTreeMap::new();
     for (field, wanted) in &mapping.columns {
         fields.insert(&named(columns, wanted)?.physical, field.clone());
@@ -103,7 +122,7 @@ pub fn understand(columns: &Columns, mapping: &Mapping, about: About) -> Result<
         let name = field.cloned().or_else(|| tag(&column.name)).unwrap_or_else(|| format!("column {place}"));
         Column { name, ..column.clone() }
     });
-    Ok(Understood { columns: Columns::new(named.collect()), own_categories })
+    Ok(Fields { columns: Columns::new(named.collect()), own_categories })
 }
 
 /// The columns with an alias of `field`: all of what money depends on, else the first alias that there is.
@@ -140,7 +159,7 @@ fn has_own_categories(columns: &Columns, fields: &BTreeMap<&str, String>, about:
 ///
 /// # Errors
 /// When `date` or `cost` is missing.
-pub fn line_items(file: &Understood, mapping: &Mapping, data_source: &str) -> Result<LineItems> {
+fn line_items(file: &Fields, mapping: &Mapping, data_source: &str) -> Result<LineItems> {
     let columns = &file.columns;
     let constant = |name: &str| mapping.values.get(name).map(|value| quoted(value));
     let text = |name: &str, otherwise: &str| {
