@@ -12,7 +12,7 @@ use std::{
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
 
 use crate::{
-    commands::{Command, Context, Stderr, complain},
+    commands::{Command, Context, GLOBAL, LogArgs, Stderr, Words},
     config::{self, Override},
     error::{Error, ExitCode, Result},
     operations::Session,
@@ -51,11 +51,12 @@ pub struct App {
     #[arg(help_heading = GLOBAL, long, short, global = true)]
     quiet: bool,
 
+    #[command(flatten)]
+    log: LogArgs,
+
     #[command(subcommand)]
     command: Command,
 }
-
-const GLOBAL: &str = "Global options";
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed on input, configuration or data; 2 wrong usage; \
 3 a remote service failed; 10 findings (with --exit-code or --fail-on); 70 a bug.";
@@ -74,18 +75,18 @@ pub fn main() -> process::ExitCode {
         let error = Error::bug(what).cause(place.unwrap_or_default());
         let _ = writeln!(std::io::stderr(), "{}: {error}", error.label());
     }));
-    let as_json = wants_json(std::env::args_os());
-    let code = panic::catch_unwind(|| match run(as_json) {
+    let words = words(std::env::args_os());
+    let code = panic::catch_unwind(|| match run(words) {
         Ok(code) => code,
         Err(error) => {
-            complain(&error, as_json);
+            words.complain(&error);
             error.exit_code()
         }
     });
     process::ExitCode::from(code.unwrap_or(ExitCode::Bug) as u8)
 }
 
-fn run(as_json: bool) -> Result<ExitCode> {
+fn run(words: Words) -> Result<ExitCode> {
     // Another process of this program has a statement to run.
     if let Some(asked) = apart::asked(std::env::args_os()) {
         apart::serve(&asked, std::io::stdin().lock(), std::io::stdout());
@@ -97,7 +98,7 @@ fn run(as_json: bool) -> Result<ExitCode> {
     let parsed = line.try_get_matches().and_then(|matches| App::from_arg_matches(&matches));
     let app = match parsed {
         Ok(app) => app,
-        Err(error) if error.use_stderr() && as_json => return Err(usage(&error)),
+        Err(error) if error.use_stderr() && words != Words::Text => return Err(usage(&error)),
         Err(error) => {
             // Help and version are output; a closed pipe is fine.
             let _ = error.print();
@@ -105,6 +106,7 @@ fn run(as_json: bool) -> Result<ExitCode> {
         }
     };
     let environment = |name: &str| std::env::var_os(name);
+    app.log.start(&environment)?;
     let loaded = if app.command.needs_config() {
         config::load(app.config.as_deref(), &environment, &app.overrides())?
     } else {
@@ -114,7 +116,7 @@ fn run(as_json: bool) -> Result<ExitCode> {
     let entries = loaded.entries.clone();
     let session = Session::new(loaded, chrono::Utc::now().date_naive())
         .with_program(program()?)
-        .with_reporter(Arc::new(Stderr { quiet: app.quiet, as_json }));
+        .with_reporter(Arc::new(Stderr { quiet: app.quiet, words }));
     let context = Context {
         session,
         entries,
@@ -125,13 +127,20 @@ fn run(as_json: bool) -> Result<ExitCode> {
     app.command.run(&context)
 }
 
-/// Whether the command line asks for JSON; then errors are JSON, too, those of the command line itself included.
-fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
+/// How stderr speaks, before the command line is understood: it may be what is wrong.
+fn words(arguments: impl Iterator<Item = OsString>) -> Words {
     let arguments: Vec<OsString> = arguments.collect();
-    let before_end = arguments.iter().take_while(|argument| *argument != "--");
-    let given: Vec<&OsString> = before_end.collect();
-    given.iter().any(|argument| **argument == "--format=json")
-        || given.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+    let given: Vec<&OsString> = arguments.iter().take_while(|argument| *argument != "--").collect();
+    let is_json = |option: &str| {
+        let whole = format!("{option}=json");
+        given.iter().any(|argument| ***argument == *whole)
+            || given.windows(2).any(|pair| pair[0] == option && pair[1] == "json")
+    };
+    match (is_json("--log-format"), is_json("--format")) {
+        (true, _) => Words::Log,
+        (false, true) => Words::JsonErrors,
+        (false, false) => Words::Text,
+    }
 }
 
 /// What the reader of the command line says, without its colours.

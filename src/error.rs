@@ -53,6 +53,11 @@ pub enum Code {
 }
 
 impl Code {
+    /// The code as JSON has it.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
     /// How the process ends.
     pub fn exit_code(self) -> ExitCode {
         match self {
@@ -158,6 +163,16 @@ impl Error {
     }
 
     /// The next steps.
+    /// What went wrong, alone.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What lies below the message, the nearest first.
+    pub fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
     pub fn hints(&self) -> &[String] {
         &self.hints
     }

@@ -14,6 +14,7 @@ mod explain;
 mod health;
 mod incidents;
 mod ingest;
+mod log;
 mod man;
 mod notify;
 mod progress;
@@ -22,6 +23,7 @@ mod report;
 mod run;
 mod sample_data;
 mod sql;
+mod stderr;
 mod trends;
 mod values;
 mod watch;
@@ -33,12 +35,17 @@ use clap::Subcommand;
 use crate::{
     config::Entry,
     error::{Error, ExitCode, Result},
-    inert,
-    ingest::Watcher,
-    insights::warning::{NotKept, Warning},
-    operations::{Answer, Header, Operation, Reporter, Session, Silent},
+    operations::{Answer, Header, Operation, Session},
     report::Style,
 };
+
+pub use self::{
+    log::LogArgs,
+    stderr::{Stderr, Words},
+};
+
+/// The heading of options that every command has.
+pub const GLOBAL: &str = "Global options";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -155,52 +162,6 @@ impl Context {
     /// Says what went wrong with a part of the work; the rest goes on.
     fn complain(&self, error: &Error) {
         self.session.reporter().failed(error);
-    }
-}
-
-/// Says on stderr what is not data.
-pub struct Stderr {
-    pub quiet: bool,
-    /// Whether errors are for programs.
-    pub as_json: bool,
-}
-
-/// Says what went wrong.
-pub fn complain(error: &Error, as_json: bool) {
-    let text = if as_json { error.to_json() } else { format!("{}: {error}", error.label()) };
-    // Nobody can be told that stderr is closed.
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
-impl Reporter for Stderr {
-    fn note(&self, text: &str) {
-        if !self.quiet {
-            // Nobody can be told that stderr is closed.
-            let _ = writeln!(io::stderr(), "{}", inert::lines(text));
-        }
-    }
-
-    fn failed(&self, error: &Error) {
-        complain(error, self.as_json);
-    }
-
-    fn warned(&self, warnings: &[Warning]) {
-        for warning in warnings {
-            match warning {
-                // What should have been written and was not is said whoever wants quiet.
-                Warning::NotKeptInLedger { reason: NotKept::NotWritten { .. } } => {
-                    let _ = writeln!(io::stderr(), "warning: {}", inert::lines(&warning.text()));
-                }
-                _ => self.note(&format!("note: {}", warning.text())),
-            }
-        }
-    }
-
-    fn watch(&self, work: &mut dyn FnMut(&dyn Watcher)) {
-        match self.quiet {
-            true => work(&Silent),
-            false => progress::watch(&|text| self.note(text), work),
-        }
     }
 }
 

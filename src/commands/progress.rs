@@ -21,8 +21,13 @@ pub fn watch(note: &dyn Fn(&str), work: &mut dyn FnMut(&dyn Watcher)) {
         work(&bar);
         bar.stop();
     } else {
-        work(&Lines { note, label: Mutex::default() });
+        lines(note, work);
     }
+}
+
+/// The same with a line for each group of files, wherever stderr leads.
+pub fn lines(note: &dyn Fn(&str), work: &mut dyn FnMut(&dyn Watcher)) {
+    work(&Lines { note, label: Mutex::default() });
 }
 
 /// A line for each group of files.

@@ -200,6 +200,8 @@ impl History {
     }
 
     pub fn judge(&self, period: Period, parameters: &Parameters) -> Judged {
+        let (start, end) = (period.start.to_string(), period.end.to_string());
+        tracing::debug!(series = self.covered.series.len(), of = self.count(), start, end, "judging");
         let (series, bills) = (&self.covered.series, self.covered.bills());
         let Some(recent) = &self.recent else {
             return detection::judge(series, &self.accounts, &bills, period, parameters);

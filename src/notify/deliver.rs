@@ -57,6 +57,12 @@ pub fn deliver(
                         break;
                     }
                     let attempt = send(channel, message, sending, now);
+                    match &attempt.delivery {
+                        Delivery::Sent { .. } => tracing::info!(channel = name, message = attempt.message_id, "sent"),
+                        Delivery::Waiting { error, .. } | Delivery::Dropped { error } => {
+                            tracing::warn!(channel = name, message = attempt.message_id, error, "not sent");
+                        }
+                    }
                     // Where a message waits for the channel, those after it do, too.
                     let stops = attempt.failed.is_some_and(|kind| kind != Kind::Refused);
                     done(attempt);

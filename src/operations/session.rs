@@ -4,6 +4,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
+    time::Instant,
 };
 
 use chrono::NaiveDate;
@@ -105,9 +106,17 @@ impl Session {
     /// As the operation, and when a parameter is out of range.
     pub fn run<O: Operation>(&self, operation: &O) -> Result<Answer<O::Output>> {
         input::check(operation)?;
-        let mut answer = operation.answer(self)?;
-        answer.header.operation = O::NAME.to_owned();
-        Ok(answer)
+        let started = Instant::now();
+        let answer = operation.answer(self);
+        let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match &answer {
+            Ok(_) => tracing::info!(operation = O::NAME, ms, "answered"),
+            Err(error) => tracing::info!(operation = O::NAME, ms, code = error.code().name(), "failed"),
+        }
+        answer.map(|mut answer| {
+            answer.header.operation = O::NAME.to_owned();
+            answer
+        })
     }
 
     pub(crate) fn config(&self) -> &Config {

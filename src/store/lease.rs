@@ -129,7 +129,7 @@ impl Database {
     }
 
     fn write_within(&self, wait: Duration) -> Result<Writer> {
-        let deadline = Instant::now() + wait;
+        let (asked, deadline) = (Instant::now(), Instant::now() + wait);
         let mut state = self.instance.turn(true, deadline, &self.settings.path)?;
         state.is_written = true;
         state.leases += 1;
@@ -140,6 +140,7 @@ impl Database {
         let mut writer = Writer { store: None, instance: Arc::clone(&self.instance) };
         let store = once_free(deadline.saturating_duration_since(Instant::now()), || Store::open(&self.settings))?;
         writer.store = Some(store.with_account_names(self.account_names.clone()));
+        tracing::debug!(waited = ?asked.elapsed(), "opened the database for writing");
         Ok(writer)
     }
 }

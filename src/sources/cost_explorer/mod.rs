@@ -313,6 +313,7 @@ impl<'a> CostExplorer<'a> {
             Err(SdkError::TimeoutError(_)) => "timeout".to_owned(),
             Err(_) => "no answer".to_owned(),
         };
+        tracing::debug!(operation, about, requests, outcome, "asked Cost Explorer");
         if requests == 0 { Ok(()) } else { record(Call { operation, about: about.to_owned(), requests, outcome }) }
     }
 

@@ -209,7 +209,10 @@ impl ObjectFetch {
         let request = self.client.get_object().bucket(&object.bucket).key(&object.key);
         let request = request.if_match(format!("\"{}\"", object.etag)).set_range(range);
         let answer = match request.set_request_payer(self.payer.clone()).send().await {
-            Ok(answer) => answer,
+            Ok(answer) => {
+                tracing::debug!(object = object.address(), bytes = answer.content_length(), "fetching");
+                answer
+            }
             Err(e) => {
                 let about = format!("`{}`", object.address());
                 return Err(self.whom.explain(&Asked { service: "S3", action: "s3:GetObject", about: &about }, &e));
