@@ -135,7 +135,7 @@ impl Digest {
         if self.alerts.iter().any(|alert| !alert.is_closed()) {
             let id = self.only().map_or("ID", |alert| &alert.id);
             footer.push(format!(
-                "to keep it quiet: aws-cost-anomalies ack {id}, snooze {id} --until DATE, or expected {id} --reason TEXT"
+                "to keep it quiet: aws-cost-anomalies ack {id}, snooze {id} --until DATE, or expect {id} --reason TEXT"
             ));
         }
         footer

@@ -44,35 +44,43 @@ pub struct IngestBills {
     #[arg(long, value_enum, value_name = "SOURCE", conflicts_with = "paths")]
     pub source: Option<Source>,
 
-    /// Days to fetch from Cost Explorer, up to yesterday [default: cost_explorer.lookback_days]
-    #[arg(long, value_name = "N", conflicts_with_all = ["from", "to"])]
-    #[schemars(range(min = 1, max = 400))]
-    pub days: Option<u32>,
-
     /// First day to fetch; of S3, the billing periods from this day on
     #[arg(long, value_name = "DATE")]
     pub from: Option<Day>,
 
     /// Last day to fetch, itself included
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", requires = "from")]
     pub to: Option<Day>,
-
-    /// Only this billing period of S3; may be given several times
-    #[arg(long, value_name = "YYYY-MM")]
-    pub date: Vec<Month>,
-
-    /// Split Cost Explorer's costs by region: one request for each region and month
-    #[arg(long, value_enum, value_name = "WHAT")]
-    pub split: Option<Split>,
-
-    /// Set credits, taxes, fees and discounts of Cost Explorer apart: five requests instead of one
-    #[arg(long)]
-    pub charge_categories: bool,
 
     /// Only say what would be fetched, and what it costs
     #[arg(long)]
     pub dry_run: bool,
 
+    /// Load again what is current already, and replace whatever is stored of the same accounts and files
+    #[arg(long)]
+    pub full_refresh: bool,
+
+    #[command(flatten, next_help_heading = "Files on disk")]
+    #[serde(flatten)]
+    pub files: FileOptions,
+
+    #[command(flatten, next_help_heading = "Buckets (S3)")]
+    #[serde(flatten)]
+    pub bucket: BucketOptions,
+
+    #[command(flatten, next_help_heading = "Cost Explorer")]
+    #[serde(flatten)]
+    pub explorer: ExplorerOptions,
+
+    /// Take this day for today
+    #[arg(long, value_name = "DATE", help_heading = "Options")]
+    pub as_of: Option<Day>,
+}
+
+/// How files on disk are read.
+#[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[group(id = "files", multiple = true, conflicts_with_all = ["source", "explorer", "bucket"])]
+pub struct FileOptions {
     /// Take the files for this format, whatever their columns
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format_hint: Option<sources::Format>,
@@ -99,7 +107,7 @@ pub struct IngestBills {
     pub mapping: Option<String>,
 
     /// Write what `--map`, `--date-order` and `--decimal` say into the configuration once the files are read
-    #[arg(long, value_name = "NAME", value_parser = data_source_name)]
+    #[arg(long, value_name = "NAME", value_parser = data_source_name, requires = "map")]
     pub save_mapping: Option<String>,
 
     /// Order of dates such as 1/5/26, where a file does not decide
@@ -109,14 +117,33 @@ pub struct IngestBills {
     /// Sign before the decimals, where a file does not decide
     #[arg(long, value_enum, value_name = "SIGN")]
     pub decimal: Option<Decimal>,
+}
 
-    /// Load again what is current already, and replace whatever is stored of the same accounts and files
+/// What is read of buckets.
+#[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[group(id = "bucket", multiple = true, conflicts_with = "explorer")]
+pub struct BucketOptions {
+    /// Only this billing period; may be given several times
+    #[arg(long, value_name = "YYYY-MM")]
+    pub date: Vec<Month>,
+}
+
+/// What Cost Explorer is asked.
+#[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[group(id = "explorer", multiple = true, requires = "source", conflicts_with = "paths")]
+pub struct ExplorerOptions {
+    /// Days to fetch, up to yesterday [default: cost_explorer.lookback_days]
+    #[arg(long, value_name = "N", conflicts_with_all = ["from", "to"])]
+    #[schemars(range(min = 1, max = 400))]
+    pub days: Option<u32>,
+
+    /// Split costs by region: one request for each region and month
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub split: Option<Split>,
+
+    /// Set credits, taxes, fees and discounts apart: five requests instead of one
     #[arg(long)]
-    pub full_refresh: bool,
-
-    /// Take this day for today
-    #[arg(long, value_name = "DATE")]
-    pub as_of: Option<Day>,
+    pub charge_categories: bool,
 }
 
 /// Where bills come from.
@@ -185,18 +212,22 @@ impl IngestBills {
 
     fn read_files(&self, session: &Session) -> Result<Outcome> {
         let mapping = self.mapping(session)?;
-        let saving =
-            self.save_mapping.as_ref().map(|name| saved_mapping::Saving::plan(name, &mapping, session)).transpose()?;
+        let saving = self
+            .files
+            .save_mapping
+            .as_ref()
+            .map(|name| saved_mapping::Saving::plan(name, &mapping, session))
+            .transpose()?;
         let mut store = session.store_for_writing_now()?;
-        let name = self.mapping.as_ref().or(self.save_mapping.as_ref()).filter(|_| mapping.names_fields());
+        let name = self.files.mapping.as_ref().or(self.files.save_mapping.as_ref()).filter(|_| mapping.names_fields());
         let request = Request {
             paths: self.paths.clone(),
-            format_hint: self.format_hint,
-            data_source: self.data_source.as_ref().or(name).cloned(),
+            format_hint: self.files.format_hint,
+            data_source: self.files.data_source.as_ref().or(name).cloned(),
             mapping: (!mapping.is_empty()).then_some(mapping),
             saved_mappings: session.config().mappings.clone(),
             full_refresh: self.full_refresh,
-            add: self.add,
+            add: self.files.add,
             today: self.today(session),
         };
         let outcome = session.watched(|watcher| ingest(&mut store, &request, watcher))?;
@@ -208,10 +239,11 @@ impl IngestBills {
 
     /// The mapping that the parameters name and say.
     fn mapping(&self, session: &Session) -> Result<Mapping> {
-        let named = self.mapping.as_ref().map_or(Ok(Mapping::default()), |name| saved_mapping::named(name, session))?;
-        let mapping = named.with(&self.map, self.date_order, self.decimal);
+        let named =
+            self.files.mapping.as_ref().map_or(Ok(Mapping::default()), |name| saved_mapping::named(name, session))?;
+        let mapping = named.with(&self.files.map, self.files.date_order, self.files.decimal);
         mapping.check()?;
-        if self.save_mapping.is_some() && !mapping.names_fields() {
+        if self.files.save_mapping.is_some() && !mapping.names_fields() {
             return Err(Error::usage("there is nothing to save: `--save-mapping` needs `--map FIELD=COLUMN`"));
         }
         Ok(mapping)
@@ -222,13 +254,13 @@ impl IngestBills {
         let today = self.today(session);
         let yesterday = today - Days::new(1);
         let span = match (self.from, self.to) {
-            (None, None) => Span::Days(self.days.unwrap_or(settings.lookback_days)),
+            (None, None) => Span::Days(self.explorer.days.unwrap_or(settings.lookback_days)),
             (None, Some(_)) => return Err(Error::usage("`--to` needs `--from`")),
             (Some(from), to) => Span::Exactly(Period { start: from.date(), end: to.map_or(yesterday, Day::date) }),
         };
         let detail = Detail {
-            split_region: self.split.is_some() || settings.split_region,
-            charge_categories: self.charge_categories || settings.charge_categories,
+            split_region: self.explorer.split.is_some() || settings.split_region,
+            charge_categories: self.explorer.charge_categories || settings.charge_categories,
         };
         let request = cost_explorer::Request { span, detail, full_refresh: self.full_refresh, today };
         let mut store = session.store_for_writing_now()?;
@@ -259,7 +291,7 @@ impl IngestBills {
             end: self.to.map_or(NaiveDate::MAX, Day::date),
         });
         let wanted = s3::Wanted {
-            months: self.date.iter().map(|month| month.first_day()).collect(),
+            months: self.bucket.date.iter().map(|month| month.first_day()).collect(),
             period,
             full_refresh: self.full_refresh,
             today: self.today(session),
@@ -368,7 +400,7 @@ fn name_accounts(store: &Store, aws: &Aws) -> Result<()> {
 /// # Errors
 /// When the parameters do not go together.
 fn from(args: &IngestBills, session: &Session) -> Result<From> {
-    for name in args.data_source.iter().chain(&args.save_mapping) {
+    for name in args.files.data_source.iter().chain(&args.files.save_mapping) {
         data_source_name(name)
             .map_err(|wrong| Error::usage(format!("`{name}` is no name of a data source")).hint(wrong))?;
     }
@@ -397,34 +429,38 @@ fn from(args: &IngestBills, session: &Session) -> Result<From> {
         }
         From::S3(exports)
     };
-    let refuse = |given: bool, flag: &str, only: &str| {
-        if given { Err(Error::usage(format!("`{flag}` is for {only}"))) } else { Ok(()) }
+    // What the command line cannot tell: where paths lead, and where bills are when none is given.
+    let (disk, explorer, s3) = match from {
+        From::Disk => (true, false, false),
+        From::CostExplorer => (false, true, false),
+        From::S3(_) => (false, false, true),
     };
-    let (explorer, s3) = (matches!(from, From::CostExplorer), matches!(from, From::S3(_)));
-    refuse(args.days.is_some() && !explorer, "--days", "Cost Explorer (`--source cost-explorer`)")?;
-    refuse(args.split.is_some() && !explorer, "--split", "Cost Explorer (`--source cost-explorer`)")?;
-    refuse(args.charge_categories && !explorer, "--charge-categories", "Cost Explorer (`--source cost-explorer`)")?;
-    refuse(!args.date.is_empty() && !s3, "--date", "bills in S3")?;
-    refuse((args.from.is_some() || args.to.is_some()) && !s3 && !explorer, "--from, --to", "S3 and Cost Explorer")?;
-    refuse(args.dry_run && !s3 && !explorer, "--dry-run", "S3 and Cost Explorer; files on disk cost nothing")?;
-    refuse(args.format_hint.is_some() && (s3 || explorer), "--format-hint", "files on disk")?;
-    refuse(!args.map.is_empty() && (s3 || explorer), "--map", "files on disk")?;
-    refuse(
-        (args.mapping.is_some() || args.save_mapping.is_some()) && (s3 || explorer),
-        "--mapping, --save-mapping",
-        "files on disk",
-    )?;
-    refuse(
-        (args.date_order.is_some() || args.decimal.is_some()) && (s3 || explorer),
-        "--date-order, --decimal",
-        "files on disk",
-    )?;
-    refuse(args.data_source.is_some() && (s3 || explorer), "--data-source", "files on disk")?;
-    refuse(args.add && (s3 || explorer), "--add", "files on disk")?;
+    let groups = [
+        (first_given(&args.files)?, disk, "files on disk"),
+        (first_given(&args.bucket)?, s3, "bills in S3"),
+        (first_given(&args.explorer)?, explorer, "Cost Explorer (`--source cost-explorer`)"),
+        (args.from.map(|_| "from".to_owned()), !disk, "S3 and Cost Explorer"),
+        (args.to.map(|_| "to".to_owned()), !disk, "S3 and Cost Explorer"),
+        (args.dry_run.then(|| "dry-run".to_owned()), !disk, "S3 and Cost Explorer; files on disk cost nothing"),
+    ];
+    for (given, fits, only) in groups {
+        if let Some(flag) = given.filter(|_| !fits) {
+            return Err(Error::usage(format!("`--{flag}` is for {only}")));
+        }
+    }
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from > to
     {
         return Err(Error::usage(format!("`--from` {from} is after `--to` {to}")));
     }
     Ok(from)
+}
+
+/// The first option of a group that was given, by its flag.
+fn first_given<T: Serialize + Default>(options: &T) -> Result<Option<String>> {
+    let as_json =
+        |options: &T| serde_json::to_value(options).map_err(|e| Error::bug("the parameters are no JSON").caused_by(e));
+    let (given, nothing) = (as_json(options)?, as_json(&T::default())?);
+    let given = given.as_object().into_iter().flatten().find(|(name, value)| nothing.get(name) != Some(value));
+    Ok(given.map(|(name, _)| name.replace('_', "-")))
 }

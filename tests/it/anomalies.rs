@@ -51,7 +51,7 @@ fn a_spike_on_the_newest_settled_day() {
 
     why
 
-    - 9a94f2fbcd86 Moved: 180.00 instead of 100.00 give or take 7.63 (the level of 28 days); score 26.2, threshold 2.5
+    - c4aca1ff32fe Moved: 180.00 instead of 100.00 give or take 7.63 (the level of 28 days); score 26.2, threshold 2.5
     --- stderr
     note: only 37 days of data before 2026-03-29: 45 and more give better findings
     --- exit code 0
@@ -133,7 +133,7 @@ fn a_range_is_judged_day_by_day_and_runs_are_merged() {
 
     why
 
-    - 155ad087f6f6 Moved: 185.00 instead of 100.00 give or take 7.63 (the level of 28 days); score 27.8, threshold 2.5; 2 of
+    - 45773af87e7f Moved: 185.00 instead of 100.00 give or take 7.63 (the level of 28 days); score 27.8, threshold 2.5; 2 of
       2 days flagged
     --- exit code 0
     ");

@@ -120,7 +120,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
     assert_eq!(counts, [1, 1, 1, 1, 1, 2, 2], "one message a channel; each telephone, each incident of PagerDuty");
     insta::assert_snapshot!(pretty(&of("slack-webhook")[0].body), @r#"
     {
-      "text": "Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02\ncritical, 49e265a9fe66; $99.69 → $180.49",
+      "text": "Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02\ncritical, 5c269b652e9b; $99.69 → $180.49",
       "blocks": [
         {
           "type": "header",
@@ -164,7 +164,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
                 "type": "plain_text",
                 "text": "Runbook"
               },
-              "url": "https://wiki.example.com/AmazonRDS?account=111111111111&id=49e265a9fe66",
+              "url": "https://wiki.example.com/AmazonRDS?account=111111111111&id=5c269b652e9b",
               "action_id": "link-0"
             }
           ]
@@ -174,7 +174,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
           "elements": [
             {
               "type": "mrkdwn",
-              "text": "`aws-cost-anomalies explain 49e265a9fe66`",
+              "text": "`aws-cost-anomalies explain 5c269b652e9b`",
               "verbatim": true
             }
           ]
@@ -184,7 +184,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
           "elements": [
             {
               "type": "mrkdwn",
-              "text": "bills judged through 2026-03-03\nto keep it quiet: aws-cost-anomalies ack 49e265a9fe66, snooze 49e265a9fe66 --until DATE, or expected 49e265a9fe66 --reason TEXT",
+              "text": "bills judged through 2026-03-03\nto keep it quiet: aws-cost-anomalies ack 5c269b652e9b, snooze 5c269b652e9b --until DATE, or expect 5c269b652e9b --reason TEXT",
               "verbatim": true
             }
           ]
@@ -242,7 +242,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
                   },
                   {
                     "type": "TextBlock",
-                    "text": "aws-cost-anomalies explain 49e265a9fe66",
+                    "text": "aws-cost-anomalies explain 5c269b652e9b",
                     "fontType": "monospace",
                     "size": "small",
                     "wrap": true
@@ -258,7 +258,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
               },
               {
                 "type": "TextBlock",
-                "text": "to keep it quiet: aws-cost-anomalies ack 49e265a9fe66, snooze 49e265a9fe66 --until DATE, or expected 49e265a9fe66 --reason TEXT",
+                "text": "to keep it quiet: aws-cost-anomalies ack 5c269b652e9b, snooze 5c269b652e9b --until DATE, or expect 5c269b652e9b --reason TEXT",
                 "size": "small",
                 "isSubtle": true,
                 "wrap": true
@@ -268,7 +268,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
               {
                 "type": "Action.OpenUrl",
                 "title": "Runbook: AmazonRDS / 111111111111 (team-0)",
-                "url": "https://wiki.example.com/AmazonRDS?account=111111111111&id=49e265a9fe66"
+                "url": "https://wiki.example.com/AmazonRDS?account=111111111111&id=5c269b652e9b"
               }
             ]
           }
@@ -279,14 +279,14 @@ fn every_channel_gets_a_message_that_its_service_takes() {
     insta::assert_snapshot!(pretty(&of("hook")[0].body), @r#"
     {
       "schema_version": 1,
-      "id": "200fd4f1e5d6c6c9",
+      "id": "c34d63e2969594b8",
       "about": "incidents",
       "title": "Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02",
       "as_of": "2026-03-05",
       "settled_through": "2026-03-03",
       "alerts": [
         {
-          "id": "49e265a9fe66",
+          "id": "5c269b652e9b",
           "event": "opened",
           "severity": "critical",
           "kind": "point",
@@ -321,7 +321,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
           "links": [
             {
               "name": "Runbook",
-              "url": "https://wiki.example.com/AmazonRDS?account=111111111111&id=49e265a9fe66"
+              "url": "https://wiki.example.com/AmazonRDS?account=111111111111&id=5c269b652e9b"
             }
           ]
         }
@@ -341,7 +341,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
     insta::assert_snapshot!(pretty(&event), @r#"
     {
       "event_action": "trigger",
-      "dedup_key": "49e265a9fe66",
+      "dedup_key": "5c269b652e9b",
       "client": "aws-cost-anomalies",
       "payload": {
         "summary": "AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02 (new)",
@@ -358,12 +358,12 @@ fn every_channel_gets_a_message_that_its_service_takes() {
           "a_day": 80.99799475,
           "impact_total": 161.5967920453067,
           "currency": "USD",
-          "command": "aws-cost-anomalies explain 49e265a9fe66"
+          "command": "aws-cost-anomalies explain 5c269b652e9b"
         }
       },
       "links": [
         {
-          "href": "https://wiki.example.com/AmazonRDS?account=111111111111&id=49e265a9fe66",
+          "href": "https://wiki.example.com/AmazonRDS?account=111111111111&id=5c269b652e9b",
           "text": "Runbook"
         }
       ],
@@ -374,7 +374,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
     {
       "To": "+14155550123",
       "From": "+14155550100",
-      "Body": "Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02\ncritical, 49e265a9fe66; $99.69 → $180.49"
+      "Body": "Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02\ncritical, 5c269b652e9b; $99.69 → $180.49"
     }
     "#);
     let topic = of("sns")
@@ -395,7 +395,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
       "Action": "Publish",
       "Version": "2010-03-31",
       "TopicArn": "arn:aws:sns:eu-west-1:111122223333:costs",
-      "Message": "Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02\n\ncritical, new\n  AmazonRDS in team-0 has cost $180.61 a day since 2026-03-02, $81.00 a day more (+81 %) than before. It goes on: $2,465.38 a month more at the $180.61 a day of its newest days.\n  expected → actual: $99.69 → $180.49 on 2026-03-03\n  so far: +$161.60 since 2026-03-02\n  aws-cost-anomalies explain 49e265a9fe66\n\nbills judged through 2026-03-03\nto keep it quiet: aws-cost-anomalies ack 49e265a9fe66, snooze 49e265a9fe66 --until DATE, or expected 49e265a9fe66 --reason TEXT\n",
+      "Message": "Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02\n\ncritical, new\n  AmazonRDS in team-0 has cost $180.61 a day since 2026-03-02, $81.00 a day more (+81 %) than before. It goes on: $2,465.38 a month more at the $180.61 a day of its newest days.\n  expected → actual: $99.69 → $180.49 on 2026-03-03\n  so far: +$161.60 since 2026-03-02\n  aws-cost-anomalies explain 5c269b652e9b\n\nbills judged through 2026-03-03\nto keep it quiet: aws-cost-anomalies ack 5c269b652e9b, snooze 5c269b652e9b --until DATE, or expect 5c269b652e9b --reason TEXT\n",
       "Subject": "Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02"
     }
     "#);
@@ -550,7 +550,7 @@ fn what_is_refused_again_and_again_is_given_up() {
     }
     assert_eq!([3, 3, 3, 3, 3, 0], [(); 6].map(|()| notify()));
     let last = services.received().last().expect("a request").body.to_string();
-    assert!(last.contains("incident 49e265a9fe66") && !last.contains("AmazonRDS"), "{last}");
+    assert!(last.contains("incident 5c269b652e9b") && !last.contains("AmazonRDS"), "{last}");
     assert_eq!(
         sandbox.rows("SELECT state, attempts FROM outbox"),
         [serde_json::json!({"state": "dropped", "attempts": 11})]

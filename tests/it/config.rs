@@ -42,6 +42,12 @@ fn show_names_the_origin_of_each_value() {
     database.threads                    1                                            --threads
     anomaly.rolling_window_days         14                                           default
     anomaly.z_score_threshold           3.5                                          config.yaml
+    anomaly.level_days                  0                                            default
+    anomaly.shift_days                  0                                            default
+    anomaly.absorb_days                 0                                            default
+    anomaly.day_sigmas                  5.0                                          default
+    anomaly.shift_sigmas                3.75                                         default
+    anomaly.charge_sigmas               3.0                                          default
     anomaly.min_daily_cost              1.0                                          default
     anomaly.min_impact                  2.0                                          default
     anomaly.min_impact_pct              10.0                                         default

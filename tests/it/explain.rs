@@ -513,10 +513,10 @@ fn a_page_for_a_team() {
 
     ## Incidents of the last two weeks
 
-    - c3482655ea9e AmazonSageMaker / 444444444444 (acme-data), new up, critical: AmazonSageMaker in acme-data has cost $33.80 a day since 2026-03-06, $33.80 a day more than before; all of it is first-time charges. It goes on: $1,028.79 a month more at the $33.80 a day of its newest days.
-    - d74b934567d7 AWSLambda / 222222222222 (acme-production), level shift up, warning: AWSLambda in acme-production has cost $28.00 a day since 2026-03-06, $14.00 a day more (+100 %) than before; all of it is usage (`Lambda-GB-Second`: 839,998 to 1,679,997 Lambda-GB-Second a day), 51 % of it in arn:aws:lambda:us-east-1:222222222222:function:checkout-e0b96b25595d8895. It goes on: $426.12 a month more at the $28.00 a day of its newest days.
-    - d9875cc3aa6d AWSSupportBusiness / 012345678901 (acme-management), new up, critical: AWSSupportBusiness in acme-management cost $100.00 on 2026-03-01, $100.00 more than such days before; all of it is fees. It is over since 2026-03-02.
-    - 6f24c71f595e ElasticMapReduce / 444444444444 (acme-data), point up, critical: ElasticMapReduce in acme-data cost $36.00 on 2026-02-28, $24.00 more (+200 %) than such days before; all of it is usage (`BoxUsage:m5.xlarge`: 250 to 750 Hrs a day). It is over since 2026-03-01.
+    - 5d6633046baf AmazonSageMaker / 444444444444 (acme-data), new up, critical: AmazonSageMaker in acme-data has cost $33.80 a day since 2026-03-06, $33.80 a day more than before; all of it is first-time charges. It goes on: $1,028.79 a month more at the $33.80 a day of its newest days.
+    - 37960626043b AWSLambda / 222222222222 (acme-production), level shift up, warning: AWSLambda in acme-production has cost $28.00 a day since 2026-03-06, $14.00 a day more (+100 %) than before; all of it is usage (`Lambda-GB-Second`: 839,998 to 1,679,997 Lambda-GB-Second a day), 51 % of it in arn:aws:lambda:us-east-1:222222222222:function:checkout-e0b96b25595d8895. It goes on: $426.12 a month more at the $28.00 a day of its newest days.
+    - cdaabdfa7ab5 AWSSupportBusiness / 012345678901 (acme-management), new up, critical: AWSSupportBusiness in acme-management cost $100.00 on 2026-03-01, $100.00 more than such days before; all of it is fees. It is over since 2026-03-02.
+    - fddb7a0545af ElasticMapReduce / 444444444444 (acme-data), point up, critical: ElasticMapReduce in acme-data cost $36.00 on 2026-02-28, $24.00 more (+200 %) than such days before; all of it is usage (`BoxUsage:m5.xlarge`: 250 to 750 Hrs a day). It is over since 2026-03-01.
 
     ## The data
 

@@ -39,7 +39,7 @@ fn an_incident_keeps_its_id_from_its_first_day_until_it_is_normal() {
     assert_eq!(ids[0]["n"], 1);
     let id = sandbox.rows("SELECT id FROM incidents")[0]["id"].as_str().expect("an id").to_owned();
     insta::assert_snapshot!(sandbox.run(&["incidents", &id[..5]]), @"
-    18c61de70b08 Moved: level shift up, critical, absorbed
+    830daaf43658 Moved: level shift up, critical, absorbed
     from 2026-03-02 to 2026-03-15, 14 of 14 days flagged, most on 2026-03-04: $182.00 instead of $100.00
     +$1,119.00 in all so far
     182.00 instead of 100.00 give or take 7.54 (the level of 28 days); score 27.2, threshold 2.5; 14 of 14 days flagged;
@@ -61,7 +61,7 @@ fn an_incident_keeps_its_id_from_its_first_day_until_it_is_normal() {
     ");
     insta::assert_snapshot!(sandbox.run(&["incidents", "--status", "all"]), @"
     id            state                severity  since       days  who    what              a day      in all  last flagged
-    18c61de70b08  absorbed 2026-03-17  critical  2026-03-02    14  Moved  level shift up  +$82.00  +$1,119.00  2026-03-15
+    830daaf43658  absorbed 2026-03-17  critical  2026-03-02    14  Moved  level shift up  +$82.00  +$1,119.00  2026-03-15
     --- exit code 0
     ");
 }
@@ -133,7 +133,7 @@ fn questions_of_different_scope_do_not_touch_each_other() {
     ] {
         sandbox.ok(&[&["anomalies", "--as-of", "2026-03-05", "--quiet"], arguments].concat());
     }
-    let open = sandbox.rows("SELECT group_by, method, state FROM incidents ORDER BY ALL");
+    let open = sandbox.rows("SELECT group_by, scope, state FROM incidents ORDER BY ALL");
     assert!(open.len() >= 3 && open.iter().all(|row| row["state"] == "open"), "{open:?}");
 }
 

@@ -82,11 +82,11 @@ fn a_service_of_an_account_is_one_incident_there() {
     1 anomaly on 2026-03-03 (36 series at 6 levels of net amortized cost, robust, threshold 2.5)
 
     id            severity  since       where                     what      expected   actual   impact        %    in all
-    49e265a9fe66  critical  2026-03-02  AmazonRDS / 111111111111  point up    $99.69  $180.49  +$80.80  +81.0 %  +$161.60
+    5c269b652e9b  critical  2026-03-02  AmazonRDS / 111111111111  point up    $99.69  $180.49  +$80.80  +81.0 %  +$161.60
 
     why
 
-    - 49e265a9fe66 AmazonRDS / 111111111111 (team-0): 180.49 instead of 99.69 give or take 10.16 (the level of 28 days);
+    - 5c269b652e9b AmazonRDS / 111111111111 (team-0): 180.49 instead of 99.69 give or take 10.16 (the level of 28 days);
       score 19.9, threshold 2.5; 2 of 2 days flagged
     --- stderr
     note: the newest data is of 2026-03-04, 1 days before 2026-03-05: reading as of that day
@@ -119,18 +119,18 @@ fn an_account_whose_services_rise_together_is_one_incident_of_all() {
     1 anomaly on 2026-03-03 (36 series at 6 levels of net amortized cost, robust, threshold 2.5)
 
     id            severity  since       where                  what      expected   actual    impact        %    in all
-    126413ef8ecd  critical  2026-03-02  222222222222 (team-1)  point up   $500.03  $653.02  +$152.99  +30.6 %  +$304.84
+    96ac3fa255a9  critical  2026-03-02  222222222222 (team-1)  point up   $500.03  $653.02  +$152.99  +30.6 %  +$304.84
 
     why
 
-    - 126413ef8ecd 222222222222 (team-1): 653.02 instead of 500.03 give or take 23.86 (the level of 28 days); score 16.0,
+    - 96ac3fa255a9 222222222222 (team-1): 653.02 instead of 500.03 give or take 23.86 (the level of 28 days); score 16.0,
       threshold 2.5; 2 of 2 days flagged; 651.88 on 2026-03-03; of 3 services: AmazonS3 +60.63, AmazonRDS +50.07, AmazonEC2
       +39.60
     --- exit code 0
     ");
     insta::assert_snapshot!(sandbox.run(&["incidents"]), @"
     id            state  severity  since       days  who                    what         a day    in all  last flagged
-    126413ef8ecd  open   critical  2026-03-02     2  222222222222 (team-1)  point up  +$152.99  +$304.84  2026-03-03
+    96ac3fa255a9  open   critical  2026-03-02     2  222222222222 (team-1)  point up  +$152.99  +$304.84  2026-03-03
     --- exit code 0
     ");
 }
@@ -150,11 +150,11 @@ fn cost_that_moves_between_accounts_is_one_incident_and_no_alarm() {
     1 anomaly on 2026-03-04 (36 series at 6 levels of net amortized cost, robust, threshold 2.5)
 
     id            severity  since       where      what   expected   actual  impact       %  in all  score
-    351165e6f35b  info      2026-03-02  AmazonRDS  moved   $199.96  $200.51  +$0.55  +0.3 %  +$2.26   14.3
+    301759bf1dc8  info      2026-03-02  AmazonRDS  moved   $199.96  $200.51  +$0.55  +0.3 %  +$2.26   14.3
 
     why
 
-    - 351165e6f35b AmazonRDS (between accounts): 39.55 a day moved from account 111111111111 (team-0) to 222222222222
+    - 301759bf1dc8 AmazonRDS (between accounts): 39.55 a day moved from account 111111111111 (team-0) to 222222222222
       (team-1); -39.55 there, +40.10 here
     --- exit code 0
     ");
@@ -162,7 +162,7 @@ fn cost_that_moves_between_accounts_is_one_incident_and_no_alarm() {
     assert_eq!(sandbox.run(&["anomalies", "--as-of", "2026-03-06", "--fail-on", "warning"]).code, 0);
     insta::assert_snapshot!(sandbox.run(&["incidents"]), @"
     id            state  severity  since       days  of       who        what    a day  in all  score  last flagged
-    351165e6f35b  open   info      2026-03-02     3  service  AmazonRDS  moved  +$0.55  +$2.26   14.3  2026-03-04
+    301759bf1dc8  open   info      2026-03-02     3  service  AmazonRDS  moved  +$0.55  +$2.26   14.3  2026-03-04
     --- exit code 0
     ");
     assert!(sandbox.ok(&["incidents", &ids(&sandbox)[0]]).stdout.contains(": moved, info, open"));

@@ -79,21 +79,21 @@ fn the_findings_of_the_2018_bill() {
 
     why
 
-    - 7e16df48d1fe AWSGlue: median of 7 days 0.00 against 98.47 before, -100 %, weekdays evened out; score -20.3, threshold
+    - 6a57a9869521 AWSGlue: median of 7 days 0.00 against 98.47 before, -100 %, weekdays evened out; score -20.3, threshold
       2.5; 14 of 14 days flagged; taken as normal from 2018-12-05 on
-    - cd9f6b3943d4 AWSGlue: 105.71 instead of 52.86 give or take 6.61 (the level of 9 days); score 20.0, threshold 2.5; 14
+    - 50312d5ab911 AWSGlue: 105.71 instead of 52.86 give or take 6.61 (the level of 9 days); score 20.0, threshold 2.5; 14
       of 17 days flagged; taken as normal from 2018-10-27 on
-    - f1b01c6dfe39 AmazonRDS: 0.01 instead of 30.05 give or take 1.13 (the level of 28 days); score -66.7, threshold 2.5; 14
+    - 68a3070048d4 AmazonRDS: 0.01 instead of 30.05 give or take 1.13 (the level of 28 days); score -66.7, threshold 2.5; 14
       of 14 days flagged; taken as normal from 2018-12-08 on
-    - 503a2c73f95e AmazonEC2: median of 7 days 14.25 against 31.05 before, -54 %, weekdays evened out; score -13.5,
+    - e70b7f6b5fc3 AmazonEC2: median of 7 days 14.25 against 31.05 before, -54 %, weekdays evened out; score -13.5,
       threshold 2.5; 14 of 15 days flagged; taken as normal from 2018-12-09 on
-    - b1c7a376f274 AmazonEC2: 28.69 instead of 23.66 give or take 2.96 (the level of 9 days); score 4.3, threshold 2.5; 13
+    - acda2bf35c59 AmazonEC2: 28.69 instead of 23.66 give or take 2.96 (the level of 9 days); score 4.3, threshold 2.5; 13
       of 14 days flagged; taken as normal from 2018-10-30 on
-    - 46f14cccd5d7 AWSGlue: 98.40 instead of 78.22 give or take 9.78 (the level of 7 days); score 5.2, threshold 2.5; 2 of 2
+    - ddf5cb9e3700 AWSGlue: 98.40 instead of 78.22 give or take 9.78 (the level of 7 days); score 5.2, threshold 2.5; 2 of 2
       days flagged
-    - fb6fbb3c05eb AWSGlue: 40.82 instead of 52.86 give or take 6.61 (the level of 9 days); score -4.6, threshold 2.5; 2 of
+    - fcf4956efda9 AWSGlue: 40.82 instead of 52.86 give or take 6.61 (the level of 9 days); score -4.6, threshold 2.5; 2 of
       2 days flagged
-    - 21f7541bca19 AmazonEC2: 27.66 instead of 23.66 give or take 2.96 (the level of 8 days); score 3.4, threshold 2.5
+    - 4e2c3cf65629 AmazonEC2: 27.66 instead of 23.66 give or take 2.96 (the level of 8 days); score 3.4, threshold 2.5
     --- exit code 0
     ");
 }
@@ -120,41 +120,41 @@ fn the_incidents_of_the_2018_bill() {
     11 anomalies from 2018-10-01 to 2018-12-29 (359 series at 6 levels of amortized cost, robust, threshold 2.5)
 
     id            severity  since       where                         what              expected   actual   impact         %
-    235e6f6461ab  critical  2018-11-21  AWSGlue / 836060457634        stopped down        $98.47    $0.00  -$98.47  -100.0 %
-    d13c980e2da0  critical  2018-10-10  AWSGlue / 836060457634        level shift up      $52.86  $105.71  +$52.85  +100.0 %
-    f0a085f74ea7  critical  2018-11-24  AmazonRDS / 836060457634      level shift down    $30.05    $0.01  -$30.04  -100.0 %
-    8168e547af91  warning   2018-11-21  AmazonEC2 / 836060457634      level shift down    $28.95   $13.12  -$15.83   -54.7 %
-    a228b42b514e  warning   2018-11-21  Ama…EC2 / BoxUsage:m4.xlarge  stopped down         $4.80    $0.00   -$4.80  -100.0 %
-    50bacaabcf35  warning   2018-10-29  Amaz…EC2 / BoxUsage:t2.large  level shift up       $1.41    $5.87   +$4.46  +315.6 %
-    572d9db2b93a  critical  2018-10-27  AWSGlue / 836060457634        point up            $78.22   $98.40  +$20.19   +25.8 %
-    4d35d4af4e12  warning   2018-10-11  AmazonEC2 / 011254002932      level shift up       $1.35    $3.59   +$2.24  +165.6 %
-    8b3b04dea1a8  warning   2018-10-16  AWSGlue / 836060457634        point down          $52.86   $40.82  -$12.04   -22.8 %
-    8e88f2db9eac  warning   2018-12-05  Amaz…EC2 / BoxUsage:t2.micro  level shift down     $2.88    $0.56   -$2.32   -80.7 %
-    e9634f172859  warning   2018-10-09  AmazonEC2 / 836060457634      point up            $22.30   $26.26   +$3.96   +17.7 %
+    e1214fa64f1f  critical  2018-11-21  AWSGlue / 836060457634        stopped down        $98.47    $0.00  -$98.47  -100.0 %
+    f88ff11da332  critical  2018-10-10  AWSGlue / 836060457634        level shift up      $52.86  $105.71  +$52.85  +100.0 %
+    89a76801968a  critical  2018-11-24  AmazonRDS / 836060457634      level shift down    $30.05    $0.01  -$30.04  -100.0 %
+    fe407c68d040  warning   2018-11-21  AmazonEC2 / 836060457634      level shift down    $28.95   $13.12  -$15.83   -54.7 %
+    90108804ae4c  warning   2018-11-21  Ama…EC2 / BoxUsage:m4.xlarge  stopped down         $4.80    $0.00   -$4.80  -100.0 %
+    4490e27985c3  warning   2018-10-29  Amaz…EC2 / BoxUsage:t2.large  level shift up       $1.41    $5.87   +$4.46  +315.6 %
+    095c82c0c626  critical  2018-10-27  AWSGlue / 836060457634        point up            $78.22   $98.40  +$20.19   +25.8 %
+    0c2f338913d9  warning   2018-10-11  AmazonEC2 / 011254002932      level shift up       $1.35    $3.59   +$2.24  +165.6 %
+    238dea310fcd  warning   2018-10-16  AWSGlue / 836060457634        point down          $52.86   $40.82  -$12.04   -22.8 %
+    5e15fc0bfa66  warning   2018-12-05  Amaz…EC2 / BoxUsage:t2.micro  level shift down     $2.88    $0.56   -$2.32   -80.7 %
+    d8b58abdb3b1  warning   2018-10-09  AmazonEC2 / 836060457634      point up            $22.30   $26.26   +$3.96   +17.7 %
 
     why
 
-    - 235e6f6461ab AWSGlue / 836060457634: median of 7 days 0.00 against 98.47 before, -100 %, weekdays evened out; score
+    - e1214fa64f1f AWSGlue / 836060457634: median of 7 days 0.00 against 98.47 before, -100 %, weekdays evened out; score
       -20.3, threshold 2.5; 14 of 14 days flagged; taken as normal from 2018-12-05 on
-    - d13c980e2da0 AWSGlue / 836060457634: 105.71 instead of 52.86 give or take 6.61 (the level of 9 days); score 20.0,
+    - f88ff11da332 AWSGlue / 836060457634: 105.71 instead of 52.86 give or take 6.61 (the level of 9 days); score 20.0,
       threshold 2.5; 14 of 17 days flagged; taken as normal from 2018-10-27 on
-    - f0a085f74ea7 AmazonRDS / 836060457634: 0.01 instead of 30.05 give or take 1.13 (the level of 28 days); score -66.7,
+    - 89a76801968a AmazonRDS / 836060457634: 0.01 instead of 30.05 give or take 1.13 (the level of 28 days); score -66.7,
       threshold 2.5; 14 of 14 days flagged; taken as normal from 2018-12-08 on
-    - 8168e547af91 AmazonEC2 / 836060457634: median of 7 days 13.12 against 28.95 before, -55 %, weekdays evened out; score
+    - fe407c68d040 AmazonEC2 / 836060457634: median of 7 days 13.12 against 28.95 before, -55 %, weekdays evened out; score
       -13.7, threshold 2.5; 5 of 18 days flagged; taken as normal from 2018-12-09 on
-    - a228b42b514e AmazonEC2 / BoxUsage:m4.xlarge: 0.00 instead of 4.80 give or take 0.18 (the level of 28 days); score
+    - 90108804ae4c AmazonEC2 / BoxUsage:m4.xlarge: 0.00 instead of 4.80 give or take 0.18 (the level of 28 days); score
       -66.7, threshold 2.5; 13 of 16 days flagged; taken as normal from 2018-12-07 on
-    - 50bacaabcf35 AmazonEC2 / BoxUsage:t2.large: 5.87 instead of 1.41 give or take 0.18 (the level of 14 days); score 63.1,
+    - 4490e27985c3 AmazonEC2 / BoxUsage:t2.large: 5.87 instead of 1.41 give or take 0.18 (the level of 14 days); score 63.1,
       threshold 2.5; 13 of 15 days flagged; taken as normal from 2018-11-13 on
-    - 572d9db2b93a AWSGlue / 836060457634: 98.40 instead of 78.22 give or take 9.78 (the level of 7 days); score 5.2,
+    - 095c82c0c626 AWSGlue / 836060457634: 98.40 instead of 78.22 give or take 9.78 (the level of 7 days); score 5.2,
       threshold 2.5; 2 of 2 days flagged
-    - 4d35d4af4e12 AmazonEC2 / 011254002932: 3.59 instead of 1.35 give or take 0.17 (the level of 9 days); score 33.1,
+    - 0c2f338913d9 AmazonEC2 / 011254002932: 3.59 instead of 1.35 give or take 0.17 (the level of 9 days); score 33.1,
       threshold 2.5; 13 of 13 days flagged; taken as normal from 2018-10-24 on
-    - 8b3b04dea1a8 AWSGlue / 836060457634: 40.82 instead of 52.86 give or take 6.61 (the level of 9 days); score -4.6,
+    - 238dea310fcd AWSGlue / 836060457634: 40.82 instead of 52.86 give or take 6.61 (the level of 9 days); score -4.6,
       threshold 2.5; 2 of 2 days flagged
-    - 8e88f2db9eac AmazonEC2 / BoxUsage:t2.micro: 0.56 instead of 2.88 give or take 0.36 (the level of 9 days); score -16.1,
+    - 5e15fc0bfa66 AmazonEC2 / BoxUsage:t2.micro: 0.56 instead of 2.88 give or take 0.36 (the level of 9 days); score -16.1,
       threshold 2.5; 7 of 8 days flagged; taken as normal from 2018-12-13 on
-    - e9634f172859 AmazonEC2 / 836060457634: 26.26 instead of 22.30 give or take 2.79 (the level of 8 days); score 3.5,
+    - d8b58abdb3b1 AmazonEC2 / 836060457634: 26.26 instead of 22.30 give or take 2.79 (the level of 8 days); score 3.5,
       threshold 2.5
     --- exit code 0
     ");

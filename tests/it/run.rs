@@ -206,14 +206,14 @@ fn one_message_has_the_largest_and_counts_the_rest() {
       $3,058.91 a month more at the $200.37 a day of its newest days.
       expected → actual: $99.99 → $200.49 on 2026-03-02
       so far: +$200.76 since 2026-03-02
-      aws-cost-anomalies explain e40a7e3e89ed
+      aws-cost-anomalies explain 723e64273796
 
     AmazonRDS / 222222222222 (team-1): +$80.00 a day since 2026-03-02 (critical, new)
       AmazonRDS in team-1 has cost $180.14 a day since 2026-03-02, $80.00 a day more (+80 %) than before. It goes on:
       $2,434.94 a month more at the $180.14 a day of its newest days.
       expected → actual: $99.95 → $180.02 on 2026-03-03
       so far: +$160.17 since 2026-03-02
-      aws-cost-anomalies explain fed149d6a63f
+      aws-cost-anomalies explain dd32fd260440
 
     and 1 more incident, +$60.25 a day together: aws-cost-anomalies incidents
 
@@ -269,11 +269,11 @@ fn owners_get_what_is_theirs_and_the_rest_has_a_default() {
     sandbox.ok(&["anomalies", "--as-of", &day(63).to_string(), "--quiet"]);
     insta::assert_snapshot!(sandbox.run(&["notify", "--dry-run", "--as-of", &day(63).to_string(), "--quiet"]), @"
     id            where                     severity    a day  owner     channel   tells   why
-    fed149d6a63f  AmazonRDS / 222222222222  critical  +$80.07  checkout  checkout  opened  account 222222…t-1: checkout
-    cb8dceea27d0  AmazonS3 / 111111111111   critical  +$71.45  data      finops    opened  service AmazonS3: data
-    cb8dceea27d0  AmazonS3 / 111111111111   critical  +$71.45  data      data      opened  service AmazonS3: data
-    bb4de6cf23d1  AmazonSQS / 222222222222  critical  -$43.40  checkout  checkout  -       its `direction…hat goes down
-    e40a7e3e89ed  AWSLambda / 333333333333  critical  +$20.50  -         finops    -       below its `min_impact` 50.00
+    dd32fd260440  AmazonRDS / 222222222222  critical  +$80.07  checkout  checkout  opened  account 222222…t-1: checkout
+    992ddbc293b1  AmazonS3 / 111111111111   critical  +$71.45  data      finops    opened  service AmazonS3: data
+    992ddbc293b1  AmazonS3 / 111111111111   critical  +$71.45  data      data      opened  service AmazonS3: data
+    680db4ef7349  AmazonSQS / 222222222222  critical  -$43.40  checkout  checkout  -       its `direction…hat goes down
+    723e64273796  AWSLambda / 333333333333  critical  +$20.50  -         finops    -       below its `min_impact` 50.00
     --- exit code 0
     ");
     assert!(!sandbox.path("finops.txt").exists(), "nothing was told");
@@ -343,12 +343,12 @@ fn what_is_acked_is_quiet_until_it_grows() {
     let id = id(&sandbox);
     insta::assert_snapshot!(sandbox.run(&["ack", &id[..6], "--by", "ada", "--reason", "a migration"]), @"
     id            state  severity  since       days  who                       what        a day   in all  last flagged
-    49e265a9fe66  acked  critical  2026-03-02     1  AmazonRDS / 111111111111  point up  +$80.80  +$80.80  2026-03-02
+    5c269b652e9b  acked  critical  2026-03-02     1  AmazonRDS / 111111111111  point up  +$80.80  +$80.80  2026-03-02
     --- exit code 0
     ");
     insta::assert_snapshot!(sandbox.run(&["incidents", "--status", "acked", "--format", "csv"]), @r#"
     id,state,kind,direction,severity,group_by,group,start_date,peak_date,last_date,opened_on,seen_on,closed_on,actual,expected,impact,impact_total,at_stake,score,currency,method,threshold,scope,reasons,triage,until,triaged_by,triage_reason
-    49e265a9fe66,open,point,up,critical,service+account,AmazonRDS+111111111111,2026-03-02,2026-03-02,2026-03-02,2026-03-02,2026-03-02,,180.720161,99.92174520034683,80.79841579965316,80.79841579965316,161.5968315993063,19.841738819382066,USD,robust,2.5,net_amortized of every level +Usage +Purchase +Adjustment by robust,"180.72 instead of 99.92 give or take 10.18 (the level of 28 days); score 19.8, threshold 2.5",acked,,ada,a migration
+    5c269b652e9b,open,point,up,critical,service+account,AmazonRDS+111111111111,2026-03-02,2026-03-02,2026-03-02,2026-03-02,2026-03-02,,180.720161,99.92174520034683,80.79841579965316,80.79841579965316,161.5968315993063,19.841738819382066,USD,robust,2.5,net_amortized of every level +Usage +Purchase +Adjustment by robust,"180.72 instead of 99.92 give or take 10.18 (the level of 28 days); score 19.8, threshold 2.5",acked,,ada,a migration
     --- exit code 0
     "#);
     morning(&sandbox, 64, rds(&[80.0, 80.0, 130.0, 130.0]));

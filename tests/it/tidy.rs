@@ -1,7 +1,7 @@
 //! The architecture, checked: who may use whom, and which crate appears where.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -17,8 +17,8 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("ingest", &["sources", "store"]),
     ("insights", &["store", "analysis"]),
     ("web", &[]),
-    ("notify", &["insights", "web"]),
-    ("agent", &["insights", "web"]),
+    ("notify", &["insights", "analysis", "web"]),
+    ("agent", &["insights", "analysis", "web"]),
     ("config", &["store", "analysis", "sources", "notify", "agent"]),
     ("operations", &["analysis", "sources", "store", "ingest", "insights", "notify", "agent", "web", "config"]),
     ("report", &["insights", "ingest", "analysis", "notify", "operations"]),
@@ -44,7 +44,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
 ];
 
 /// Where a crate may appear.
-const CRATES: [(&str, &[&str]); 26] = [
+const CRATES: [(&str, &[&str]); 30] = [
     ("duckdb", &["store"]),
     ("parquet", &["sample", "sources"]),
     ("arrow", &["sample", "sources"]),
@@ -57,7 +57,11 @@ const CRATES: [(&str, &[&str]); 26] = [
     ("rustix", &["store", "operations"]),
     ("serde_yaml", &["config"]),
     ("indicatif", &["commands"]),
-    ("tokio", &["sources", "notify", "agent", "commands"]),
+    ("tokio", &["sources", "notify", "agent", "operations", "commands"]),
+    ("rayon", &["analysis"]),
+    ("unicode_width", &["report"]),
+    ("percent_encoding", &["notify"]),
+    ("tracing_subscriber", &["commands"]),
     ("reqwest", &["web"]),
     ("lettre", &["notify"]),
     ("hmac", &["notify"]),
@@ -163,6 +167,105 @@ fn modules_use_only_what_the_table_allows() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// No name of another module is handed on, for that would get around the table: what all share is in `model`. The
+/// library's face are the operations, whose answers are insights' bodies.
+#[test]
+fn nothing_is_handed_on_around_the_table() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let handed_on = code(&text).lines().filter(|line| line.trim_start().starts_with("pub use crate::")).count();
+        let from_model = code(&text).matches("pub use crate::model").count();
+        if !["operations", "lib"].contains(&module(&path).as_str()) && handed_on > from_model {
+            wrong.push(path.display().to_string());
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// The files that a file names, by the longest beginning of each of its paths that is one. Tests of a file are left out,
+/// and so are the folders above it: their `mod.rs` is what all in them stand on.
+fn files_named(path: &Path, text: &str, files: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    let code = code(text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default());
+    let mut own: Vec<String> =
+        path.with_extension("").components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    own.retain(|name| name != "mod");
+    let mut named = BTreeSet::new();
+    for (start, anchor) in ["crate::", "super::"].iter().flat_map(|anchor| code.match_indices(anchor)) {
+        // `super::super::` is one path, seen from its beginning.
+        if anchor == "super::" && code[..start].ends_with("super::") {
+            continue;
+        }
+        for names in paths(&code[start..]) {
+            let mut place = if names[0] == "crate" { Vec::new() } else { own.clone() };
+            for name in names {
+                match name.as_str() {
+                    "crate" => {}
+                    "super" => _ = place.pop(),
+                    _ => place.push(name),
+                }
+            }
+            let ends = (1..=place.len()).rev().map(|length| place[..length].iter().collect::<PathBuf>());
+            let found = ends.flat_map(|end| [end.with_extension("rs"), end.join("mod.rs")]);
+            let is_above =
+                |file: &PathBuf| file.ends_with("mod.rs") && path.starts_with(file.parent().expect("a folder"));
+            named.extend(
+                found.into_iter().find(|file| files.contains(file)).filter(|file| file != path && !is_above(file)),
+            );
+        }
+    }
+    named
+}
+
+/// The paths of one that may branch: `a::{b, c::d}` are `a::b` and `a::c::d`.
+fn paths(text: &str) -> Vec<Vec<String>> {
+    let name: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let rest = &text[name.len()..];
+    if name.is_empty() && !rest.starts_with('{') {
+        return vec![Vec::new()];
+    }
+    let below = match rest.strip_prefix("::") {
+        Some(branches) if branches.starts_with('{') => {
+            let (mut depth, mut start, mut all) = (0, 1, Vec::new());
+            for (index, character) in branches.char_indices() {
+                depth += i32::from(character == '{') - i32::from(character == '}');
+                if depth == 0 || (depth == 1 && character == ',') {
+                    all.extend(paths(branches[start..index].trim()));
+                    start = index + 1;
+                }
+                if depth == 0 {
+                    break;
+                }
+            }
+            all
+        }
+        Some(more) => paths(more),
+        None => vec![Vec::new()],
+    };
+    below.into_iter().map(|below| [vec![name.clone()], below].concat()).collect()
+}
+
+#[test]
+fn no_circle_of_files() {
+    let sources = sources();
+    let files: BTreeSet<PathBuf> = sources.keys().cloned().collect();
+    let mut uses: BTreeMap<&PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
+    // The face of a folder, which lists what is in it, is no part of a circle.
+    for (path, text) in sources.iter().filter(|(path, _)| !path.ends_with("mod.rs") && path.as_os_str() != "lib.rs") {
+        uses.insert(path, files_named(path, text, &files));
+    }
+    assert!(uses.values().map(BTreeSet::len).sum::<usize>() > 300, "the paths were not read");
+    // What names nothing that is left cannot be in a circle; what remains is one, or leads to one.
+    loop {
+        let left: BTreeSet<PathBuf> = uses.keys().map(|path| (*path).clone()).collect();
+        let before = uses.len();
+        uses.retain(|_, named| named.iter().any(|file| left.contains(file)));
+        if uses.len() == before {
+            break;
+        }
+    }
+    assert!(uses.is_empty(), "{uses:#?}");
+}
+
 #[test]
 fn crates_appear_only_where_they_belong() {
     let mut wrong = Vec::new();
@@ -217,4 +320,9 @@ fn pure_modules_do_not_look_outside() {
 fn the_checker_sees_what_it_should() {
     assert_eq!(uses("use crate::{\n    error::{Error, Result},\n    store::Store,\n};"), ["error", "store"]);
     assert_eq!(uses("crate::ingest::Outcome"), ["ingest"]);
+    let read = |text: &str| paths(text).iter().map(|names| names.join("::")).collect::<Vec<_>>();
+    assert_eq!(read("super::{a::B, c::{self, D}};"), ["super::a::B", "super::c::self", "super::c::D"]);
+    let files = BTreeSet::from(["a/b.rs", "a/c.rs", "a/mod.rs"].map(PathBuf::from));
+    let named = files_named(Path::new("a/b.rs"), "use super::{E, c::D};\ncrate::a::c::x()", &files);
+    assert_eq!(named, BTreeSet::from([PathBuf::from("a/c.rs")]));
 }
