@@ -258,7 +258,7 @@ fn replace(
             etag: "",
             from,
             expressions: expressions.clone(),
-            left_out: None,
+            excluded: None,
             rows: Some(month.rows),
         };
         files.push((month.period, file));
@@ -281,7 +281,7 @@ fn replace(
         export: String::new(),
         loaded,
         missing_columns: Vec::new(),
-        left_out: None,
+        excluded: None,
         replaced: Vec::new(),
     }));
     Ok(())

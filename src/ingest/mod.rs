@@ -90,7 +90,7 @@ pub struct Outcome {
     /// What is in another file, or stored already, and not counted again.
     pub counted_once: Vec<CountedOnce>,
     /// Files in the folders named that are no bills.
-    pub passed_over: Vec<String>,
+    pub skipped: Vec<String>,
     /// Bills with a header and nothing below it.
     pub without_rows: Vec<String>,
     /// What was fetched over the network, in bytes.
@@ -117,7 +117,7 @@ impl Outcome {
         self.kept.extend(other.kept);
         self.counted_once.extend(other.counted_once);
         self.without_rows.extend(other.without_rows);
-        self.passed_over.extend(other.passed_over);
+        self.skipped.extend(other.skipped);
         self.notes.extend(other.notes);
         self.failures.extend(other.failures);
         self.fetched_bytes = match (self.fetched_bytes, other.fetched_bytes) {
@@ -145,13 +145,13 @@ pub struct IngestedPeriod {
     pub loaded: LoadedPeriod,
     pub missing_columns: Vec<Missing>,
     /// Rows of the group that count nothing, and what they are.
-    pub left_out: Option<LeftOut>,
+    pub excluded: Option<Excluded>,
     /// Files that held the period before and are not part of it any more, with their rows.
     pub replaced: Vec<Replaced>,
 }
 
 #[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct LeftOut {
+pub struct Excluded {
     pub rows: u64,
     pub what: &'static str,
 }
@@ -257,7 +257,7 @@ pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Re
         if alone || file.named {
             outcome.failures.push(error);
         } else {
-            outcome.passed_over.push(file.path.display().to_string());
+            outcome.skipped.push(file.path.display().to_string());
         }
     }
     units.extend(loose::group(store, loose, request, &mut outcome, &mut done));
@@ -329,7 +329,7 @@ fn source_file(bill: &Bill) -> SourceFile<'_> {
         etag: &bill.etag,
         from: &bill.from,
         expressions: bill.line_items.line_item.columns(),
-        left_out: bill.line_items.left_out.as_ref().map(|(condition, _)| condition.as_str()),
+        excluded: bill.line_items.excluded.as_ref().map(|(condition, _)| condition.as_str()),
         rows: bill.rows,
     }
 }
@@ -373,14 +373,14 @@ fn load_once(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done,
     })?;
     let rows: u64 = loaded.periods.iter().map(|period| period.rows).sum();
     let (files, replaced) = (unit.bills.len(), loaded.replaced.len());
-    tracing::info!(bill = unit.label, files, rows, left_out = loaded.left_out, replaced, "ingested");
+    tracing::info!(bill = unit.label, files, rows, excluded = loaded.excluded, replaced, "ingested");
     let mut missing: BTreeMap<&str, &Missing> = BTreeMap::new();
     for bill in &unit.bills {
         missing.extend(bill.line_items.missing.iter().map(|missing| (missing.column.as_str(), missing)));
     }
     let missing: Vec<Missing> = missing.into_values().cloned().collect();
-    let what = unit.bills.iter().find_map(|bill| bill.line_items.left_out.as_ref()).map(|(_, what)| *what);
-    let left_out = what.filter(|_| loaded.left_out > 0).map(|what| LeftOut { rows: loaded.left_out, what });
+    let what = unit.bills.iter().find_map(|bill| bill.line_items.excluded.as_ref()).map(|(_, what)| *what);
+    let excluded = what.filter(|_| loaded.excluded > 0).map(|what| Excluded { rows: loaded.excluded, what });
     let format = unit.bills.first().map(|bill| match bill.version {
         Some(version) => format!("{} {version}", bill.format.data_source()),
         None => bill.format.data_source().to_owned(),
@@ -392,7 +392,7 @@ fn load_once(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done,
         format: format.clone().unwrap_or_default(),
         export: unit.export.clone(),
         missing_columns: missing.clone(),
-        left_out: left_out.clone(),
+        excluded: excluded.clone(),
         replaced: replaced.extract_if(.., |former| former.billing_period == period.billing_period).collect(),
         loaded: period,
     }));

@@ -1,14 +1,15 @@
-//! What there is to tell of incidents, and why nothing is: each matters once, however often it is looked at.
+//! Which alerts there are of incidents, and why there is none: each matters once, however often it is looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::incidents::{Shown, shown};
 use crate::{
     error::Result,
-    model::{AlertKind, Event, Notification, State, TriageState, Triaged},
+    model::{AlertKind, Event, Notification, State, TriageState, Triaged, money},
     store::{
         Store,
         ledger::{Incident, Scope},
@@ -18,18 +19,18 @@ use crate::{
 /// An earlier incident of the same group and direction makes a new one a return for so many days.
 const RETURN_DAYS: i64 = 30;
 
-/// An incident with all that was said and told of it.
+/// An incident that there may be an alert of, with all that was said and sent of it.
 #[derive(Debug)]
-pub struct Case {
+pub struct Candidate {
     pub shown: Shown,
-    /// What was told, to all channels, the oldest first.
-    pub notices: Vec<Notification>,
+    /// What was sent, to all channels, the oldest first.
+    pub notifications: Vec<Notification>,
     /// Whether the run that is going on found it.
     pub is_new: bool,
     /// The last day that earlier runs judged; what changed on days up to it is a restatement.
-    pub judged_before: Option<NaiveDate>,
+    pub judged_through: Option<NaiveDate>,
     /// The last day of the time before, when it was over and has come back with a new day.
-    pub came_back_after: Option<NaiveDate>,
+    pub returned_after: Option<NaiveDate>,
     /// The last day of an incident of the same group and direction that was over when this one began.
     pub earlier: Option<NaiveDate>,
     /// What somebody expects of this group and direction, said of this or of an earlier incident.
@@ -49,10 +50,10 @@ pub struct Whole {
     pub told: Vec<String>,
 }
 
-/// What there is to tell.
+/// What an alert is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-pub enum News {
+pub enum AlertEvent {
     Opened,
     /// From so many dollars a day to so many.
     Grown {
@@ -85,34 +86,50 @@ pub enum Closing {
     Merged,
 }
 
-impl News {
-    pub fn kind(&self) -> AlertKind {
+impl Exceeded {
+    /// What happened to the plan, after the subject of an alert.
+    pub fn text(&self, currency: &str) -> String {
         match self {
-            News::Opened => AlertKind::Opened,
-            News::Grown { .. } => AlertKind::Grown,
-            News::Returned { .. } => AlertKind::Returned,
-            News::Woken => AlertKind::Woken,
-            News::Joined => AlertKind::Joined,
-            News::Closed { .. } => AlertKind::Closed,
+            Exceeded::Days { plan, ended } => format!("goes on after the plan `{plan}` ended on {ended}"),
+            Exceeded::DailyDollars { plan, planned } => {
+                format!("exceeds the plan `{plan}` of {} a day", money(*planned, currency))
+            }
+            Exceeded::Dollars { plan, planned } => {
+                format!("exceeds the plan `{plan}` of {}", money(*planned, currency))
+            }
         }
     }
 }
 
-/// Why nothing is told.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Quiet {
-    /// Told before, and not grown past the step: dollars a day then.
-    Told {
+impl AlertEvent {
+    pub fn kind(&self) -> AlertKind {
+        match self {
+            AlertEvent::Opened => AlertKind::Opened,
+            AlertEvent::Grown { .. } => AlertKind::Grown,
+            AlertEvent::Returned { .. } => AlertKind::Returned,
+            AlertEvent::Woken => AlertKind::Woken,
+            AlertEvent::Joined => AlertKind::Joined,
+            AlertEvent::Closed { .. } => AlertKind::Closed,
+        }
+    }
+}
+
+/// Why there is no alert.
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Suppression {
+    /// Alerted before, and not grown past the step: dollars a day then.
+    Notified {
         on: NaiveDate,
-        then: f64,
+        impact: f64,
     },
     /// What made it larger are days that were judged before: the bill was restated.
     Restated,
-    /// It was over before it was told.
+    /// It was over before there was an alert.
     Over,
     /// Another incident goes on with it.
-    Part {
-        of: String,
+    PartOf {
+        incident: String,
     },
     Acked {
         by: String,
@@ -132,20 +149,31 @@ pub enum Quiet {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Covered {
     pub plan: String,
-    /// How the plan is exceeded, in words.
-    pub exceeded: Option<String>,
+    pub exceeded: Option<Exceeded>,
 }
 
-/// How a channel wants to be told.
+/// How an incident exceeds a plan.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Exceeded {
+    /// It goes on after the last day of the plan.
+    Days { plan: String, ended: NaiveDate },
+    /// Dollars a day.
+    DailyDollars { plan: String, planned: f64 },
+    /// Dollars over the whole window.
+    Dollars { plan: String, planned: f64 },
+}
+
+/// How a channel wants to be notified.
 #[derive(Clone, Copy, Debug)]
-pub struct Taste<'a> {
+pub struct Policy<'a> {
     pub channel: &'a str,
-    /// So many times what was told is news.
+    /// So many times the dollars of the last alert are a new one.
     pub step: f64,
-    pub tells_closed: bool,
+    pub notifies_closed: bool,
 }
 
-impl Case {
+impl Candidate {
     /// What to tell a channel on a day.
     ///
     /// An incident grows when its last day costs `step` times what was told, and comes back with a day after it was over;
@@ -153,81 +181,89 @@ impl Case {
     ///
     /// # Errors
     /// The reason for which nothing is told.
-    pub fn decide(&self, taste: &Taste, today: NaiveDate, covered: Option<&Covered>) -> Result<News, Quiet> {
+    pub fn decide(
+        &self,
+        policy: &Policy,
+        today: NaiveDate,
+        covered: Option<&Covered>,
+    ) -> Result<AlertEvent, Suppression> {
         let incident = &self.shown.incident;
-        let told: Vec<&Notification> = self.notices.iter().filter(|notice| notice.channel == taste.channel).collect();
+        let told: Vec<&Notification> =
+            self.notifications.iter().filter(|notification| notification.channel == policy.channel).collect();
         let last = told.last().copied();
         let is_open = incident.state == State::Open;
         if let Some(last) = last.filter(|_| !is_open) {
             let ended = matches!(incident.state, State::Closed | State::Absorbed);
-            let size = self.told_size(&told, taste.channel);
+            let size = self.notified_size(&told, policy.channel);
             let is_quiet = self.shown.triage.is_some()
                 || self.expected.is_some()
                 || covered.is_some_and(|covered| covered.exceeded.is_none());
             // What grew while nobody looked may be over by now; what somebody keeps quiet stays so.
-            if ended && !is_quiet && last.event != AlertKind::Closed && self.has_grown(size, taste.step, last.seen_on) {
-                return Ok(News::Grown { from: size, to: self.size() });
+            if ended && !is_quiet && last.event != AlertKind::Closed && self.has_grown(size, policy.step, last.seen_on)
+            {
+                return Ok(AlertEvent::Grown { from: size, to: self.size() });
             }
-            return match taste.tells_closed && last.event != AlertKind::Closed {
-                true => self.closing(taste.channel),
-                false => Err(Quiet::Over),
+            return match policy.notifies_closed && last.event != AlertKind::Closed {
+                true => self.closing(policy.channel),
+                false => Err(Suppression::Over),
             };
         }
         // A morning that was missed may have had one that is over by now.
         let was_missed = self.is_new && matches!(incident.state, State::Closed | State::Absorbed);
         if !is_open && !was_missed {
-            return Err(Quiet::Over);
+            return Err(Suppression::Over);
         }
         if let Some(Covered { plan, exceeded: None }) = covered {
-            return Err(Quiet::Planned { plan: plan.clone() });
+            return Err(Suppression::Planned { plan: plan.clone() });
         }
         if let Some(until) = self.snoozed_until().filter(|until| today < *until) {
-            return Err(Quiet::Snoozed { until });
+            return Err(Suppression::Snoozed { until });
         }
-        let Some(last) = last else { return self.decide_first(taste) };
+        let Some(last) = last else { return self.decide_first(policy) };
         let acked = self.shown.triage.as_ref().filter(|mark| mark.state == TriageState::Acked);
         let known = self.expected.as_ref().or(acked);
-        let after = self.came_back_after.or((last.event == AlertKind::Closed).then_some(last.last_date));
+        let after = self.returned_after.or((last.event == AlertKind::Closed).then_some(last.last_date));
         if let Some(after) = after.filter(|after| last.event == AlertKind::Closed || last.last_date <= *after)
             && known.is_none_or(|mark| mark.state != TriageState::Expected && mark.last_date <= after)
         {
-            return Ok(News::Returned { after });
+            return Ok(AlertEvent::Returned { after });
         }
-        let woke = self.snoozed_until().is_some_and(|until| told.iter().all(|notice| notice.notified_on < until));
+        let woke =
+            self.snoozed_until().is_some_and(|until| told.iter().all(|notification| notification.notified_on < until));
         if woke {
-            return Ok(News::Woken);
+            return Ok(AlertEvent::Woken);
         }
-        let size = self.told_size(&told, taste.channel);
+        let size = self.notified_size(&told, policy.channel);
         let size = known.map_or(size, |mark| size.max(mark.impact.abs()));
-        let told_through = known.map_or(last.seen_on, |mark| last.seen_on.max(mark.last_date));
-        if self.has_grown(size, taste.step, told_through) {
-            return Ok(News::Grown { from: size, to: self.size() });
+        let notified_through = known.map_or(last.seen_on, |mark| last.seen_on.max(mark.last_date));
+        if self.has_grown(size, policy.step, notified_through) {
+            return Ok(AlertEvent::Grown { from: size, to: self.size() });
         }
         Err(match known {
-            _ if size > 0.0 && incident.impact.abs() >= taste.step * size => Quiet::Restated,
+            _ if size > 0.0 && incident.impact.abs() >= policy.step * size => Suppression::Restated,
             Some(mark) => known_as(mark),
-            None => Quiet::Told { on: last.notified_on, then: size },
+            None => Suppression::Notified { on: last.notified_on, impact: size },
         })
     }
 
     /// The same for a channel that was told nothing of it yet.
-    fn decide_first(&self, taste: &Taste) -> Result<News, Quiet> {
+    fn decide_first(&self, policy: &Policy) -> Result<AlertEvent, Suppression> {
         let incident = &self.shown.incident;
-        let merged = self.merged.get(taste.channel).copied().unwrap_or(0.0);
+        let merged = self.merged.get(policy.channel).copied().unwrap_or(0.0);
         let acked = self.shown.triage.as_ref().filter(|mark| mark.state == TriageState::Acked);
         if let Some(mark) = self.expected.as_ref().or(acked) {
-            let larger = self.size() >= taste.step * mark.impact.abs();
+            let larger = self.size() >= policy.step * mark.impact.abs();
             let from = mark.impact.abs();
-            return if larger { Ok(News::Grown { from, to: self.size() }) } else { Err(known_as(mark)) };
+            return if larger { Ok(AlertEvent::Grown { from, to: self.size() }) } else { Err(known_as(mark)) };
         }
         if merged > 0.0 {
-            return match self.size() >= taste.step * merged {
-                true => Ok(News::Grown { from: merged, to: self.size() }),
-                false if taste.tells_closed => Ok(News::Joined),
-                false => Err(Quiet::Told { on: incident.opened_on, then: merged }),
+            return match self.size() >= policy.step * merged {
+                true => Ok(AlertEvent::Grown { from: merged, to: self.size() }),
+                false if policy.notifies_closed => Ok(AlertEvent::Joined),
+                false => Err(Suppression::Notified { on: incident.opened_on, impact: merged }),
             };
         }
-        Ok(self.earlier.map_or(News::Opened, |after| News::Returned { after }))
+        Ok(self.earlier.map_or(AlertEvent::Opened, |after| AlertEvent::Returned { after }))
     }
 
     /// Dollars a day, of the peak day or the last one.
@@ -237,31 +273,31 @@ impl Case {
     }
 
     /// The most that a channel was told, of this incident or of those that are part of it.
-    fn told_size(&self, told: &[&Notification], channel: &str) -> f64 {
+    fn notified_size(&self, told: &[&Notification], channel: &str) -> f64 {
         let merged = self.merged.get(channel).copied().unwrap_or(0.0);
-        told.iter().map(|notice| notice.impact.abs()).fold(merged, f64::max)
+        told.iter().map(|notification| notification.impact.abs()).fold(merged, f64::max)
     }
 
     /// Whether the last flagged day, or the one that stands out most, is new and so many times a size.
-    fn has_grown(&self, size: f64, step: f64, told_through: NaiveDate) -> bool {
+    fn has_grown(&self, size: f64, step: f64, notified_through: NaiveDate) -> bool {
         let incident = &self.shown.incident;
         // Of a bill that ends before the others, earlier runs did not judge the days that they judged of these.
-        let judged = self.judged_before.filter(|judged| incident.seen_on >= *judged);
-        let judged = judged.map_or(told_through, |judged| judged.max(told_through));
+        let judged = self.judged_through.filter(|judged| incident.seen_on >= *judged);
+        let judged = judged.map_or(notified_through, |judged| judged.max(notified_through));
         let days = [(incident.last_date, incident.last_impact), (incident.peak_date, incident.impact)];
         days.into_iter().any(|(day, impact)| day > judged && impact.abs() >= step * size)
     }
 
     /// How to tell a channel that the incident is over: as part of another one only where that one is known.
-    fn closing(&self, channel: &str) -> Result<News, Quiet> {
+    fn closing(&self, channel: &str) -> Result<AlertEvent, Suppression> {
         let how = closing(&self.shown.incident);
         let Some(whole) = self.whole.as_ref().filter(|_| how == Closing::Merged) else {
-            return Ok(News::Closed { how });
+            return Ok(AlertEvent::Closed { how });
         };
         match (whole.is_open, whole.told.iter().any(|told| told == channel)) {
-            (true, true) => Ok(News::Closed { how }),
-            (true, false) => Err(Quiet::Part { of: whole.id.clone() }),
-            (false, _) => Ok(News::Closed { how: Closing::Over }),
+            (true, true) => Ok(AlertEvent::Closed { how }),
+            (true, false) => Err(Suppression::PartOf { incident: whole.id.clone() }),
+            (false, _) => Ok(AlertEvent::Closed { how: Closing::Over }),
         }
     }
 
@@ -270,10 +306,10 @@ impl Case {
     }
 }
 
-fn known_as(mark: &Triaged) -> Quiet {
+fn known_as(mark: &Triaged) -> Suppression {
     match mark.state {
-        TriageState::Expected => Quiet::Expected { reason: mark.reason.clone() },
-        _ => Quiet::Acked { by: mark.triaged_by.clone() },
+        TriageState::Expected => Suppression::Expected { reason: mark.reason.clone() },
+        _ => Suppression::Acked { by: mark.triaged_by.clone() },
     }
 }
 
@@ -288,8 +324,8 @@ fn closing(incident: &Incident) -> Closing {
 
 /// All incidents of a scope, and those of them that there may be something to tell of.
 #[derive(Debug)]
-pub struct Cases {
-    pub cases: Vec<Case>,
+pub struct Candidates {
+    pub candidates: Vec<Candidate>,
     /// The others, which count for plans.
     pub others: Vec<Shown>,
 }
@@ -299,12 +335,12 @@ pub struct Cases {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn cases(store: &Store, scope: &Scope, threshold: f64) -> Result<Cases> {
+pub fn candidates(store: &Store, scope: &Scope, threshold: f64) -> Result<Candidates> {
     let all = store.incidents(Some(scope))?;
-    let judged_before = store.judged_through(scope)?;
-    let mut notices: BTreeMap<String, Vec<Notification>> = BTreeMap::new();
-    for notice in store.notifications()? {
-        notices.entry(notice.incident_id.clone()).or_default().push(notice);
+    let judged_through = store.judged_through(scope)?;
+    let mut notifications: BTreeMap<String, Vec<Notification>> = BTreeMap::new();
+    for notification in store.notifications()? {
+        notifications.entry(notification.incident_id.clone()).or_default().push(notification);
     }
     let every = shown(store, all.clone())?;
     let expected: Vec<(&Incident, &Triaged)> = every
@@ -316,33 +352,34 @@ pub fn cases(store: &Store, scope: &Scope, threshold: f64) -> Result<Cases> {
     let mut found = Vec::new();
     for one in &every {
         let incident = &one.incident;
-        let told = notices.get(&incident.id).cloned().unwrap_or_default();
-        let is_new = judged_before.is_some_and(|judged| incident.opened_on > judged);
+        let told = notifications.get(&incident.id).cloned().unwrap_or_default();
+        let is_new = judged_through.is_some_and(|judged| incident.opened_on > judged);
         let counts = incident.score.abs() >= threshold || incident.threshold >= threshold;
         let is_wanted = (incident.state == State::Open || is_new) && counts || !told.is_empty();
-        let came_back_after = match incident.state == State::Open && !told.is_empty() {
-            true => came_back_after(store, incident)?,
+        let returned_after = match incident.state == State::Open && !told.is_empty() {
+            true => returned_after(store, incident)?,
             false => None,
         };
         let said = expected.iter().filter(|(other, _)| is_alike(other, incident)).map(|(_, mark)| (*mark).clone());
-        found.push(is_wanted.then(|| Case {
-            merged: merged(&all, &notices, &incident.id),
-            whole: whole(&all, &notices, incident),
-            notices: told,
+        found.push(is_wanted.then(|| Candidate {
+            merged: merged(&all, &notifications, &incident.id),
+            whole: whole(&all, &notifications, incident),
+            notifications: told,
             is_new,
-            judged_before,
-            came_back_after,
+            judged_through,
+            returned_after,
             earlier: earlier(&all, incident).map(|earlier| earlier.last_date),
             expected: said.max_by_key(|mark| mark.triaged_at),
             shown: one.clone(),
         }));
     }
-    let others = every.iter().zip(&found).filter(|(_, case)| case.is_none()).map(|(one, _)| one.clone()).collect();
-    Ok(Cases { cases: found.into_iter().flatten().collect(), others })
+    let others =
+        every.iter().zip(&found).filter(|(_, candidate)| candidate.is_none()).map(|(one, _)| one.clone()).collect();
+    Ok(Candidates { candidates: found.into_iter().flatten().collect(), others })
 }
 
 /// What was told of incidents that are part of one now, and of parts of these, by channel, in dollars a day.
-fn merged(all: &[Incident], notices: &BTreeMap<String, Vec<Notification>>, whole: &str) -> BTreeMap<String, f64> {
+fn merged(all: &[Incident], notifications: &BTreeMap<String, Vec<Notification>>, whole: &str) -> BTreeMap<String, f64> {
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
     let mut seen = BTreeSet::from([whole]);
     let mut wholes = vec![whole];
@@ -352,9 +389,9 @@ fn merged(all: &[Incident], notices: &BTreeMap<String, Vec<Notification>>, whole
                 continue;
             }
             let mut largest: BTreeMap<&str, f64> = BTreeMap::new();
-            for notice in notices.get(&part.id).into_iter().flatten() {
-                let size = largest.entry(&notice.channel).or_default();
-                *size = size.max(notice.impact.abs());
+            for notification in notifications.get(&part.id).into_iter().flatten() {
+                let size = largest.entry(&notification.channel).or_default();
+                *size = size.max(notification.impact.abs());
             }
             // What a part was told at holds what its own parts were told at.
             if largest.is_empty() {
@@ -366,14 +403,15 @@ fn merged(all: &[Incident], notices: &BTreeMap<String, Vec<Notification>>, whole
     sums
 }
 
-fn whole(all: &[Incident], notices: &BTreeMap<String, Vec<Notification>>, part: &Incident) -> Option<Whole> {
+fn whole(all: &[Incident], notifications: &BTreeMap<String, Vec<Notification>>, part: &Incident) -> Option<Whole> {
     let whole = all.iter().find(|other| Some(&other.id) == part.merged_into.as_ref())?;
-    let told = notices.get(&whole.id).into_iter().flatten().map(|notice| notice.channel.clone()).collect();
+    let told =
+        notifications.get(&whole.id).into_iter().flatten().map(|notification| notification.channel.clone()).collect();
     Some(Whole { id: whole.id.clone(), is_open: whole.state == State::Open, told })
 }
 
 /// The last day before an incident was over that is open again because of a day that was not judged then.
-fn came_back_after(store: &Store, incident: &Incident) -> Result<Option<NaiveDate>> {
+fn returned_after(store: &Store, incident: &Incident) -> Result<Option<NaiveDate>> {
     let events = store.incident_events(&incident.id)?;
     let Some(reopened) = events.iter().rposition(|event| event.event == Event::Reopened) else { return Ok(None) };
     let ended = events[..reopened].iter().rev().find(|event| matches!(event.event, Event::Closed | Event::Absorbed));

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{
     Frame, Question, account_name,
     answer::{Answer, Header},
-    found::Found,
+    group_finding::GroupFinding,
     group_object,
     history::History,
     is_fixed,
@@ -216,8 +216,10 @@ fn judge(facts: &dyn Facts, state: &Store, request: &Request, frame: &Frame) -> 
     let whole = Period { start: data.first_day, end: data.judged.end };
     let judged = data.judge(whole, &request.parameters);
     let every = findings(&data.covered.series, &judged, whole, &request.parameters);
-    let every: Vec<Found> =
-        every.into_iter().map(|found| Found::new(found, &request.group_by, &data.covered, data.window())).collect();
+    let every: Vec<GroupFinding> = every
+        .into_iter()
+        .map(|found| GroupFinding::new(found, &request.group_by, &data.covered, data.window()))
+        .collect();
     let groups = data.groups();
     let is_judged =
         |incident: &Incident| groups.as_ref().is_none_or(|groups| groups.contains(&incident.group_values[..]));
@@ -296,9 +298,14 @@ pub(super) fn by_chance(parameters: &Parameters, series: usize, judged: Period) 
 }
 
 /// The findings that reach into the judged days.
-pub fn shown(every: &[Found], ledger: &Ledger, names: &BTreeMap<String, String>, currency: &str) -> Vec<Finding> {
-    let reaching = every.iter().zip(&ledger.ids).filter(|(found, _)| found.is_news);
-    let shown = reaching.map(|(Found { finding: found, group_by, values, members, .. }, id)| Finding {
+pub fn shown(
+    every: &[GroupFinding],
+    ledger: &Ledger,
+    names: &BTreeMap<String, String>,
+    currency: &str,
+) -> Vec<Finding> {
+    let reaching = every.iter().zip(&ledger.ids).filter(|(found, _)| found.is_current);
+    let shown = reaching.map(|(GroupFinding { finding: found, group_by, values, members, .. }, id)| Finding {
         id: id.clone(),
         kind: found.kind,
         direction: found.direction,
@@ -324,7 +331,7 @@ pub fn shown(every: &[Found], ledger: &Ledger, names: &BTreeMap<String, String>,
     shown.collect()
 }
 
-fn member(found: &Found, names: &BTreeMap<String, String>) -> Member {
+fn member(found: &GroupFinding, names: &BTreeMap<String, String>) -> Member {
     let finding = &found.finding;
     Member {
         group: group_object(&found.group_by, &found.values),

@@ -40,12 +40,12 @@ pub struct Bill {
     pub days: BTreeSet<NaiveDate>,
     /// The newest day of it with usage, no later than today: fees may be dated ahead.
     pub newest: NaiveDate,
-    pub left_out: Vec<LeftOut>,
+    pub excluded: Vec<Excluded>,
 }
 
 /// What no answer counts, because the source that has it does not have the rest.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LeftOut {
+pub struct Excluded {
     pub month: NaiveDate,
     pub read: String,
     pub other: String,
@@ -217,14 +217,14 @@ fn bill(parts: &BTreeMap<Place, Part>, places: &[&Place], today: NaiveDate, sett
     }
     let newest_month =
         own().filter_map(|(_, part)| part.days.range(..=today).next_back()).max().map(|day| first_of_month(*day));
-    let (mut read, mut days, mut left_out) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+    let (mut read, mut days, mut excluded) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
     for (month, sources) in &months {
         let mut sources: Vec<&Candidate> = sources.values().collect();
         // Only the month that is still being delivered may lack its last days; another would show them as 0.
         let slack = if Some(*month) == newest_month { settle_days as usize } else { 0 };
         let chosen = choose(&mut sources, today, slack);
         for other in sources.iter().filter(|other| other.source != chosen.source) {
-            left_out.extend(lacks(chosen, other, today, slack, *month));
+            excluded.extend(lacks(chosen, other, today, slack, *month));
         }
         days.extend(chosen.days.iter().copied());
         read.insert(*month, chosen.source.to_owned());
@@ -243,7 +243,7 @@ fn bill(parts: &BTreeMap<Place, Part>, places: &[&Place], today: NaiveDate, sett
         read,
         days,
         newest,
-        left_out,
+        excluded,
     })
 }
 
@@ -281,7 +281,7 @@ fn weights<'a>(sources: &[&'a Candidate<'a>]) -> BTreeMap<&'a str, f64> {
 }
 
 /// What `other` has of a month that `chosen` lacks, when that is not negligible.
-fn lacks(chosen: &Candidate, other: &Candidate, today: NaiveDate, slack: usize, month: NaiveDate) -> Option<LeftOut> {
+fn lacks(chosen: &Candidate, other: &Candidate, today: NaiveDate, slack: usize, month: NaiveDate) -> Option<Excluded> {
     let accounts: Vec<f64> = other
         .accounts
         .iter()
@@ -293,7 +293,7 @@ fn lacks(chosen: &Candidate, other: &Candidate, today: NaiveDate, slack: usize, 
     let missing = if missing > slack { missing } else { 0 };
     let of_days = (other.cost() - of_accounts) / other.days.len().max(1) as f64 * missing as f64;
     let dollars = of_accounts + of_days;
-    (dollars > NEGLIGIBLE * other.cost().max(chosen.cost())).then(|| LeftOut {
+    (dollars > NEGLIGIBLE * other.cost().max(chosen.cost())).then(|| Excluded {
         month,
         read: chosen.source.to_owned(),
         other: other.source.to_owned(),

@@ -86,7 +86,7 @@ pub struct Covered {
     /// For each series its coverage, by place.
     pub of: Vec<usize>,
     /// Classes that have costs of some group whose series is without them.
-    pub left_out: BTreeSet<usize>,
+    pub excluded: BTreeSet<usize>,
 }
 
 impl Covered {
@@ -127,7 +127,7 @@ impl Covered {
             own <= first + Days::new(BEGINS_TOGETHER_DAYS) || own + Days::new(JOINS_AFTER_DAYS) <= end
         });
         let members: Vec<usize> = parts.iter().map(|(class, _)| *class).collect();
-        self.left_out.extend(all.into_iter().filter(|class| !members.contains(class)));
+        self.excluded.extend(all.into_iter().filter(|class| !members.contains(class)));
         let missing = match members[..] {
             [only] => classes[only].missing.clone(),
             _ => missing_of_sum(&parts, classes),
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(covered.series, [part(0, "a", "2026-01-02", &[1.0, 2.0]).1]);
         assert_eq!(covered.bills()[0].first_day, day("2026-01-01"));
         assert_eq!(covered.missing(0), &classes[0].missing);
-        assert!(covered.left_out.is_empty());
+        assert!(covered.excluded.is_empty());
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
         let values: Vec<&[f64]> = covered.series.iter().map(|one| one.values.as_slice()).collect();
         assert_eq!(values, [&[1.0, 1.0, 1.0, 1.0][..], &[5.0, 5.0][..]], "no drop to nothing");
         assert_eq!(covered.coverages[covered.of[1]].end, day("2026-01-02"));
-        assert_eq!(covered.left_out, BTreeSet::from([1]));
+        assert_eq!(covered.excluded, BTreeSet::from([1]));
     }
 
     #[test]

@@ -401,7 +401,7 @@ fn not_counted(bill: &Bill, is_read: &dyn Fn(NaiveDate) -> bool) -> Vec<Warning>
     /// The months, the most accounts, the days and the money.
     type Sum = (BTreeSet<NaiveDate>, usize, usize, f64);
     let mut pairs: BTreeMap<(&str, &str), Sum> = BTreeMap::new();
-    for one in bill.left_out.iter().filter(|one| is_read(one.month)) {
+    for one in bill.excluded.iter().filter(|one| is_read(one.month)) {
         let sum = pairs.entry((&one.read, &one.other)).or_default();
         sum.0.insert(one.month);
         sum.1 = sum.1.max(one.accounts);

@@ -9,7 +9,7 @@ use super::{
     answer::Header,
     check_filters,
     coverage::{Class, Covered, classes},
-    found::Window,
+    group_finding::Window,
     request::Request,
     single_currency,
     warning::{IncompleteDay, Warning},
@@ -21,7 +21,7 @@ use crate::{
     },
     error::{Code, Error, Result},
     model::{Dimension, GroupBy, Period, Series, State},
-    store::{Facts, holdings::Payer, ledger::Incident, queries::Selection, segments::Segment, series::Wanted},
+    store::{Facts, holdings::Payer, ledger::Incident, queries::Selection, segments::Segment, series::Extent},
 };
 
 /// The series of a question and the days to judge in them.
@@ -58,7 +58,7 @@ impl History {
     /// All history of all series.
     pub fn read(facts: &dyn Facts, request: &Request) -> Result<Self> {
         let frame = Frame::new(facts, &request.question)?;
-        Self::open(facts, request, &frame)?.with_series(facts, request, Wanted::All)
+        Self::open(facts, request, &frame)?.with_series(facts, request, Extent::All)
     }
 
     /// What judging the newest day takes. Of very many series that is all history of those whose day the prefilter
@@ -69,12 +69,12 @@ impl History {
         let (judged, parameters) = (data.judged, &request.parameters);
         let whole = Period { start: data.first_day, end: judged.end };
         if judged.days() > 1 || whole.days() <= 2 * prefilter::SPAN || !prefilter::can_tell(parameters) {
-            return data.with_series(facts, request, Wanted::All);
+            return data.with_series(facts, request, Extent::All);
         }
         let start = judged.end - Days::new(prefilter::SPAN as u64 - 1);
-        let covered = data.covered(facts, request, Wanted::Since(start))?;
+        let covered = data.covered(facts, request, Extent::Since(start))?;
         if covered.series.len() * whole.days() <= MANY {
-            return data.with_series(facts, request, Wanted::All);
+            return data.with_series(facts, request, Extent::All);
         }
         let accounts = account_numbers(&request.group_by, &covered.series);
         let span = Period { start: judged.end - Days::new(INCOMPLETE_SPAN), end: judged.end };
@@ -83,13 +83,13 @@ impl History {
         let Prefiltered { candidates, together } = prefiltered(&covered, &incomplete, judged.end, parameters);
         let open = known.iter().filter(|incident| incident.state == State::Open);
         if together || open.clone().any(|incident| incident.group_values.is_empty()) {
-            return data.with_series(facts, request, Wanted::All);
+            return data.with_series(facts, request, Extent::All);
         }
         let mut groups: BTreeSet<&Vec<String>> = open.map(|incident| &incident.group_values).collect();
         let candidates = covered.series.iter().zip(&candidates).filter(|(_, is_candidate)| **is_candidate);
         groups.extend(candidates.map(|(one, _)| &one.group));
         let groups: Vec<Vec<String>> = groups.into_iter().cloned().collect();
-        let mut data = data.with_series(facts, request, Wanted::Groups(&groups))?;
+        let mut data = data.with_series(facts, request, Extent::Groups(&groups))?;
         let (judged, series) = (data.covered.series.len(), covered.series.len());
         data.header.warnings.push(Warning::JudgedInPart { judged, series });
         data.recent = Some(Recent { covered, incomplete });
@@ -139,17 +139,17 @@ impl History {
         Ok(Self { frame, judged, first_day, segments, header, classes, covered, accounts, recent: None })
     }
 
-    fn covered(&self, facts: &dyn Facts, request: &Request, wanted: Wanted) -> Result<Covered> {
+    fn covered(&self, facts: &dyn Facts, request: &Request, extent: Extent) -> Result<Covered> {
         let Question { metric, filters, .. } = request.question;
         let selection = Selection { segments: &self.segments, metric, filters };
         let payers: Vec<Vec<Payer>> = self.classes.iter().map(|class| class.payers.clone()).collect();
         let (dimensions, end) = (&request.group_by.0, self.judged.end);
-        let parts = facts.daily_series(&selection, dimensions, request.include, end, wanted, &payers)?;
+        let parts = facts.daily_series(&selection, dimensions, request.include, end, extent, &payers)?;
         Ok(Covered::new(parts, &self.classes))
     }
 
-    fn with_series(mut self, facts: &dyn Facts, request: &Request, wanted: Wanted) -> Result<Self> {
-        self.covered = self.covered(facts, request, wanted)?;
+    fn with_series(mut self, facts: &dyn Facts, request: &Request, extent: Extent) -> Result<Self> {
+        self.covered = self.covered(facts, request, extent)?;
         if self.covered.series.is_empty() {
             let Question { metric, filters, .. } = request.question;
             check_filters(facts, &Selection { segments: &self.segments, metric, filters })?;
@@ -163,12 +163,12 @@ impl History {
 
     /// Leaves the bills that the only series is made of, so that whatever else is asked of it is asked of the same.
     fn narrow(&mut self) {
-        let Some(coverage) = self.covered.coverages.first().filter(|_| !self.covered.left_out.is_empty()) else {
+        let Some(coverage) = self.covered.coverages.first().filter(|_| !self.covered.excluded.is_empty()) else {
             return;
         };
         let payers: BTreeSet<&Payer> = coverage.classes.iter().flat_map(|place| &self.classes[*place].payers).collect();
         let names: Vec<String> =
-            self.covered.left_out.iter().flat_map(|place| self.classes[*place].names.clone()).collect();
+            self.covered.excluded.iter().flat_map(|place| self.classes[*place].names.clone()).collect();
         self.header.warnings.push(Warning::TotalWithout { bills: names });
         let start = self.first_day.min(self.judged.start);
         self.segments =

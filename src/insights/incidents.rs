@@ -20,11 +20,11 @@ use crate::{
 
 /// Which incidents to list.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted<'a> {
+pub struct Query<'a> {
     /// States, none for all.
     pub states: &'a [State],
     /// Marks of open ones, beside the states.
-    pub marks: &'a [TriageState],
+    pub triage_states: &'a [TriageState],
     /// The last flagged day is this one or later.
     pub since: Option<NaiveDate>,
     /// Dollars in all, up or down.
@@ -59,21 +59,21 @@ pub struct Shown {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn list(store: &Store, wanted: &Wanted) -> Result<Incidents> {
+pub fn list(store: &Store, query: &Query) -> Result<Incidents> {
     let shown = shown(store, store.incidents(None)?)?;
-    let is_wanted = |one: &Shown| {
+    let matches = |one: &Shown| {
         let has = |(dimension, value): &(String, String)| {
             one.group.get(dimension).and_then(Value::as_str) == Some(value)
                 || (dimension == "account" && one.account_name.as_ref() == Some(value))
         };
-        let is_marked = one.triage.as_ref().is_some_and(|mark| wanted.marks.contains(&mark.state));
-        let any = wanted.states.is_empty() && wanted.marks.is_empty();
-        (any || wanted.states.contains(&one.incident.state) || is_marked && one.incident.state == State::Open)
-            && wanted.since.is_none_or(|since| one.incident.last_date >= since)
-            && wanted.min_impact.is_none_or(|least| one.incident.impact_total.abs() >= least)
-            && wanted.values.iter().all(has)
+        let is_triaged = one.triage.as_ref().is_some_and(|mark| query.triage_states.contains(&mark.state));
+        let any = query.states.is_empty() && query.triage_states.is_empty();
+        (any || query.states.contains(&one.incident.state) || is_triaged && one.incident.state == State::Open)
+            && query.since.is_none_or(|since| one.incident.last_date >= since)
+            && query.min_impact.is_none_or(|least| one.incident.impact_total.abs() >= least)
+            && query.values.iter().all(has)
     };
-    Ok(Incidents { incidents: shown.into_iter().filter(is_wanted).collect() })
+    Ok(Incidents { incidents: shown.into_iter().filter(matches).collect() })
 }
 
 /// One incident with its history, by its id or the beginning of it.

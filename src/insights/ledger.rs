@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Question,
-    found::{Found, GAP_DAYS},
+    group_finding::{GAP_DAYS, GroupFinding},
     matching::{match_other_levels, matched},
     request::Request,
 };
@@ -52,7 +52,7 @@ impl Ledger {
         levels: Levels,
         currency: &str,
         judged: Period,
-        findings: &[Found],
+        findings: &[GroupFinding],
         is_judged: &dyn Fn(&Incident) -> bool,
     ) -> Self {
         let scope = scope(request, levels);
@@ -62,7 +62,7 @@ impl Ledger {
             match_other_levels(known, findings, &mut matched);
         }
         let mut given: BTreeSet<String> = known.iter().map(|incident| incident.id.clone()).collect();
-        let id_of = |(one, place): (&Found, &Option<usize>)| match place {
+        let id_of = |(one, place): (&GroupFinding, &Option<usize>)| match place {
             Some(place) => known[*place].id.clone(),
             None => stable_id(&scope, one, &mut given),
         };
@@ -76,7 +76,7 @@ impl Ledger {
                 changes.extend(merged(former, whole, judged.end));
                 continue;
             }
-            if former.is_none() && !one.is_news {
+            if former.is_none() && !one.is_current {
                 continue;
             }
             let incident = Incident {
@@ -112,7 +112,7 @@ impl Ledger {
         }
         let taken: BTreeSet<usize> = matched.into_iter().flatten().collect();
         for (_, incident) in known.iter().enumerate().filter(|(index, _)| !taken.contains(index)) {
-            let whole = findings.iter().zip(&ids).find(|(found, _)| found.tells(incident));
+            let whole = findings.iter().zip(&ids).find(|(found, _)| found.covers(incident));
             changes.extend(match whole {
                 Some((_, id)) => merged(incident, id, judged.end),
                 None if is_judged(incident) => gone(incident, request, judged.end),
@@ -236,7 +236,7 @@ fn merged(incident: &Incident, whole: &str, settled: NaiveDate) -> Option<(Incid
 }
 
 /// The same for the same question, group, direction and first day, and given once.
-fn stable_id(scope: &Scope, found: &Found, given: &mut BTreeSet<String>) -> String {
+fn stable_id(scope: &Scope, found: &GroupFinding, given: &mut BTreeSet<String>) -> String {
     let finding = &found.finding;
     for count in 0.. {
         let facts = json!([scope, found.group_by, found.values, finding.direction, finding.start, count]);

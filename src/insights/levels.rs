@@ -9,7 +9,7 @@ use super::{
     Frame, Question,
     anomalies::{Anomalies, Detected, by_chance, by_currency, shown},
     answer::Answer,
-    found::Found,
+    group_finding::GroupFinding,
     history::History,
     ledger::{self, Ledger, Levels},
     request::Request,
@@ -56,18 +56,19 @@ fn judge(facts: &dyn Facts, state: &Store, request: &Request, frame: &Frame) -> 
     let Some(Level { data, .. }) = levels.first() else { return Err(Error::bug("there is no level")) };
     let whole = Period { start: data.first_day, end: data.judged.end };
     let names = facts.account_names()?;
-    let mut found: Vec<Found> = Vec::new();
+    let mut found: Vec<GroupFinding> = Vec::new();
     let mut candidates: Vec<Candidate> = Vec::new();
     for (place, level) in levels.iter().enumerate() {
         for finding in findings(&level.data.covered.series, &level.judged, whole, &request.parameters) {
             candidates.push(candidate(place, level, &finding));
-            found.push(Found::new(finding, &level.group_by, &level.data.covered, level.data.window()));
+            found.push(GroupFinding::new(finding, &level.group_by, &level.data.covered, level.data.window()));
         }
     }
     let incidents = roll_up(&candidates);
-    let mut every: Vec<Found> = incidents.iter().map(|incident| told(incident, &candidates, &found, &names)).collect();
+    let mut every: Vec<GroupFinding> =
+        incidents.iter().map(|incident| of_incident(incident, &candidates, &found, &names)).collect();
     every.sort_by(|a, b| {
-        let key = |one: &Found| (one.finding.start, one.values.clone());
+        let key = |one: &GroupFinding| (one.finding.start, one.values.clone());
         b.finding.at_stake.total_cmp(&a.finding.at_stake).then_with(|| key(a).cmp(&key(b)))
     });
     let groups: BTreeMap<String, Option<BTreeSet<&[String]>>> =
@@ -201,7 +202,12 @@ fn candidate(place: usize, level: &Level, finding: &Finding) -> Candidate {
 }
 
 /// The finding that tells an incident, with what it is made of.
-fn told(incident: &Incident, candidates: &[Candidate], found: &[Found], names: &BTreeMap<String, String>) -> Found {
+fn of_incident(
+    incident: &Incident,
+    candidates: &[Candidate],
+    found: &[GroupFinding],
+    names: &BTreeMap<String, String>,
+) -> GroupFinding {
     let mut told = found[incident.of].clone();
     told.members = incident.members.iter().map(|member| found[*member].clone()).collect();
     if let Some(from) = incident.from {
@@ -212,7 +218,7 @@ fn told(incident: &Incident, candidates: &[Candidate], found: &[Found], names: &
         incident.members.iter().copied().filter(|member| candidates[*member].refines(own)).collect();
     // A part of a bill that ends later may go on.
     told.end = parts.iter().map(|part| found[*part].end).fold(told.end, NaiveDate::max);
-    told.is_news = told.is_news || parts.iter().any(|part| found[*part].is_news);
+    told.is_current = told.is_current || parts.iter().any(|part| found[*part].is_current);
     let finding = &mut told.finding;
     let severities = parts.iter().map(|part| found[*part].finding.severity);
     finding.severity = severities.fold(finding.severity, Severity::max);
@@ -234,14 +240,14 @@ fn told(incident: &Incident, candidates: &[Candidate], found: &[Found], names: &
 }
 
 /// What a finding is made of, by the level that says most of it.
-fn made_of(told: &Found, parts: &[usize], candidates: &[Candidate], found: &[Found]) -> Option<Evidence> {
-    let mut levels: BTreeMap<usize, Vec<&Found>> = BTreeMap::new();
+fn made_of(told: &GroupFinding, parts: &[usize], candidates: &[Candidate], found: &[GroupFinding]) -> Option<Evidence> {
+    let mut levels: BTreeMap<usize, Vec<&GroupFinding>> = BTreeMap::new();
     for part in parts {
         levels.entry(candidates[*part].level).or_default().push(&found[*part]);
     }
-    let dollars = |parts: &[&Found]| parts.iter().map(|part| part.finding.impact.abs()).sum::<f64>();
-    let most = |a: &&Vec<&Found>, b: &&Vec<&Found>| {
-        let cents = |parts: &[&Found]| (dollars(parts) * 100.0).round();
+    let dollars = |parts: &[&GroupFinding]| parts.iter().map(|part| part.finding.impact.abs()).sum::<f64>();
+    let most = |a: &&Vec<&GroupFinding>, b: &&Vec<&GroupFinding>| {
+        let cents = |parts: &[&GroupFinding]| (dollars(parts) * 100.0).round();
         cents(a).total_cmp(&cents(b)).then(b.len().cmp(&a.len()))
     };
     let mut parts = levels.values().max_by(most)?.clone();
@@ -253,7 +259,7 @@ fn made_of(told: &Found, parts: &[usize], candidates: &[Candidate], found: &[Fou
         [only] => Some(only.clone()),
         _ => None,
     };
-    let part = |part: &&Found| {
+    let part = |part: &&GroupFinding| {
         let pairs = part.group_by.0.iter().zip(&part.values);
         let values = pairs.filter(|(dimension, _)| is_new(dimension)).map(|(_, value)| value.clone());
         Part { values: values.collect(), impact: part.finding.impact }
@@ -262,7 +268,7 @@ fn made_of(told: &Found, parts: &[usize], candidates: &[Candidate], found: &[Fou
 }
 
 /// One finding of two sides of a move: what both share, and the net of their dollars.
-fn moved(to: Found, from: Found, names: &BTreeMap<String, String>) -> Found {
+fn moved(to: GroupFinding, from: GroupFinding, names: &BTreeMap<String, String>) -> GroupFinding {
     let (here, there) = (&to.finding, &from.finding);
     let pairs = to.group_by.0.iter().zip(to.values.iter().zip(&from.values));
     let (mut group_by, mut values, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
@@ -305,11 +311,11 @@ fn moved(to: Found, from: Found, names: &BTreeMap<String, String>) -> Found {
         reasons,
     };
     let members = [vec![plain(&from), plain(&to)], to.members.clone(), from.members.clone()].concat();
-    let (end, is_news) = (to.end.max(from.end), to.is_news || from.is_news);
-    Found { finding, group_by: GroupBy(group_by), values, members, shared_by: Vec::new(), end, is_news }
+    let (end, is_current) = (to.end.max(from.end), to.is_current || from.is_current);
+    GroupFinding { finding, group_by: GroupBy(group_by), values, members, shared_by: Vec::new(), end, is_current }
 }
 
 /// A finding without its members.
-fn plain(found: &Found) -> Found {
-    Found { members: Vec::new(), ..found.clone() }
+fn plain(found: &GroupFinding) -> GroupFinding {
+    GroupFinding { members: Vec::new(), ..found.clone() }
 }

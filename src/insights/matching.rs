@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::found::{Found, GAP_DAYS};
+use super::group_finding::{GAP_DAYS, GroupFinding};
 use crate::{
     model::{Dimension, Kind, State},
     store::ledger::Incident,
 };
 
 /// How well an incident fits a finding, if it does.
-type Fits<'a> = dyn Fn(&Incident, &Found) -> Option<i64> + 'a;
+type Fits<'a> = dyn Fn(&Incident, &GroupFinding) -> Option<i64> + 'a;
 
 /// The incident of each finding, each at most once: first those that began on the same day, then those whose
 /// days overlap most, then open ones that were over at most [`GAP_DAYS`] before.
-pub fn matched(known: &[Incident], findings: &[Found]) -> Vec<Option<usize>> {
+pub fn matched(known: &[Incident], findings: &[GroupFinding]) -> Vec<Option<usize>> {
     let mut matched: Vec<Option<usize>> = vec![None; findings.len()];
-    let is_same = |incident: &Incident, found: &Found| {
+    let is_same = |incident: &Incident, found: &GroupFinding| {
         let is_move = incident.kind == Kind::Moved;
         found.is_of_group(incident) && found.is_move() == is_move && (is_move || found.has_direction(incident))
     };
@@ -36,7 +36,7 @@ pub fn matched(known: &[Incident], findings: &[Found]) -> Vec<Option<usize>> {
 }
 
 /// Gives each finding that has none the free incident that fits best.
-fn match_round(known: &[Incident], findings: &[Found], matched: &mut [Option<usize>], fits: &Fits) {
+fn match_round(known: &[Incident], findings: &[GroupFinding], matched: &mut [Option<usize>], fits: &Fits) {
     let mut free: BTreeSet<usize> = (0..known.len()).collect();
     matched.iter().flatten().for_each(|place| _ = free.remove(place));
     for (found, matched) in findings.iter().zip(matched).filter(|(_, matched)| matched.is_none()) {
@@ -49,12 +49,12 @@ fn match_round(known: &[Incident], findings: &[Found], matched: &mut [Option<usi
 
 /// What is told at another level today: first incidents of a group that the finding has as a member, then those whose
 /// group does not contradict its own and that began when it did, give or take [`GAP_DAYS`].
-pub fn match_other_levels(known: &[Incident], findings: &[Found], matched: &mut [Option<usize>]) {
-    let is_member = |incident: &Incident, found: &Found| {
+pub fn match_other_levels(known: &[Incident], findings: &[GroupFinding], matched: &mut [Option<usize>]) {
+    let is_member = |incident: &Incident, found: &GroupFinding| {
         let same = found.members.iter().filter(|member| member.is_same(incident));
         same.map(|member| member.overlap(incident)).max()
     };
-    let is_nested = |incident: &Incident, found: &Found| {
+    let is_nested = |incident: &Incident, found: &GroupFinding| {
         let is_move = found.is_move() || incident.kind == Kind::Moved;
         let apart = (incident.start_date - found.finding.start).num_days().abs();
         if apart > GAP_DAYS || found.overlap(incident) <= 0 || !(is_move || found.has_direction(incident)) {

@@ -46,7 +46,7 @@ pub struct Overview {
     pub month: Option<Comparison>,
     pub chart: Vec<ChartDay>,
     /// Of the last fourteen days, those with most at stake first.
-    pub findings: Vec<Told>,
+    pub findings: Vec<ExplainedFinding>,
     /// Findings that are not shown.
     pub more_findings: usize,
     pub quality: Quality,
@@ -54,7 +54,7 @@ pub struct Overview {
 
 /// A finding with its cause.
 #[derive(Debug, JsonSchema, Serialize)]
-pub struct Told {
+pub struct ExplainedFinding {
     pub finding: Finding,
     pub sentence: String,
     pub causes: Vec<CauseShare>,
@@ -112,7 +112,7 @@ pub fn overview(facts: &dyn Facts, state: &Store, request: &Request) -> Result<A
     let mut found = levels::anomalies(facts, state, &judged(from, GroupBy(Vec::new())))?.answer.body.findings;
     let more_findings = found.len().saturating_sub(request.top);
     found.truncate(request.top);
-    let findings = found.into_iter().map(|finding| told(facts, request, finding)).collect::<Result<_>>()?;
+    let findings = found.into_iter().map(|finding| explained(facts, request, finding)).collect::<Result<_>>()?;
     let chart_from = (settled - Days::new(CHART_DAYS - 1)).max(first_day);
     let scores = anomalies::scores(facts, &judged(chart_from, GroupBy(Vec::new())))?;
     let chart = scores.scores.iter().map(|score| ChartDay {
@@ -161,7 +161,7 @@ pub fn overview(facts: &dyn Facts, state: &Store, request: &Request) -> Result<A
 }
 
 /// A finding with what explains it; of a move of many groups, and where the explanation fails, with its own reasons.
-fn told(facts: &dyn Facts, request: &Request, finding: Finding) -> Result<Told> {
+fn explained(facts: &dyn Facts, request: &Request, finding: Finding) -> Result<ExplainedFinding> {
     let group: Vec<(Dimension, String)> = finding
         .group
         .iter()
@@ -181,8 +181,10 @@ fn told(facts: &dyn Facts, request: &Request, finding: Finding) -> Result<Told> 
     Ok(match explained {
         Some(explained) => {
             let explained = explained.body;
-            Told { sentence: explained.sentence, causes: explained.causes, chart: explained.chart, finding }
+            ExplainedFinding { sentence: explained.sentence, causes: explained.causes, chart: explained.chart, finding }
         }
-        None => Told { sentence: phrases(&finding.reasons), causes: Vec::new(), chart: Vec::new(), finding },
+        None => {
+            ExplainedFinding { sentence: phrases(&finding.reasons), causes: Vec::new(), chart: Vec::new(), finding }
+        }
     })
 }

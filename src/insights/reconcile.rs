@@ -226,10 +226,10 @@ fn both(facts: &dyn Facts, bill: BillMonth) -> Result<(Vec<MonthCost>, Vec<Month
             continue;
         }
         // An account that one of them lacks is a difference, unless they are of different payers at all.
-        let left_out: Vec<String> = only_ours.into_iter().chain(only_theirs).collect();
-        if !left_out.is_empty() {
+        let excluded: Vec<String> = only_ours.into_iter().chain(only_theirs).collect();
+        if !excluded.is_empty() {
             let (of, compared) = (word.to_owned(), common.clone());
-            warning = Some(Warning::ComparedInPart { of, compared, excluded: left_out });
+            warning = Some(Warning::ComparedInPart { of, compared, excluded: excluded });
         }
         let only = Some((column, common.as_slice()));
         return Ok((facts.month_costs(bill, only)?, facts.month_costs(explorer, only)?, warning));

@@ -6,7 +6,8 @@ use serde::Serialize;
 use strum::{Display, EnumString, IntoStaticStr};
 
 /// What an alert is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, IntoStaticStr, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum AlertKind {
     Opened,

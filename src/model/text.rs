@@ -51,6 +51,11 @@ pub struct WithText<'a, T> {
     text: String,
 }
 
+/// The same of one fact.
+pub fn with_text<S: Serializer, T: Display + Serialize>(fact: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    WithText { fact, text: fact.to_string() }.serialize(serializer)
+}
+
 /// The same of a fact that there may be.
 pub fn with_text_if_any<S: Serializer, T: Display + Serialize>(
     fact: &Option<T>,

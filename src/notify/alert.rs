@@ -10,7 +10,7 @@ use crate::{
     analysis::attribution::Cause,
     inert,
     insights::{
-        alerts::{Closing, News},
+        alerts::{AlertEvent, Closing},
         answer::Answer,
         change::{CauseShare, cause_words},
         course::CourseState,
@@ -40,7 +40,7 @@ pub struct Alert {
     /// The incident.
     pub id: String,
     #[serde(flatten)]
-    pub news: News,
+    pub event: AlertEvent,
     pub severity: Severity,
     pub kind: Kind,
     pub direction: Direction,
@@ -102,7 +102,7 @@ fn agrees(shown: &Shown, found: &Answer<Explanation>) -> bool {
 }
 
 impl Alert {
-    pub fn new(shown: &Shown, news: News, explained: Option<&Answer<Explanation>>, links: &[Link]) -> Self {
+    pub fn new(shown: &Shown, event: AlertEvent, explained: Option<&Answer<Explanation>>, links: &[Link]) -> Self {
         let incident = &shown.incident;
         let is_move = incident.kind == Kind::Moved;
         let explained = explained.filter(|found| is_move || agrees(shown, found));
@@ -138,11 +138,11 @@ impl Alert {
             urgent: urgent.map(ToString::to_string),
             next: explained.and_then(|found| found.next.first()).map(|step| step.command.clone()),
             links: Vec::new(),
-            news,
+            event,
             subject,
         };
-        alert.sentence = match (&alert.news, explained) {
-            (News::Closed { how }, _) => alert.ending(*how, incident.merged_into.as_deref()),
+        alert.sentence = match (&alert.event, explained) {
+            (AlertEvent::Closed { how }, _) => alert.ending(*how, incident.merged_into.as_deref()),
             (_, Some(found)) => found.sentence.clone(),
             (_, None) => {
                 let reasons: Vec<String> =
@@ -191,30 +191,30 @@ impl Alert {
 
     /// What happened to the incident: `new`, `grown from +$50.00 a day`.
     pub fn event(&self) -> String {
-        match &self.news {
-            News::Opened if self.has_ended => "new, and over already".into(),
-            News::Opened => "new".into(),
-            News::Joined => "several as one".into(),
-            News::Grown { from, to } => {
+        match &self.event {
+            AlertEvent::Opened if self.has_ended => "new, and over already".into(),
+            AlertEvent::Opened => "new".into(),
+            AlertEvent::Joined => "several as one".into(),
+            AlertEvent::Grown { from, to } => {
                 let signed = |size: f64| change(size.abs().copysign(self.impact), &self.currency);
                 format!("grown from {} to {} a day", signed(*from), signed(*to))
             }
-            News::Returned { after } => format!("flagged again, the last time was {after}"),
-            News::Woken => "goes on after its snooze".into(),
-            News::Closed { how: Closing::Over } => "over".into(),
-            News::Closed { how: Closing::Absorbed } => "normal now".into(),
-            News::Closed { how: Closing::Withdrawn } => "withdrawn".into(),
-            News::Closed { how: Closing::Merged } => "part of another".into(),
+            AlertEvent::Returned { after } => format!("flagged again, the last time was {after}"),
+            AlertEvent::Woken => "goes on after its snooze".into(),
+            AlertEvent::Closed { how: Closing::Over } => "over".into(),
+            AlertEvent::Closed { how: Closing::Absorbed } => "normal now".into(),
+            AlertEvent::Closed { how: Closing::Withdrawn } => "withdrawn".into(),
+            AlertEvent::Closed { how: Closing::Merged } => "part of another".into(),
         }
     }
 
     pub fn is_closed(&self) -> bool {
-        matches!(self.news, News::Closed { .. })
+        matches!(self.event, AlertEvent::Closed { .. })
     }
 
     /// Whether it is back where it was.
     pub fn is_over(&self) -> bool {
-        matches!(self.news, News::Closed { how: Closing::Over | Closing::Withdrawn })
+        matches!(self.event, AlertEvent::Closed { how: Closing::Over | Closing::Withdrawn })
     }
 
     pub fn is_saving(&self) -> bool {
@@ -258,7 +258,7 @@ impl Alert {
             false => format!("from {} to {}", self.since, self.last_date),
         };
         match self.has_ended {
-            _ if matches!(self.news, News::Closed { how: Closing::Withdrawn | Closing::Merged }) => subject,
+            _ if matches!(self.event, AlertEvent::Closed { how: Closing::Withdrawn | Closing::Merged }) => subject,
             true => format!("{subject}: {} {days}", change(self.impact_total, &self.currency)),
             false => format!("{subject}: {} a day since {}", change(self.a_day, &self.currency), self.since),
         }

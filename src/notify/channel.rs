@@ -27,7 +27,7 @@ macro_rules! channel_of {
             pub filters: Vec<Filter>,
             /// Whether to tell that an incident is over.
             #[serde(default)]
-            pub tell_closed: bool,
+            pub notify_closed: bool,
             $(#[serde(default, skip_serializing_if = "Option::is_none")]
             $kind: Option<$kind::Settings>,)*
         }
@@ -44,7 +44,7 @@ macro_rules! channel_of {
                     min_impact: floor(),
                     directions: up(),
                     filters: Vec::new(),
-                    tell_closed: false,
+                    notify_closed: false,
                     $($kind: None,)*
                 }
             }
@@ -126,8 +126,8 @@ impl Channel {
     }
 
     /// Whether to tell that an incident is over.
-    pub fn tells_closed(&self) -> bool {
-        self.tell_closed || self.tracks_incidents()
+    pub fn notifies_closed(&self) -> bool {
+        self.notify_closed || self.tracks_incidents()
     }
 
     /// Whether an update goes below the message that it is an update of.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::alert::Alert;
 use crate::{
     inert,
-    insights::{alerts::News, answer::SCHEMA_VERSION},
+    insights::{alerts::AlertEvent, answer::SCHEMA_VERSION},
     model::{change, cut},
 };
 
@@ -191,8 +191,8 @@ fn title(alerts: &[Alert], more: usize, more_a_day: f64) -> String {
     let count = alerts.len() + more;
     let Some(first) = alerts.first() else { return String::new() };
     if count == 1 {
-        return match first.news {
-            News::Opened => format!("Cost incident: {}", first.headline()),
+        return match first.event {
+            AlertEvent::Opened => format!("Cost incident: {}", first.headline()),
             _ => format!("Cost incident, {}: {}", first.event(), first.headline()),
         };
     }

@@ -1,6 +1,12 @@
 //! Where an incident is: what filters of owners, channels and plans look at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     insights::{answer::Answer, explanation::Explanation, incidents::Shown},
@@ -9,6 +15,28 @@ use crate::{
 
 /// A value stands for an incident when it carries at least this share of the change, in percent.
 const MOST_OF_IT: f64 = 50.0;
+
+/// A place of an incident that fits filters.
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
+pub struct Fit {
+    pub dimension: Dimension,
+    pub value: String,
+    /// Of an account.
+    pub name: Option<String>,
+    /// What of the change it carries, in percent.
+    pub share_pct: f64,
+}
+
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}", self.dimension, self.value)?;
+        if let Some(name) = &self.name {
+            write!(f, " ({name})")?;
+        }
+        // What carries nearly all of it is the incident itself.
+        if self.share_pct < 99.95 { write!(f, " carries {:.0} % of it", self.share_pct) } else { Ok(()) }
+    }
+}
 
 /// Where an incident is: the values of each dimension that carry most of it.
 #[derive(Clone, Debug, Default)]
@@ -43,14 +71,14 @@ impl Places {
         Self(places)
     }
 
-    /// Why the incident fits filters, in words: values of one dimension are alternatives, dimensions must all fit.
-    pub fn fits(&self, filters: &[Filter]) -> Option<String> {
-        let mut reasons = Vec::new();
+    /// By which places the incident fits filters, if it does: values of one dimension are alternatives, dimensions must all
+    /// fit.
+    pub fn fits(&self, filters: &[Filter]) -> Option<Vec<Fit>> {
+        let mut fits = Vec::new();
         let dimensions: BTreeSet<&Dimension> = filters.iter().map(|filter| &filter.dimension).collect();
         for dimension in dimensions {
             let of_it = || filters.iter().filter(|filter| filter.dimension == *dimension);
-            let name = dimension.to_string();
-            let places = self.0.get(&name).map(Vec::as_slice).unwrap_or_default();
+            let places = self.0.get(&dimension.to_string()).map(Vec::as_slice).unwrap_or_default();
             let is = |filter: &Filter, place: &Place| {
                 place.value == filter.value || place.name.as_ref() == Some(&filter.value)
             };
@@ -62,12 +90,9 @@ impl Places {
                 continue;
             }
             let found = wanted.find_map(|filter| places.iter().find(|place| is(filter, place)))?;
-            let shown = found.name.as_ref().map_or(found.value.clone(), |name| format!("{} ({name})", found.value));
-            reasons.push(match found.share >= 99.95 {
-                true => format!("{name} {shown}"),
-                false => format!("{name} {shown} carries {:.0} % of it", found.share),
-            });
+            let (value, name) = (found.value.clone(), found.name.clone());
+            fits.push(Fit { dimension: dimension.clone(), value, name, share_pct: found.share });
         }
-        Some(reasons.join(", "))
+        Some(fits)
     }
 }

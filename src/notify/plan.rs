@@ -1,6 +1,9 @@
 //! Who is told what, and why: incidents go by their owner to channels, and each channel says what it wants.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use chrono::NaiveDate;
 use sha2::{Digest as _, Sha256};
@@ -9,7 +12,7 @@ use super::{
     Channel, Settings,
     alert::Alert,
     digest::Digest,
-    places::Places,
+    places::{Fit, Places},
     planned::{Plan, Spent},
 };
 use schemars::JsonSchema;
@@ -18,13 +21,16 @@ use serde::Serialize;
 use crate::{
     error::Result,
     insights::{
-        alerts::{Case, Cases, News, Quiet, Taste},
+        alerts::{AlertEvent, Candidate, Candidates, Policy, Suppression},
         answer::Answer,
         explanation::Explanation,
         incidents::Shown,
         warning::Warning,
     },
-    model::{AlertKind, Dimension, Notification, Severity, State, money},
+    model::{
+        AlertKind, Dimension, Direction, Notification, Severity, State, money,
+        text::{WithText, with_text},
+    },
 };
 
 /// Incidents that are explained in a run, those with most at stake: each asks the database several questions.
@@ -32,7 +38,7 @@ const MOST_EXPLAINED: usize = 50;
 
 /// What was decided of an incident for a channel.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct Decided {
+pub struct Decision {
     pub id: String,
     pub subject: String,
     pub severity: Severity,
@@ -41,9 +47,79 @@ pub struct Decided {
     pub owner: Option<String>,
     /// `null` when no channel takes it.
     pub channel: Option<String>,
-    /// `opened`, `grown`, `returned`, `woken`, `joined`, `closed`; `null` for nothing.
-    pub tells: Option<String>,
-    pub why: String,
+    /// What the alert is about; `null` when there is none.
+    pub event: Option<AlertKind>,
+    #[serde(serialize_with = "with_text")]
+    #[schemars(with = "WithText<'static, Reason>")]
+    pub reason: Reason,
+}
+
+/// Why an alert goes to a channel, or does not.
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Reason {
+    /// The owner's filters fit by these places.
+    Owner {
+        owner: String,
+        fits: Vec<Fit>,
+    },
+    /// The configuration has no owners.
+    NoOwners,
+    /// The filters of none fit.
+    NoOwnerFits,
+    /// No channel takes it.
+    NoChannel,
+    /// There is no alert of it.
+    Suppressed {
+        why: Suppression,
+        currency: String,
+    },
+    BelowMinSeverity {
+        severity: Severity,
+        min_severity: Severity,
+    },
+    BelowMinImpact {
+        min_impact: f64,
+    },
+    /// The channel's directions leave it out.
+    Direction {
+        direction: Direction,
+    },
+    /// The channel's filters leave it out.
+    Filters,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Reason::Owner { owner, fits } => {
+                let fits: Vec<String> = fits.iter().map(ToString::to_string).collect();
+                write!(f, "{}: {owner}", fits.join(", "))
+            }
+            Reason::NoOwners => f.write_str("there are no owners"),
+            Reason::NoOwnerFits => f.write_str("no owner fits"),
+            Reason::NoChannel => f.write_str("no channel takes it"),
+            Reason::Suppressed { why, currency } => match why {
+                Suppression::Notified { on, impact } => {
+                    write!(f, "sent on {on} at {} a day", money(*impact, currency))
+                }
+                Suppression::Restated => f.write_str("only restated days have changed"),
+                Suppression::Over => f.write_str("it is over"),
+                Suppression::PartOf { incident } => write!(f, "incident {incident} goes on with it"),
+                Suppression::Acked { by } if by.is_empty() => f.write_str("acked"),
+                Suppression::Acked { by } => write!(f, "acked by {by}"),
+                Suppression::Snoozed { until } => write!(f, "snoozed until {until}"),
+                Suppression::Expected { reason } => write!(f, "expected: {reason}"),
+                Suppression::Planned { plan } => write!(f, "within the plan `{plan}`"),
+            },
+            Reason::BelowMinSeverity { severity, min_severity } => {
+                write!(f, "{} is below its `min_severity` {}", severity.name(), min_severity.name())
+            }
+            Reason::BelowMinImpact { min_impact } => write!(f, "below its `min_impact` {min_impact:.2}"),
+            Reason::Direction { direction } => write!(f, "its `directions` leave out what goes {}", direction.name()),
+            Reason::Filters => f.write_str("its `filters` leave it out"),
+        }
+    }
 }
 
 /// How far an explanation goes.
@@ -66,10 +142,10 @@ pub struct Inputs<'a> {
 #[derive(Debug, Default)]
 pub struct Planned {
     pub messages: Vec<Message>,
-    pub decisions: Vec<Decided>,
+    pub decisions: Vec<Decision>,
     pub notes: Vec<String>,
     /// Open incidents that nobody was or is told of.
-    pub kept_back: usize,
+    pub suppressed: usize,
     /// Incidents that are open.
     pub open: usize,
     /// By incident.
@@ -81,71 +157,74 @@ pub struct Planned {
 pub struct Message {
     pub channel: String,
     pub digest: Digest,
-    pub notices: Vec<Notification>,
+    pub notifications: Vec<Notification>,
 }
 
 /// A case with what is known of where it is.
 struct Seen<'a> {
-    case: &'a Case,
+    candidate: &'a Candidate,
     explained: Option<Answer<Explanation>>,
     places: Places,
 }
 
 /// Decides of every case for every channel, and makes one message for each channel.
-pub fn plan(cases: &Cases, inputs: &Inputs) -> Planned {
+pub fn plan(candidates: &Candidates, inputs: &Inputs) -> Planned {
     let settings = inputs.settings;
     let channels = settings.channels_or_terminal();
     let mut planned = Planned::default();
-    let seen = see(cases, &channels, inputs, &mut planned.notes);
-    let spent: Vec<Spent> = inputs.plans.iter().map(|plan| spent(plan, cases, &seen, inputs)).collect();
-    let mut told: BTreeMap<&str, Vec<(Alert, &Case)>> = BTreeMap::new();
-    for Seen { case, explained, places } in &seen {
-        let shown = &case.shown;
+    let seen = explained(candidates, &channels, inputs, &mut planned.notes);
+    let spent: Vec<Spent> = inputs.plans.iter().map(|plan| spent(plan, candidates, &seen, inputs)).collect();
+    let mut told: BTreeMap<&str, Vec<(Alert, &Candidate)>> = BTreeMap::new();
+    for Seen { candidate, explained, places } in &seen {
+        let shown = &candidate.shown;
         let covered = inputs.plans.iter().zip(&spent);
         let covered = covered.filter_map(|(plan, spent)| Some((plan, plan.covers(shown, places, spent)?)));
         let covered = covered.min_by_key(|(_, covered)| covered.exceeded.is_some());
         let owner = settings.owners.iter().find_map(|owner| Some((owner, places.fits(&owner.filters)?)));
         let owner_name = owner.as_ref().map(|(owner, _)| owner.name.clone());
-        let (wanted, why) = match &owner {
-            Some((owner, why)) => (&owner.channels, format!("{why}: {}", owner.name)),
-            None if settings.owners.is_empty() => (&settings.default_channels, "there are no owners".into()),
-            None => (&settings.default_channels, "no owner fits".into()),
+        let (requested, reason) = match &owner {
+            Some((owner, fits)) => (&owner.channels, Reason::Owner { owner: owner.name.clone(), fits: fits.clone() }),
+            None if settings.owners.is_empty() => (&settings.default_channels, Reason::NoOwners),
+            None => (&settings.default_channels, Reason::NoOwnerFits),
         };
-        let all = owner.is_none() && wanted.is_empty();
-        let was_told = |channel: &Channel| {
-            case.merged.contains_key(&channel.name) || case.notices.iter().any(|notice| notice.channel == channel.name)
+        let all = owner.is_none() && requested.is_empty();
+        let was_notified = |channel: &Channel| {
+            candidate.merged.contains_key(&channel.name)
+                || candidate.notifications.iter().any(|notification| notification.channel == channel.name)
         };
         let mut taken = false;
-        for channel in channels.iter().filter(|one| all || wanted.contains(&one.name) || was_told(one)) {
+        for channel in channels.iter().filter(|one| all || requested.contains(&one.name) || was_notified(one)) {
             taken = true;
-            let decided = case
-                .decide(&channel.taste(settings), inputs.today, covered.as_ref().map(|(_, covered)| covered))
-                .map_err(|quiet| quiet_words(quiet, &shown.incident.currency))
-                .and_then(|news| channel.wants(case, places, &news).map(|()| news));
-            planned.decisions.push(decision(shown, owner_name.clone(), Some(channel), &decided, &why));
-            let Ok(news) = decided else { continue };
-            let mut alert = Alert::new(shown, news, explained.as_ref(), &settings.links);
+            let decided = candidate
+                .decide(&channel.policy(settings), inputs.today, covered.as_ref().map(|(_, covered)| covered))
+                .map_err(|why| Reason::Suppressed { why, currency: shown.incident.currency.clone() })
+                .and_then(|event| channel.accepts(candidate, places, &event).map(|()| event));
+            planned.decisions.push(decision(shown, owner_name.clone(), Some(channel), &decided, &reason));
+            let Ok(event) = decided else { continue };
+            let mut alert = Alert::new(shown, event, explained.as_ref(), &settings.links);
             let planner = covered.as_ref().and_then(|(plan, _)| plan.owner.clone());
             alert.owner = owner_name.clone().or(planner);
-            alert.plan = covered.as_ref().and_then(|(_, covered)| covered.exceeded.clone());
-            let first = case.notices.iter().find(|notice| notice.channel == channel.name);
-            alert.told_as = first.map(|notice| notice.subject.clone()).filter(|subject| *subject != alert.subject);
-            told.entry(&channel.name).or_default().push((alert, case));
+            let exceeded = covered.as_ref().and_then(|(_, covered)| covered.exceeded.as_ref());
+            alert.plan = exceeded.map(|exceeded| exceeded.text(&shown.incident.currency));
+            let first = candidate.notifications.iter().find(|notification| notification.channel == channel.name);
+            alert.told_as =
+                first.map(|notification| notification.subject.clone()).filter(|subject| *subject != alert.subject);
+            told.entry(&channel.name).or_default().push((alert, candidate));
         }
-        let is_told = planned.decisions.iter().any(|one| one.id == shown.incident.id && one.tells.is_some());
+        let is_told = planned.decisions.iter().any(|one| one.id == shown.incident.id && one.event.is_some());
         let is_open = shown.incident.state == State::Open;
         planned.open += usize::from(is_open);
-        planned.kept_back += usize::from(is_open && !is_told && case.notices.is_empty());
+        planned.suppressed += usize::from(is_open && !is_told && candidate.notifications.is_empty());
         if !taken {
-            let nobody = Err("no channel takes it".to_owned());
-            planned.decisions.push(decision(shown, owner_name, None, &nobody, &why));
+            let nobody = Err(Reason::NoChannel);
+            planned.decisions.push(decision(shown, owner_name, None, &nobody, &reason));
         }
     }
     for channel in &channels {
         let Some(alerts) = told.remove(channel.name.as_str()) else { continue };
         planned.messages.extend(messages(channel, alerts, inputs));
     }
-    let explained = seen.into_iter().filter_map(|one| Some((one.case.shown.incident.id.clone(), one.explained?)));
+    let explained = seen.into_iter().filter_map(|one| Some((one.candidate.shown.incident.id.clone(), one.explained?)));
     planned.explanations = explained.collect();
     planned
 }
@@ -164,18 +243,24 @@ impl Planned {
 }
 
 /// Explains what may be told, and says where each incident is.
-fn see<'a>(cases: &'a Cases, channels: &[Channel], inputs: &Inputs, notes: &mut Vec<String>) -> Vec<Seen<'a>> {
+fn explained<'a>(
+    candidates: &'a Candidates,
+    channels: &[Channel],
+    inputs: &Inputs,
+    notes: &mut Vec<String>,
+) -> Vec<Seen<'a>> {
     let asked = asked_dimensions(inputs.settings, channels, inputs.plans);
-    let mut by_stake: Vec<&Case> = cases.cases.iter().collect();
+    let mut by_stake: Vec<&Candidate> = candidates.candidates.iter().collect();
     by_stake.sort_by(|a, b| b.shown.incident.at_stake.total_cmp(&a.shown.incident.at_stake));
     let (mut explanations, mut unexplained) = (0, 0);
     let mut seen = Vec::new();
-    for case in by_stake {
-        let shown = &case.shown;
+    for candidate in by_stake {
+        let shown = &candidate.shown;
         // Explaining takes a while: only what may be told, and what has ended needs no cause.
-        let needs_cause = |news: News| !matches!(news, News::Closed { .. });
-        let tells =
-            |channel: &Channel| case.decide(&channel.taste(inputs.settings), inputs.today, None).is_ok_and(needs_cause);
+        let needs_cause = |event: AlertEvent| !matches!(event, AlertEvent::Closed { .. });
+        let tells = |channel: &Channel| {
+            candidate.decide(&channel.policy(inputs.settings), inputs.today, None).is_ok_and(needs_cause)
+        };
         let may_tell = channels.iter().any(tells)
             || inputs.explain_all && shown.incident.state == State::Open
             || inputs.plans.iter().any(|plan| plan.in_window(shown));
@@ -196,7 +281,7 @@ fn see<'a>(cases: &'a Cases, channels: &[Channel], inputs: &Inputs, notes: &mut 
                 notes.push(note);
             }
         }
-        seen.push(Seen { case, places: Places::new(shown, explained.as_ref()), explained });
+        seen.push(Seen { candidate, places: Places::new(shown, explained.as_ref()), explained });
     }
     if unexplained > 0 {
         notes.push(format!(
@@ -207,11 +292,11 @@ fn see<'a>(cases: &'a Cases, channels: &[Channel], inputs: &Inputs, notes: &mut 
 }
 
 /// What all incidents of a plan came to.
-fn spent(plan: &Plan, cases: &Cases, seen: &[Seen], inputs: &Inputs) -> Spent {
-    let others = cases.others.iter().filter(|one| one.incident.state != State::Withdrawn && plan.in_window(one));
+fn spent(plan: &Plan, candidates: &Candidates, seen: &[Seen], inputs: &Inputs) -> Spent {
+    let others = candidates.others.iter().filter(|one| one.incident.state != State::Withdrawn && plan.in_window(one));
     let dimensions: Vec<Dimension> = plan.filters.iter().map(|filter| filter.dimension.clone()).collect();
     let others = others.map(|shown| (shown, Places::new(shown, (inputs.explain)(shown, &dimensions).ok().as_ref())));
-    let all = seen.iter().map(|one| (&one.case.shown, one.places.clone())).chain(others);
+    let all = seen.iter().map(|one| (&one.candidate.shown, one.places.clone())).chain(others);
     let mut spent = Spent::default();
     for (shown, _) in all.filter(|(shown, places)| plan.is_of(shown, places)) {
         let incident = &shown.incident;
@@ -222,46 +307,49 @@ fn spent(plan: &Plan, cases: &Cases, seen: &[Seen], inputs: &Inputs) -> Spent {
 }
 
 /// The messages of one channel in one run: one, and one for each thread that is gone on with.
-fn messages(channel: &Channel, alerts: Vec<(Alert, &Case)>, inputs: &Inputs) -> Vec<Message> {
-    let mut threads: BTreeMap<Option<String>, Vec<(Alert, &Case)>> = BTreeMap::new();
-    for (alert, case) in alerts {
-        let first = case.notices.iter().find(|notice| notice.channel == channel.name);
-        let thread = first.filter(|_| channel.has_threads()).map(|notice| notice.message_id.clone());
-        threads.entry(thread).or_default().push((alert, case));
+fn messages(channel: &Channel, alerts: Vec<(Alert, &Candidate)>, inputs: &Inputs) -> Vec<Message> {
+    let mut threads: BTreeMap<Option<String>, Vec<(Alert, &Candidate)>> = BTreeMap::new();
+    for (alert, candidate) in alerts {
+        let first = candidate.notifications.iter().find(|notification| notification.channel == channel.name);
+        let thread = first.filter(|_| channel.has_threads()).map(|notification| notification.message_id.clone());
+        threads.entry(thread).or_default().push((alert, candidate));
     }
-    let message = |(thread, alerts): (Option<String>, Vec<(Alert, &Case)>)| {
-        let notice = |(alert, case): &(Alert, &Case)| Notification {
+    let message = |(thread, alerts): (Option<String>, Vec<(Alert, &Candidate)>)| {
+        let notification = |(alert, candidate): &(Alert, &Candidate)| Notification {
             incident_id: alert.id.clone(),
             channel: channel.name.clone(),
             // Of what is over already there is no end to tell.
-            event: if case.shown.incident.state == State::Open { alert.news.kind() } else { AlertKind::Closed },
+            event: if candidate.shown.incident.state == State::Open { alert.event.kind() } else { AlertKind::Closed },
             subject: alert.subject.clone(),
             notified_on: inputs.today,
-            seen_on: case.shown.incident.seen_on,
+            seen_on: candidate.shown.incident.seen_on,
             last_date: alert.last_date,
-            impact: case.size(),
+            impact: candidate.size(),
             impact_total: alert.impact_total,
             message_id: String::new(),
         };
-        let mut notices: Vec<Notification> = alerts.iter().map(notice).collect();
-        let id = message_id(channel, &notices, inputs.today);
-        notices.iter_mut().for_each(|notice| notice.message_id.clone_from(&id));
+        let mut notifications: Vec<Notification> = alerts.iter().map(notification).collect();
+        let id = message_id(channel, &notifications, inputs.today);
+        notifications.iter_mut().for_each(|notification| notification.message_id.clone_from(&id));
         let alerts = alerts.into_iter().map(|(alert, _)| alert).collect();
         // PagerDuty's incidents are opened and resolved one by one.
         let top = if channel.tracks_incidents() { usize::MAX } else { inputs.settings.top };
         let mut digest = Digest::of_incidents(inputs.today, inputs.settled_through, alerts, top);
         digest.id = id;
         digest.update_of = thread;
-        Message { channel: channel.name.clone(), digest, notices }
+        Message { channel: channel.name.clone(), digest, notifications }
     };
     threads.into_iter().map(message).collect()
 }
 
 /// The same for the same news to the same channel on the same day.
-fn message_id(channel: &Channel, notices: &[Notification], today: NaiveDate) -> String {
+fn message_id(channel: &Channel, notifications: &[Notification], today: NaiveDate) -> String {
     let mut text = format!("{}|{today}", channel.name);
-    for notice in notices {
-        text += &format!("|{} {} {} {:.2}", notice.incident_id, notice.event, notice.last_date, notice.impact);
+    for notification in notifications {
+        text += &format!(
+            "|{} {} {} {:.2}",
+            notification.incident_id, notification.event, notification.last_date, notification.impact
+        );
     }
     short_hash(&text)
 }
@@ -281,52 +369,38 @@ fn asked_dimensions(settings: &Settings, channels: &[Channel], plans: &[Plan]) -
 }
 
 impl Channel {
-    fn taste(&self, settings: &Settings) -> Taste<'_> {
-        Taste { channel: &self.name, step: settings.growth_factor, tells_closed: self.tells_closed() }
+    fn policy(&self, settings: &Settings) -> Policy<'_> {
+        Policy { channel: &self.name, step: settings.growth_factor, notifies_closed: self.notifies_closed() }
     }
 
     /// Whether the channel wants an incident.
     ///
     /// # Errors
     /// Why not.
-    fn wants(&self, case: &Case, places: &Places, news: &News) -> Result<(), String> {
+    fn accepts(&self, candidate: &Candidate, places: &Places, event: &AlertEvent) -> Result<(), Reason> {
         // Whom was told that it is, is told that it is over.
-        if matches!(news, News::Closed { .. }) {
+        if matches!(event, AlertEvent::Closed { .. }) {
             return Ok(());
         }
-        let incident = &case.shown.incident;
+        let incident = &candidate.shown.incident;
         let least = self.min_severity;
         if incident.severity < least {
-            return Err(format!("{} is below its `min_severity` {}", incident.severity.name(), least.name()));
+            return Err(Reason::BelowMinSeverity { severity: incident.severity, min_severity: least });
         }
-        if case.size() < self.min_impact {
-            return Err(format!("below its `min_impact` {:.2}", self.min_impact));
+        if candidate.size() < self.min_impact {
+            return Err(Reason::BelowMinImpact { min_impact: self.min_impact });
         }
         if !self.directions.contains(&incident.direction) {
-            return Err(format!("its `directions` leave out what goes {}", incident.direction.name()));
+            return Err(Reason::Direction { direction: incident.direction });
         }
         // Whoever was told of it is told how it goes on.
-        let was_told =
-            case.merged.contains_key(&self.name) || case.notices.iter().any(|notice| notice.channel == self.name);
+        let was_notified = candidate.merged.contains_key(&self.name)
+            || candidate.notifications.iter().any(|notification| notification.channel == self.name);
         match places.fits(&self.filters) {
-            _ if was_told => Ok(()),
+            _ if was_notified => Ok(()),
             Some(_) => Ok(()),
-            None => Err("its `filters` leave it out".into()),
+            None => Err(Reason::Filters),
         }
-    }
-}
-
-fn quiet_words(quiet: Quiet, currency: &str) -> String {
-    match quiet {
-        Quiet::Told { on, then } => format!("told on {on} at {} a day", money(then, currency)),
-        Quiet::Restated => "only restated days have changed".into(),
-        Quiet::Over => "it is over".into(),
-        Quiet::Part { of } => format!("incident {of} goes on with it"),
-        Quiet::Acked { by } if by.is_empty() => "acked".into(),
-        Quiet::Acked { by } => format!("acked by {by}"),
-        Quiet::Snoozed { until } => format!("snoozed until {until}"),
-        Quiet::Expected { reason } => format!("expected: {reason}"),
-        Quiet::Planned { plan } => format!("within the plan `{plan}`"),
     }
 }
 
@@ -334,11 +408,11 @@ fn decision(
     shown: &Shown,
     owner: Option<String>,
     channel: Option<&Channel>,
-    decided: &Result<News, String>,
-    why: &str,
-) -> Decided {
+    decided: &Result<AlertEvent, Reason>,
+    routed: &Reason,
+) -> Decision {
     let incident = &shown.incident;
-    Decided {
+    Decision {
         id: incident.id.clone(),
         subject: shown.subject(),
         severity: incident.severity,
@@ -346,10 +420,7 @@ fn decision(
         currency: incident.currency.clone(),
         owner,
         channel: channel.map(|channel| channel.name.clone()),
-        tells: decided.as_ref().ok().map(|news| news.kind().to_string()),
-        why: match decided {
-            Ok(_) => why.to_owned(),
-            Err(quiet) => quiet.clone(),
-        },
+        event: decided.as_ref().ok().map(AlertEvent::kind),
+        reason: decided.as_ref().err().unwrap_or(routed).clone(),
     }
 }

@@ -8,8 +8,11 @@ use serde::Deserialize;
 use super::places::Places;
 use crate::{
     error::{Error, Result},
-    insights::{alerts::Covered, incidents::Shown},
-    model::{Day, Direction, Filter, money},
+    insights::{
+        alerts::{Covered, Exceeded},
+        incidents::Shown,
+    },
+    model::{Day, Direction, Filter},
 };
 
 /// Days before and after a window that still belong to it: bills lag.
@@ -89,16 +92,15 @@ impl Plan {
             return None;
         }
         let incident = &shown.incident;
-        let dollars = |amount: f64| money(amount, &incident.currency);
         let (total, a_day) = spent.sums.get(&incident.currency).copied().unwrap_or_default();
         let over = |planned: Option<f64>, actual: f64| planned.filter(|planned| actual > *planned);
+        let plan = self.name.clone();
         let exceeded = if incident.last_date > self.to.date() + SLACK {
-            Some(format!("goes on after the plan `{}` ended on {}", self.name, self.to))
+            Some(Exceeded::Days { plan, ended: self.to.date() })
         } else if let Some(planned) = over(self.expected_dollars_per_day, a_day.max(incident.impact)) {
-            Some(format!("exceeds the plan `{}` of {} a day", self.name, dollars(planned)))
+            Some(Exceeded::DailyDollars { plan, planned })
         } else {
-            over(self.expected_dollars, total)
-                .map(|planned| format!("exceeds the plan `{}` of {}", self.name, dollars(planned)))
+            over(self.expected_dollars, total).map(|planned| Exceeded::Dollars { plan, planned })
         };
         Some(Covered { plan: self.name.clone(), exceeded })
     }

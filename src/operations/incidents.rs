@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Answer, Effect, Header, Operation, Session, input::number};
 use crate::{
     error::{Error, Result},
-    insights::incidents::{Incidents, Shown, Wanted, list, one},
+    insights::incidents::{Incidents, Query, Shown, list, one},
     model::{Day, Filter, State, TriageState, Triaged},
 };
 
@@ -112,7 +112,7 @@ impl Status {
         }
     }
 
-    fn mark(self) -> Option<TriageState> {
+    fn triaged(self) -> Option<TriageState> {
         match self {
             Status::Acked => Some(TriageState::Acked),
             Status::Snoozed => Some(TriageState::Snoozed),
@@ -135,10 +135,16 @@ impl Operation for ListIncidents {
         let values: Vec<(String, String)> =
             self.filter.iter().map(|filter| (filter.dimension.to_string(), filter.value.clone())).collect();
         let states: Vec<State> = self.status.iter().flat_map(|status| status.states()).collect();
-        let marks: Vec<TriageState> = self.status.iter().filter_map(|status| status.mark()).collect();
+        let triage_states: Vec<TriageState> = self.status.iter().filter_map(|status| status.mark()).collect();
         let since = self.since.map(Day::date);
-        let wanted = Wanted { states: &states, marks: &marks, since, min_impact: self.min_impact, values: &values };
-        Ok(Answer { header: Header::plain(), body: list(&*session.store()?, &wanted)? })
+        let query = Query {
+            states: &states,
+            triage_states: &triage_states,
+            since,
+            min_impact: self.min_impact,
+            values: &values,
+        };
+        Ok(Answer { header: Header::plain(), body: list(&*session.store()?, &query)? })
     }
 }
 
@@ -173,7 +179,7 @@ impl TriageIncidents {
         }
     }
 
-    fn mark(&self, shown: &Shown, triaged_at: NaiveDateTime) -> Triaged {
+    fn triaged(&self, shown: &Shown, triaged_at: NaiveDateTime) -> Triaged {
         let state = match self.triage {
             Triage::Ack => TriageState::Acked,
             Triage::Snooze => TriageState::Snoozed,
@@ -218,8 +224,8 @@ impl Operation for TriageIncidents {
             }
         }
         let now = Utc::now().naive_utc();
-        let marks: Vec<Triaged> = found.iter().map(|shown| self.mark(shown, now)).collect();
-        session.store_for_writing()?.save_triage(&marks)?;
+        let triaged: Vec<Triaged> = found.iter().map(|shown| self.triaged(shown, now)).collect();
+        session.store_for_writing()?.save_triage(&triaged)?;
         let incidents = find()?.into_iter().map(|shown| Shown { history: None, ..shown }).collect();
         Ok(Answer { header: Header::plain(), body: Incidents { incidents } })
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Answer, Effect, Header, Operation, Session, input::number};
 use crate::{
     error::Result,
-    store::{apart, guard::Query},
+    store::{apart, user_query::Query},
 };
 
 /// Ask the database with one SELECT statement

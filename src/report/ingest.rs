@@ -69,7 +69,7 @@ fn text(outcome: &Outcome, page: Page) -> String {
     for path in &outcome.without_rows {
         text += &page.line(&format!("no rows below the header: {path}"));
     }
-    for path in &outcome.passed_over {
+    for path in &outcome.skipped {
         text += &page.line(&format!("passed over, not a bill: {path}"));
     }
     if outcome.superseded_files > 0 {
@@ -266,8 +266,8 @@ fn notes(outcome: &Outcome) -> String {
         for missing in &period.missing_columns {
             say(format!("no {}: {}", missing.column, missing.consequence));
         }
-        if let Some(left_out) = &period.left_out {
-            say(format!("{} rows left out: {}", count(left_out.rows), left_out.what));
+        if let Some(excluded) = &period.excluded {
+            say(format!("{} rows left out: {}", count(excluded.rows), excluded.what));
         }
         let rows: u64 = period.replaced.iter().map(|replaced| replaced.rows).sum();
         match period.replaced.as_slice() {

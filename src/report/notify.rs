@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub fn decisions(answer: &Answer<Plans>, format: Format, style: Style) -> Result<String> {
-    let header = ["id", "where", "severity", "a_day", "currency", "owner", "channel", "tells", "why"];
+    let header = ["id", "where", "severity", "a_day", "currency", "owner", "channel", "event", "reason"];
     let mut table = Table::new(vec![
         Column::name("id"),
         Column::name("where"),
@@ -22,8 +22,8 @@ pub fn decisions(answer: &Answer<Plans>, format: Format, style: Style) -> Result
         Column::number("a day").rank(2),
         Column::name("owner").rank(4),
         Column::name("channel"),
-        Column::name("tells"),
-        Column::name("why"),
+        Column::name("event"),
+        Column::name("reason"),
     ]);
     let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
     let decided = &answer.decisions;
@@ -35,8 +35,8 @@ pub fn decisions(answer: &Answer<Plans>, format: Format, style: Style) -> Result
             change(one.impact, &one.currency),
             text(&one.owner),
             text(&one.channel),
-            text(&one.tells),
-            one.why.clone(),
+            one.event.map_or_else(|| "-".to_owned(), |event| event.to_string()),
+            one.reason.to_string(),
         ]);
     }
     match format {
@@ -52,8 +52,8 @@ pub fn decisions(answer: &Answer<Plans>, format: Format, style: Style) -> Result
                     one.currency.clone(),
                     one.owner.clone().unwrap_or_default(),
                     one.channel.clone().unwrap_or_default(),
-                    one.tells.clone().unwrap_or_default(),
-                    one.why.clone(),
+                    one.event.map_or_else(String::new, |event| event.to_string()),
+                    one.reason.to_string(),
                 ]
             }),
         ),

@@ -16,7 +16,7 @@ use crate::{
         change::HALF_CENT,
         compare::Comparison,
         group_names,
-        overview::{Overview, Told},
+        overview::{ExplainedFinding, Overview},
         sentences,
     },
 };
@@ -61,7 +61,7 @@ fn title(page: &Answer<Overview>) -> String {
     format!("Cloud costs up to {}", settled(&page.header))
 }
 
-fn heading(told: &Told) -> String {
+fn heading(told: &ExplainedFinding) -> String {
     let finding = &told.finding;
     let who = match finding.group.is_empty() {
         true => format!("{} groups together", finding.groups),

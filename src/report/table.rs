@@ -252,9 +252,9 @@ mod tests {
             (0..5000).map(|index| Column::name(format!("c{index}")).rank(u8::try_from(index).unwrap_or(u8::MAX)));
         let mut table = Table::new(names.collect());
         (0..20).for_each(|row| table.row((0..5000).map(|index| format!("{row}.{index}")).collect()));
-        let (text, left_out) = table.render_counting(Style { width: Some(40), color: false });
+        let (text, excluded) = table.render_counting(Style { width: Some(40), color: false });
         assert_eq!(text.lines().next(), Some("c0    c1    c2    c3    c4    c5    c6"));
-        assert_eq!(left_out, 4993);
+        assert_eq!(excluded, 4993);
     }
 
     #[test]

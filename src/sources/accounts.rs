@@ -1,6 +1,6 @@
 //! Names of accounts, from AWS Organizations.
 
-use super::aws::{Asked, Aws};
+use super::aws::{ApiRequest, Aws};
 use crate::error::Result;
 
 /// Ids and names of all accounts of the organization. Only its management account and delegated administrators
@@ -14,8 +14,11 @@ pub fn of_organization(aws: &Aws) -> Result<Vec<(String, String)>> {
     let mut pages = client.list_accounts().into_paginator().send();
     let mut accounts = Vec::new();
     while let Some(page) = aws.block_on(pages.next()) {
-        let asked =
-            Asked { service: "Organizations", action: "organizations:ListAccounts", about: "the names of accounts" };
+        let asked = ApiRequest {
+            service: "Organizations",
+            action: "organizations:ListAccounts",
+            about: "the names of accounts",
+        };
         let page = page.map_err(|e| aws.explain(&asked, &e))?;
         let named =
             page.accounts().iter().filter_map(|account| Some((account.id()?.to_owned(), account.name()?.to_owned())));

@@ -87,7 +87,7 @@ pub struct Caller {
 
 /// What was asked, for an error about it.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct ApiRequest<'a> {
     /// The service in words: `Cost Explorer`.
     pub service: &'a str,
     /// The IAM action that the request needs: `ce:GetCostAndUsage`.
@@ -118,8 +118,9 @@ impl Aws {
         let config = aws_sdk_sts::config::Builder::from(&self.config).interceptor(self.clock.clone());
         let client = aws_sdk_sts::Client::from_conf(config.build());
         let answer = self.block_on(client.get_caller_identity().send()).map_err(|e| {
-            let asked = Asked { service: "STS", action: "sts:GetCallerIdentity", about: "whose the credentials are" };
-            self.explain(&asked, &e)
+            let request =
+                ApiRequest { service: "STS", action: "sts:GetCallerIdentity", about: "whose the credentials are" };
+            self.explain(&request, &e)
         })?;
         let caller = Caller {
             account_id: answer.account().unwrap_or_default().to_owned(),
@@ -158,12 +159,12 @@ impl Aws {
     }
 
     /// What AWS refused, its cause, and the next step. No text of it holds a credential.
-    pub(super) fn explain<E, R>(&self, asked: &Asked, error: &SdkError<E, R>) -> Error
+    pub(super) fn explain<E, R>(&self, request: &ApiRequest, error: &SdkError<E, R>) -> Error
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug,
     {
-        Whom { profile: &self.profile, caller: self.caller.get() }.explain(asked, error)
+        Whom { profile: &self.profile, caller: self.caller.get() }.explain(request, error)
     }
 
     /// The same for tasks that outlive the borrow of `self`.
@@ -180,12 +181,12 @@ pub(super) struct OwnedWhom {
 }
 
 impl OwnedWhom {
-    pub(super) fn explain<E, R>(&self, asked: &Asked, error: &SdkError<E, R>) -> Error
+    pub(super) fn explain<E, R>(&self, request: &ApiRequest, error: &SdkError<E, R>) -> Error
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug,
     {
-        Whom { profile: &self.profile, caller: self.caller.as_ref() }.explain(asked, error)
+        Whom { profile: &self.profile, caller: self.caller.as_ref() }.explain(request, error)
     }
 }
 
@@ -195,20 +196,20 @@ struct Whom<'a> {
 }
 
 impl Whom<'_> {
-    fn explain<E, R>(&self, asked: &Asked, error: &SdkError<E, R>) -> Error
+    fn explain<E, R>(&self, request: &ApiRequest, error: &SdkError<E, R>) -> Error
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug,
     {
         let of_account = self.caller.map_or(String::new(), |caller| format!(" of account {}", caller.account_id));
-        let title = format!("{} does not give {}{of_account}", asked.service, asked.about);
+        let title = format!("{} does not give {}{of_account}", request.service, request.about);
         match error {
             SdkError::ServiceError(service) => {
                 let code = service.err().code().unwrap_or("an answer without an error code");
                 let message = redacted(service.err().message().unwrap_or_default());
                 let cause = if message.is_empty() { code.to_owned() } else { format!("{code}: {message}") };
                 let error = Error::remote(title).cause(cause);
-                self.hints(asked, code, &message).into_iter().fold(error, Error::hint)
+                self.hints(request, code, &message).into_iter().fold(error, Error::hint)
             }
             SdkError::TimeoutError(_) => Error::remote(title)
                 .cause("there was no answer in time")
@@ -260,7 +261,7 @@ impl Whom<'_> {
 
     /// The next steps for an error code. Codes: the services' API references; S3's in "Error responses" of the
     /// S3 API reference.
-    fn hints(&self, asked: &Asked, code: &str, message: &str) -> Vec<String> {
+    fn hints(&self, request: &ApiRequest, code: &str, message: &str) -> Vec<String> {
         let lower = message.to_lowercase();
         let one = |text: &str| vec![text.to_owned()];
         match code {
@@ -293,7 +294,7 @@ impl Whom<'_> {
                 "and let IAM users and roles see billing, in the management account's settings".into(),
             ],
             "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "AccessForbidden" => {
-                self.denied(asked, &lower)
+                self.denied(request, &lower)
             }
             "OptInRequired" | "SubscriptionRequiredException" => {
                 one("this account has not signed up for the service: open it once in the AWS console")
@@ -330,31 +331,31 @@ impl Whom<'_> {
                 "the object is archived (Glacier): restore it with `aws s3api restore-object`, or exclude the month with `--from`",
             ),
             "PreconditionFailed" => one("AWS is writing this delivery now; run the command again in some minutes"),
-            code if code.starts_with("KMS.") => self.denied(asked, "kms"),
+            code if code.starts_with("KMS.") => self.denied(request, "kms"),
             "InternalError"
             | "InternalServerError"
             | "InternalFailure"
             | "ServiceUnavailable"
             | "ServiceUnavailableException" => one("AWS failed, after all retries: try again in some minutes"),
             "ValidationException" => Vec::new(),
-            _ => vec![format!("`{}` is what it needs to be allowed: docs/IAM.md", asked.action)],
+            _ => vec![format!("`{}` is what it needs to be allowed: docs/IAM.md", request.action)],
         }
     }
 
-    fn denied(&self, asked: &Asked, lower: &str) -> Vec<String> {
+    fn denied(&self, request: &ApiRequest, lower: &str) -> Vec<String> {
         let who = self.caller.map_or("this identity".to_owned(), |caller| format!("`{}`", caller.arn));
         if lower.contains("kms") {
             return vec![format!("the objects are encrypted with a KMS key: allow {who} `kms:Decrypt` on that key")];
         }
-        let mut hints = vec![format!("allow {who} `{}`: docs/IAM.md has the least policy", asked.action)];
-        if asked.action.starts_with("ce:") {
+        let mut hints = vec![format!("allow {who} `{}`: docs/IAM.md has the least policy", request.action)];
+        if request.action.starts_with("ce:") {
             hints.push(
                 "if it is allowed already: enable Cost Explorer once in the Billing console, and \"IAM user access to \
                  billing\" in the account settings of the management account"
                     .into(),
             );
         }
-        if asked.action.starts_with("s3:") {
+        if request.action.starts_with("s3:") {
             hints.push("if the bucket's owner lets readers pay, set `s3.requester_pays: true`".into());
         }
         hints

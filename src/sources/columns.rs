@@ -80,7 +80,7 @@ pub struct Missing {
 pub struct LineItems {
     pub line_item: LineItem,
     /// Rows to leave out, when the file may hold any: a condition, and what they are.
-    pub left_out: Option<(String, &'static str)>,
+    pub excluded: Option<(String, &'static str)>,
     pub missing: Vec<Missing>,
     /// The columns of the file that must hold dates or numbers.
     pub values: Vec<Value>,

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    aws::{Asked, Aws},
+    aws::{ApiRequest, Aws},
     s3::Export,
 };
 use crate::error::{Error, Result};
@@ -49,7 +49,7 @@ fn reports(aws: &Aws) -> Result<Vec<Discovered>> {
     let client = aws_sdk_costandusagereport::Client::new(&aws.in_region(REGION));
     let mut pages = client.describe_report_definitions().into_paginator().send();
     let mut found = Vec::new();
-    let asked = Asked {
+    let asked = ApiRequest {
         service: "Cost and Usage Reports",
         action: "cur:DescribeReportDefinitions",
         about: "the list of reports",
@@ -77,13 +77,16 @@ fn exports(aws: &Aws) -> Result<Vec<Discovered>> {
     let mut pages = client.list_exports().into_paginator().send();
     let mut found = Vec::new();
     while let Some(page) = aws.block_on(pages.next()) {
-        let asked =
-            Asked { service: "Data Exports", action: "bcm-data-exports:ListExports", about: "the list of exports" };
+        let asked = ApiRequest {
+            service: "Data Exports",
+            action: "bcm-data-exports:ListExports",
+            about: "the list of exports",
+        };
         let page = page.map_err(|e| aws.explain(&asked, &e))?;
         for reference in page.exports() {
             let request = client.get_export().export_arn(reference.export_arn());
             let about = format!("the export `{}`", reference.export_name());
-            let asked = Asked { service: "Data Exports", action: "bcm-data-exports:GetExport", about: &about };
+            let asked = ApiRequest { service: "Data Exports", action: "bcm-data-exports:GetExport", about: &about };
             let answer = aws.block_on(request.send()).map_err(|e| aws.explain(&asked, &e))?;
             found.extend(answer.export().and_then(described));
         }

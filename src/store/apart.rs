@@ -22,8 +22,8 @@ use serde_json::Value as Json;
 
 use super::{
     MemoryLimit, Settings, Store,
-    guard::{Part, Query, Table, is_of_memory, too_big, too_slow},
     lease::{READER_WAITS, once_free},
+    user_query::{Part, Query, Table, is_of_memory, too_big, too_slow},
 };
 use crate::error::{Error, Result};
 

@@ -52,7 +52,7 @@ pub struct SourceFile<'a> {
     /// Pairs of a column of `cost_line_items` and the expression over the file that fills it.
     pub expressions: Vec<(&'static str, String)>,
     /// Rows to leave out.
-    pub left_out: Option<&'a str>,
+    pub excluded: Option<&'a str>,
     /// Rows of the file, where that is known without reading it.
     pub rows: Option<u64>,
 }
@@ -95,7 +95,7 @@ pub struct Stored {
 pub struct Loaded {
     pub periods: Vec<LoadedPeriod>,
     /// Rows that the files hold but the store does not want.
-    pub left_out: u64,
+    pub excluded: u64,
     /// Former files of the same money that are not part of this load.
     pub replaced: Vec<Replaced>,
     /// Months that a former file of the same name had, which stay though the file does not have them any more.

@@ -10,7 +10,7 @@ use super::{
     changes::{ClassCost, DaySet, ValueCost},
     holdings::{AccountCost, Holding, Payer},
     queries::{BillMonth, Cell, Delivered, MonthColumn, MonthCost, Selection},
-    series::Wanted,
+    series::Extent,
 };
 use crate::{
     error::Result,
@@ -80,7 +80,7 @@ facts! {
         dimensions: &[Dimension],
         include: &[ChargeCategory],
         end: NaiveDate,
-        wanted: Wanted,
+        extent: Extent,
         classes: &[Vec<Payer>],
     ) -> Result<Vec<(usize, Series)>>;
 

@@ -85,7 +85,7 @@ impl Store {
         let id = self.next_ingestion_id()?;
         let mut loaded = Loaded::default();
         for file in &load.files {
-            loaded.left_out += self.insert(id, load.data_source, file)?;
+            loaded.excluded += self.insert(id, load.data_source, file)?;
         }
         self.aggregate(id)?;
         if self.clean_names(id)? {
@@ -118,7 +118,7 @@ impl Store {
         let doing = format!("cannot read `{}`", file.key);
         let columns: Vec<&str> = file.expressions.iter().map(|(column, _)| *column).collect();
         let expressions: Vec<&str> = file.expressions.iter().map(|(_, sql)| sql.as_str()).collect();
-        let condition = file.left_out.map_or(String::new(), |left_out| format!(" WHERE NOT ({left_out})"));
+        let condition = file.excluded.map_or(String::new(), |excluded| format!(" WHERE NOT ({excluded})"));
         let sql = format!(
             "INSERT INTO cost_line_items (ingestion_id, data_source, source_file, {}) SELECT {id}, {}, {}, {} FROM {}{condition}",
             columns.join(", "),
@@ -128,10 +128,10 @@ impl Store {
             file.from
         );
         let inserted = self.connection.execute(&sql, []).map_err(|e| self.explain(&doing, &e))? as u64;
-        match (file.rows, file.left_out) {
+        match (file.rows, file.excluded) {
             (Some(rows), Some(_)) => Ok(rows.saturating_sub(inserted)),
-            (None, Some(left_out)) => {
-                let sql = format!("SELECT count(*) FROM {} WHERE {left_out}", file.from);
+            (None, Some(excluded)) => {
+                let sql = format!("SELECT count(*) FROM {} WHERE {excluded}", file.from);
                 self.connection.query_row(&sql, [], |row| row.get(0)).map_err(|e| self.reading_error(&doing, &e))
             }
             _ => Ok(0),

@@ -3,7 +3,7 @@
 //!
 //! A database opened for writing has access to files, because bills are loaded by DuckDB itself; so it runs the
 //! program's own statements alone, with every value of a user's or a bill's quoted. A statement of the user's runs on a
-//! database opened read-only and cut off ([`guard`] refuses others), and in a process of its own ([`apart`]).
+//! database opened read-only and cut off ([`user_query`] refuses others), and in a process of its own ([`apart`]).
 
 pub mod accounts;
 pub mod apart;
@@ -13,7 +13,6 @@ pub mod days;
 pub mod delivery;
 mod facts;
 pub mod former;
-pub mod guard;
 pub mod holdings;
 mod ingestion_log;
 mod lease;
@@ -30,6 +29,7 @@ pub mod segments;
 pub mod series;
 mod texts;
 pub mod triage;
+pub mod user_query;
 
 use std::{
     collections::BTreeMap,
@@ -409,7 +409,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{guard::Query, *};
+    use super::{user_query::Query, *};
 
     fn settings(path: PathBuf) -> Settings {
         let memory_limit = "100MB".parse().expect("a size");

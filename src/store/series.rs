@@ -23,7 +23,7 @@ const LONGEST_SILENCE: i32 = 400;
 
 /// Which series to read.
 #[derive(Clone, Copy, Debug)]
-pub enum Wanted<'a> {
+pub enum Extent<'a> {
     /// All history of every group.
     All,
     /// All history of these groups.
@@ -48,7 +48,7 @@ impl Store {
         dimensions: &[Dimension],
         include: &[ChargeCategory],
         end: NaiveDate,
-        wanted: Wanted,
+        extent: Extent,
         classes: &[Vec<Payer>],
     ) -> Result<Vec<(usize, Series)>> {
         let (table, condition) = self.source_and_condition(selection, dimensions)?;
@@ -65,14 +65,14 @@ impl Store {
         let include: BTreeSet<String> = include.iter().map(|category| quoted(category.as_str())).collect();
         let include = include.into_iter().collect::<Vec<_>>().join(", ");
         let order = if names.is_empty() { String::new() } else { format!("ORDER BY {}", names.join(", ")) };
-        let (wanted_rows, order) = match wanted {
-            Wanted::All => (String::new(), order),
-            Wanted::Groups([]) => return Ok(Vec::new()),
-            Wanted::Groups(wanted) => {
-                let rows: Vec<String> = wanted.iter().map(|group| row(group)).collect();
+        let (wanted_rows, order) = match extent {
+            Extent::All => (String::new(), order),
+            Extent::Groups([]) => return Ok(Vec::new()),
+            Extent::Groups(extent) => {
+                let rows: Vec<String> = extent.iter().map(|group| row(group)).collect();
                 (format!("AND ({}) IN (VALUES {})", groups.join(", "), rows.join(", ")), order)
             }
-            Wanted::Since(day) => (format!("AND usage_date >= DATE '{day}'"), String::new()),
+            Extent::Since(day) => (format!("AND usage_date >= DATE '{day}'"), String::new()),
         };
         let class = class_sql(classes);
         let class_column =
@@ -117,7 +117,7 @@ impl Store {
                 all.push((class, Series { group, start, values: by_day(charges, Period { start, end }.days()) }));
             }
         }
-        if !known && !all.is_empty() && !matches!(wanted, Wanted::Since(_)) {
+        if !known && !all.is_empty() && !matches!(extent, Extent::Since(_)) {
             return Err(self.unknown_metric(selection.metric));
         }
         Ok(all)

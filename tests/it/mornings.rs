@@ -67,7 +67,7 @@ fn a_month_of_mornings_tells_each_incident_once() {
     sandbox.ok(&["sample-data", "--out", "all", "--days", "100", "--as-of", "2026-03-31", "--quiet"]);
     sandbox.write(
         "config.yaml",
-        "notify:\n  channels:\n    - { name: finops, file: { path: finops.jsonl, format: json }, min_severity: info, min_impact: 0, directions: [up, down], tell_closed: true }\n    - { name: on-call, file: { path: on-call.jsonl, format: json }, min_severity: critical }\n",
+        "notify:\n  channels:\n    - { name: finops, file: { path: finops.jsonl, format: json }, min_severity: info, min_impact: 0, directions: [up, down], notify_closed: true }\n    - { name: on-call, file: { path: on-call.jsonl, format: json }, min_severity: critical }\n",
     );
     let first: NaiveDate = "2026-03-02".parse().expect("a date");
     for earlier in ["2025-12", "2026-01", "2026-02"] {

@@ -52,7 +52,7 @@ fn rds(dollars: &'static [f64]) -> impl Fn(usize, usize, u64) -> f64 {
 #[test]
 fn an_incident_is_told_when_it_opens_grows_ends_and_comes_back() {
     let sandbox = Sandbox::new();
-    sandbox.write("config.yaml", LOG.replace("} }]", "}, tell_closed: true }]"));
+    sandbox.write("config.yaml", LOG.replace("} }]", "}, notify_closed: true }]"));
     let dollars: &[f64] = &[80.0, 85.0, 90.0, 200.0, 190.0, 0.0, 0.0, 0.0, 0.0, 0.0, 120.0, 0.0];
     let mut seen = 0;
     let mut course = Vec::new();
@@ -515,7 +515,7 @@ fn updates_of_an_incident_go_below_its_first_message() {
     sandbox.write(
         "config.yaml",
         format!(
-            "notify:\n  channels: [{{ name: bot, tell_closed: true, slack: {{ token: {{ env: TOKEN }}, channel: C0COSTS, api_url: '{}/api' }} }}]\n",
+            "notify:\n  channels: [{{ name: bot, notify_closed: true, slack: {{ token: {{ env: TOKEN }}, channel: C0COSTS, api_url: '{}/api' }} }}]\n",
             services.url
         ),
     );
@@ -655,7 +655,7 @@ fn a_language_model_adds_words_that_are_in_the_figures() {
 #[test]
 fn what_was_told_as_several_is_one_and_not_over() {
     let sandbox = Sandbox::new();
-    sandbox.write("config.yaml", LOG.replace("} }]", "}, tell_closed: true }]"));
+    sandbox.write("config.yaml", LOG.replace("} }]", "}, notify_closed: true }]"));
     // Four of twelve services rise one after the other, then all of them together, until the tenth day.
     let bill = |days: u64| {
         let mut text = String::from("date,cost,service\n");

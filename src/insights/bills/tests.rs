@@ -73,7 +73,7 @@ fn formats_of_one_payer_are_one_bill_and_the_most_detailed_that_covers_a_month_i
         .and("cur", "AWS", "1", ("2026-11-01", "2026-12-30"), &ORG)
         .and("cur2", "AWS", "1", ("2026-12-20", "2026-12-30"), &ORG);
     assert_eq!(made.read("2026-12-31"), ["1: 10 cost-explorer, 11 cur, 12 cur"]);
-    assert_eq!(made.bills("2026-12-31")[0].left_out, []);
+    assert_eq!(made.bills("2026-12-31")[0].excluded, []);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_member_read_by_itself_is_part_of_its_organization() {
     let finer = Made::new().and("focus", "AWS", "1", YEAR, &ORG).and("cur2", "AWS", "2", YEAR, &[("2", 20.0)]);
     let bills = finer.bills("2026-12-31");
     assert_eq!(finer.read("2026-12-31"), ["2: 10 focus, 11 focus, 12 focus"]);
-    assert_eq!(bills[0].left_out, []);
+    assert_eq!(bills[0].excluded, []);
     // Two members and their organization.
     let two = Made::new()
         .and("cost-explorer", "AWS", "2", YEAR, &[("2", 20.0)])
@@ -169,9 +169,9 @@ fn where_no_source_has_all_the_one_with_most_dollars_is_read_and_the_rest_is_sai
     );
     let bills = made.bills("2026-12-31");
     assert_eq!(made.read("2026-12-31"), ["1: 11 cur2"]);
-    let left_out = &bills[0].left_out[0];
-    assert_eq!((left_out.other.as_str(), left_out.accounts, left_out.days), ("cost-explorer", 0, 3));
-    assert!((left_out.dollars - 90.0).abs() < 1e-9, "{left_out:?}");
+    let excluded = &bills[0].excluded[0];
+    assert_eq!((excluded.other.as_str(), excluded.accounts, excluded.days), ("cost-explorer", 0, 3));
+    assert!((excluded.dollars - 90.0).abs() < 1e-9, "{excluded:?}");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn what_is_negligible_decides_nothing() {
         &[("1", 10.0), ("2", 20.0), ("3", 30.0), ("4", 0.1)],
     );
     assert_eq!(made.read("2026-12-31"), ["1: 10 cur2, 11 cur2, 12 cur2"]);
-    assert_eq!(made.bills("2026-12-31")[0].left_out, []);
+    assert_eq!(made.bills("2026-12-31")[0].excluded, []);
 }
 
 #[test]
@@ -221,7 +221,7 @@ proptest::proptest! {
             .and("vendor", "vendor", "vendor", ("2026-11-01", &end(5)), &[("vendor", 9.0)]);
         let of = |made: &Made| {
             let bill = made.bills("2026-12-31").into_iter().find(|bill| bill.payer() == "1").expect("the bill");
-            (bill.read, bill.days, bill.newest, bill.left_out)
+            (bill.read, bill.days, bill.newest, bill.excluded)
         };
         proptest::prop_assert_eq!(of(&alone), of(&beside));
     }

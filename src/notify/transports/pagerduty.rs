@@ -100,7 +100,7 @@ fn events_of_alert(alert: &Alert) -> (String, Vec<Value>) {
         (false, true) => vec![trigger(alert), resolved()],
         (false, false) => vec![trigger(alert)],
     };
-    (format!("{} {}", alert.id, alert.news.kind()), events)
+    (format!("{} {}", alert.id, alert.event.kind()), events)
 }
 
 fn trigger(alert: &Alert) -> Value {

@@ -132,19 +132,19 @@ fn message(digest: &Digest) -> Value {
         blocks.push(section(&inert::slack(text)));
     }
     let size = |blocks: &[Value]| blocks.iter().map(|block| block.to_string().chars().count()).sum::<usize>();
-    let mut left_out = 0;
+    let mut excluded = 0;
     for alert in &digest.alerts {
         let more = incident(digest, alert);
         // One block stays for the end.
         let fits = blocks.len() + more.len() < BLOCKS && size(&blocks) + size(&more) + FIELD <= TOGETHER;
         // What comes after has less at stake.
-        if left_out == 0 && fits { blocks.extend(more) } else { left_out += 1 }
+        if excluded == 0 && fits { blocks.extend(more) } else { excluded += 1 }
     }
     let mut end: Vec<String> = digest.rest().into_iter().collect();
-    if left_out > 0 {
-        end.push(format!("{left_out} more do not fit here"));
+    if excluded > 0 {
+        end.push(format!("{excluded} more do not fit here"));
     }
-    if digest.more + left_out > 0 {
+    if digest.more + excluded > 0 {
         end.push(format!("`{LIST_COMMAND}` lists all"));
     }
     end.extend(digest.footer().iter().map(|line| inert::slack(line)));

@@ -69,10 +69,10 @@ fn card(digest: &Digest, shown: usize) -> Value {
         }));
     }
     actions.truncate(BUTTONS);
-    let left_out = digest.alerts.len() - shown;
+    let excluded = digest.alerts.len() - shown;
     let mut end: Vec<String> = digest.rest().into_iter().collect();
-    if left_out > 0 {
-        end.push(format!("{left_out} more do not fit here"));
+    if excluded > 0 {
+        end.push(format!("{excluded} more do not fit here"));
     }
     if !end.is_empty() {
         body.push(block(&format!("{}: {LIST_COMMAND}", end.join(", "))));

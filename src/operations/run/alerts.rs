@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     insights::{
         Frame,
-        alerts::{self, Cases},
+        alerts::{self, Candidates},
         answer::Answer,
         explain,
         explanation::Explanation,
@@ -49,7 +49,7 @@ pub fn alert(alerting: &Alerting, with: Option<ExplainWith>, session: &Session, 
     planned.add_words(&|found: &Answer<Explanation>| writer.words(found, session));
     planned.notes.iter().for_each(|note| session.reporter().note(&format!("note: {note}")));
     summary.open = planned.open;
-    summary.suppressed = planned.kept_back;
+    summary.suppressed = planned.suppressed;
     planned.messages.extend(freshness(alerting.today, session, summary)?);
     let queued: Vec<(Queued, Vec<Notification>)> = planned.messages.iter().map(queued).collect::<Result<_>>()?;
     let mut errors = Vec::new();
@@ -255,8 +255,10 @@ fn freshness(today: NaiveDate, session: &Session, summary: &mut Summary) -> Resu
     let known = store.notifications()?;
     let mut messages = Vec::new();
     for channel in settings.channels_or_terminal() {
-        let last = known.iter().rfind(|notice| notice.incident_id == BILLS && notice.channel == channel.name);
-        let was_stale = last.is_some_and(|notice| notice.event == AlertKind::Stale);
+        let last = known
+            .iter()
+            .rfind(|notification| notification.incident_id == BILLS && notification.channel == channel.name);
+        let was_stale = last.is_some_and(|notification| notification.event == AlertKind::Stale);
         if is_stale == was_stale {
             continue;
         }
@@ -277,8 +279,8 @@ fn freshness(today: NaiveDate, session: &Session, summary: &mut Summary) -> Resu
         };
         let mut digest = Digest::of_program(about, BILLS, today, &title, text);
         digest.id = short_hash(&format!("{} {BILLS} {is_stale} {newest} {today}", channel.name));
-        let notice = freshness_notice(BILLS, &channel.name, is_stale, newest, today, &digest.id);
-        messages.push(Message { channel: channel.name, digest, notices: vec![notice] });
+        let notification = freshness_notice(BILLS, &channel.name, is_stale, newest, today, &digest.id);
+        messages.push(Message { channel: channel.name, digest, notifications: vec![notification] });
     }
     if !is_stale {
         messages.extend(freshness_of_bills(today, &frame, session, &known));
@@ -316,8 +318,10 @@ fn freshness_of_bills(today: NaiveDate, frame: &Frame, session: &Session, known:
     for bill in frame.freshness(today, settings.stale_days) {
         let topic = format!("{BILLS} of {}", bill.payer);
         for channel in settings.channels_or_terminal() {
-            let last = known.iter().rfind(|notice| notice.incident_id == topic && notice.channel == channel.name);
-            if bill.is_stale == last.is_some_and(|notice| notice.event == AlertKind::Stale) {
+            let last = known
+                .iter()
+                .rfind(|notification| notification.incident_id == topic && notification.channel == channel.name);
+            if bill.is_stale == last.is_some_and(|notification| notification.event == AlertKind::Stale) {
                 continue;
             }
             let (name, newest) = (&bill.name, bill.newest);
@@ -335,8 +339,8 @@ fn freshness_of_bills(today: NaiveDate, frame: &Frame, session: &Session, known:
             };
             let mut digest = Digest::of_program(about, &topic, today, &title, text);
             digest.id = short_hash(&format!("{} {topic} {} {newest} {today}", channel.name, bill.is_stale));
-            let notice = freshness_notice(&topic, &channel.name, bill.is_stale, newest, today, &digest.id);
-            messages.push(Message { channel: channel.name, digest, notices: vec![notice] });
+            let notification = freshness_notice(&topic, &channel.name, bill.is_stale, newest, today, &digest.id);
+            messages.push(Message { channel: channel.name, digest, notifications: vec![notification] });
         }
     }
     messages
@@ -346,12 +350,12 @@ fn freshness_of_bills(today: NaiveDate, frame: &Frame, session: &Session, known:
 pub fn planned(alerting: &Alerting, explain_all: bool, session: &Session) -> Result<Planned> {
     let config = &session.config();
     let store = session.store()?;
-    let mut all = Cases { cases: Vec::new(), others: Vec::new() };
+    let mut all = Candidates { candidates: Vec::new(), others: Vec::new() };
     for filters in alerting.questions {
         let request = request(session, alerting.today, alerting.sensitivity, filters);
-        let cases = alerts::cases(&store, &scope(&request, Levels::Every), request.parameters.threshold)?;
-        all.cases.extend(cases.cases);
-        all.others.extend(cases.others);
+        let candidates = alerts::candidates(&store, &scope(&request, Levels::Every), request.parameters.threshold)?;
+        all.candidates.extend(candidates.candidates);
+        all.others.extend(candidates.others);
     }
     let question = request(session, alerting.today, alerting.sensitivity, &[]).question;
     let settled_through = levels::frame(&*store, &question).ok().map(|frame| frame.settled_through);
@@ -381,7 +385,7 @@ fn queued(message: &Message) -> Result<(Queued, Vec<Notification>)> {
         parts_done: Vec::new(),
         error: None,
     };
-    Ok((queued, message.notices.clone()))
+    Ok((queued, message.notifications.clone()))
 }
 
 /// A message to every channel, at once and past the outbox: about the program itself. `print` takes what is for stdout.

@@ -19,7 +19,7 @@ use crate::{
     notify::{
         Channel,
         digest::{About, Digest},
-        plan::{Decided, short_hash},
+        plan::{Decision, short_hash},
     },
     operations::{Answer, Effect, Header, Operation, Session},
 };
@@ -63,7 +63,7 @@ pub struct ShowChannels {}
 /// What would be sent.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Plans {
-    pub decisions: Vec<Decided>,
+    pub decisions: Vec<Decision>,
 }
 
 /// How the channels stand.

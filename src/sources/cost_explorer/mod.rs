@@ -26,7 +26,7 @@ use aws_sdk_costexplorer::{
 use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-use super::aws::{Asked, Aws};
+use super::aws::{ApiRequest, Aws};
 use crate::{
     error::{Error, Result},
     model::{ChargeCategory, Granularity as Step, Period},
@@ -331,7 +331,7 @@ impl<'a> CostExplorer<'a> {
                 ))
                 .hint("set `cost_explorer.max_requests` higher, or ask for fewer days or less detail");
         }
-        self.aws.explain(&Asked { service: "Cost Explorer", action, about }, error)
+        self.aws.explain(&ApiRequest { service: "Cost Explorer", action, about }, error)
     }
 }
 

@@ -178,7 +178,7 @@ fn line_items(columns: &Columns, name: &str) -> Result<LineItems> {
         Some(operation) => Some(format!("COALESCE({operation}, '') IN ({SPLIT_COST_OPERATIONS})")),
         None => columns.text("split_line_item_parent_resource_id").map(|parent| format!("{parent} IS NOT NULL")),
     };
-    let left_out = split.map(|split| (split, "split cost allocation rows (EC2 money again, by pod and task)"));
+    let excluded = split.map(|split| (split, "split cost allocation rows (EC2 money again, by pod and task)"));
     let numbers = NUMBERS.map(|name| (name, if name == USAGE_AMOUNT { Role::Quantity } else { Role::Money }));
     let times = [
         ("line_item_usage_start_date", Role::Start),
@@ -188,7 +188,7 @@ fn line_items(columns: &Columns, name: &str) -> Result<LineItems> {
     ];
     let values = columns.values(numbers.into_iter().chain(times));
     let says_currency = columns.has("line_item_currency_code");
-    Ok(LineItems { line_item, left_out, missing: missing(columns), values, says_currency })
+    Ok(LineItems { line_item, excluded, missing: missing(columns), values, says_currency })
 }
 
 fn billing_period(columns: &Columns, start: &str) -> String {

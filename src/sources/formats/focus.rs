@@ -124,7 +124,7 @@ fn line_items(columns: &Columns) -> Result<LineItems> {
         ("billingperiodend", Role::PeriodEnd),
     ]);
     let says_currency = columns.has("billingcurrency");
-    Ok(LineItems { line_item, left_out: None, missing: missing(columns), values, says_currency })
+    Ok(LineItems { line_item, excluded: None, missing: missing(columns), values, says_currency })
 }
 
 /// The five categories in the specification's case; anything else is usage, so that no money is lost from sight.

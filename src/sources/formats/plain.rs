@@ -226,5 +226,5 @@ fn line_items(file: &Fields, mapping: &Mapping, data_source: &str) -> Result<Lin
         missing.push(Missing { column: "charge_category".into(), consequence });
     }
     let values = columns.values([("cost", Role::Money), ("usage_amount", Role::Quantity), ("date", Role::Start)]);
-    Ok(LineItems { line_item, left_out: None, missing, values, says_currency })
+    Ok(LineItems { line_item, excluded: None, missing, values, says_currency })
 }

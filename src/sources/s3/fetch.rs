@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    super::aws::{Asked, OwnedWhom},
+    super::aws::{ApiRequest, OwnedWhom},
     Bucket, Object, bare,
 };
 use crate::error::{Error, Result};
@@ -215,7 +215,9 @@ impl ObjectFetch {
             }
             Err(e) => {
                 let about = format!("`{}`", object.address());
-                return Err(self.whom.explain(&Asked { service: "S3", action: "s3:GetObject", about: &about }, &e));
+                return Err(self
+                    .whom
+                    .explain(&ApiRequest { service: "S3", action: "s3:GetObject", about: &about }, &e));
             }
         };
         if bare(answer.e_tag().unwrap_or_default()) != object.etag {

@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Format,
-    aws::{Asked, Aws},
+    aws::{ApiRequest, Aws},
     manifest,
 };
 use crate::error::{Error, Result};
@@ -412,7 +412,7 @@ impl<'a> Bucket<'a> {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug,
     {
-        self.aws.explain(&Asked { service: "S3", action, about: &format!("`{about}`") }, error)
+        self.aws.explain(&ApiRequest { service: "S3", action, about: &format!("`{about}`") }, error)
     }
 }
 

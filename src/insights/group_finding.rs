@@ -32,22 +32,22 @@ impl Window {
 
 /// A finding, and the group that it is of.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct GroupFinding {
     pub finding: Finding,
     pub group_by: GroupBy,
     /// One value for each dimension; none for a move that many groups share.
     pub values: Vec<String>,
     /// What it tells of other levels.
-    pub members: Vec<Found>,
+    pub members: Vec<GroupFinding>,
     /// The groups that take part in a move that many share.
     pub shared_by: Vec<Vec<String>>,
     /// The newest settled day of its bills.
     pub end: NaiveDate,
     /// Whether its days are news.
-    pub is_news: bool,
+    pub is_current: bool,
 }
 
-impl Found {
+impl GroupFinding {
     pub fn new(finding: Finding, group_by: &GroupBy, covered: &Covered, window: Window) -> Self {
         let series = &covered.series;
         let groups = finding.series.iter().map(|index| series[*index].group.clone());
@@ -57,8 +57,8 @@ impl Found {
         };
         let ends = finding.series.iter().map(|index| covered.coverages[covered.of[*index]].end);
         let end = ends.max().unwrap_or(window.judged.end);
-        let is_news = finding.last_seen >= window.start(end);
-        Self { finding, group_by: group_by.clone(), values, members: Vec::new(), shared_by, end, is_news }
+        let is_current = finding.last_seen >= window.start(end);
+        Self { finding, group_by: group_by.clone(), values, members: Vec::new(), shared_by, end, is_current }
     }
 
     pub fn is_of_group(&self, incident: &Incident) -> bool {
@@ -81,7 +81,7 @@ impl Found {
 
     /// Whether it tells an incident that is not found by itself any more: as a member, or as one of the groups, or within one
     /// of them, that a common move is of.
-    pub fn tells(&self, incident: &Incident) -> bool {
+    pub fn covers(&self, incident: &Incident) -> bool {
         if self.members.iter().any(|one| one.is_same(incident)) {
             return true;
         }
@@ -95,7 +95,7 @@ impl Found {
     }
 
     /// Whether it is a common move that has taken a finding of one of its groups up, which has no later day of its own.
-    pub fn goes_on_with(&self, one: &Found) -> bool {
+    pub fn goes_on_with(&self, one: &GroupFinding) -> bool {
         let value = |dimension: &Dimension| {
             one.group_by.0.iter().position(|own| own == dimension).and_then(|place| one.values.get(place))
         };
