@@ -135,7 +135,7 @@ impl Operation for ListIncidents {
         let values: Vec<(String, String)> =
             self.filter.iter().map(|filter| (filter.dimension.to_string(), filter.value.clone())).collect();
         let states: Vec<State> = self.status.iter().flat_map(|status| status.states()).collect();
-        let triage_states: Vec<TriageState> = self.status.iter().filter_map(|status| status.mark()).collect();
+        let triage_states: Vec<TriageState> = self.status.iter().filter_map(|status| status.triaged()).collect();
         let since = self.since.map(Day::date);
         let query = Query {
             states: &states,
