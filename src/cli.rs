@@ -26,7 +26,7 @@ use crate::{
 /// No server, no account, no data sent anywhere.
 #[derive(Debug, Parser)]
 #[command(name = "aws-cost-anomalies", after_help = EXIT_CODES, propagate_version = false)]
-pub struct App {
+pub(crate) struct App {
     /// Configuration file [default: ./config.yaml, else the user's]
     #[arg(help_heading = GLOBAL, long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -62,13 +62,13 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed on input, configuration o
 3 a remote service failed; 10 findings (with --exit-code or --fail-on); 70 a bug.";
 
 /// The whole command with its version, as completions, manual pages and documentation need it.
-pub fn command() -> clap::Command {
+pub(crate) fn command() -> clap::Command {
     let version = format!("{} (DuckDB {})", env!("CARGO_PKG_VERSION"), store::duckdb_version());
     App::command().version(version)
 }
 
 /// Runs the program.
-pub fn main() -> process::ExitCode {
+pub(crate) fn main() -> process::ExitCode {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(|location| format!("{}:{}", location.file(), location.line()));
         let what = info.payload_as_str().unwrap_or("panic");

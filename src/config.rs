@@ -21,10 +21,10 @@ use crate::{
     store,
 };
 
-pub use saved::with_mapping;
+pub(crate) use saved::with_mapping;
 
 /// The built-in defaults, which are the example file.
-pub const EXAMPLE: &str = include_str!("../config.example.yaml");
+pub(crate) const EXAMPLE: &str = include_str!("../config.example.yaml");
 
 /// Environment variables and the keys that they override.
 const ENVIRONMENT: [(&str, &str); 6] = [
@@ -37,11 +37,11 @@ const ENVIRONMENT: [(&str, &str); 6] = [
 ];
 
 /// The variables of the environment, by name.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     pub aws_profile: String,
     pub aws: aws::Settings,
     pub s3: s3::Settings,
@@ -60,7 +60,7 @@ pub struct Config {
 
 /// The merged configuration with the origin of every value.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     pub config: Config,
     /// Key, value and origin, in the order of the example.
     pub entries: Vec<Entry>,
@@ -69,21 +69,21 @@ pub struct Loaded {
 
 /// One value and where it came from.
 #[derive(Clone, Debug, Serialize)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub key: String,
     pub value: String,
     pub origin: String,
 }
 
 /// A value given by a flag.
-pub struct Override {
+pub(crate) struct Override {
     pub key: &'static str,
     pub flag: &'static str,
     pub value: OsString,
 }
 
 /// The built-in defaults alone.
-pub fn defaults() -> Result<Loaded> {
+pub(crate) fn defaults() -> Result<Loaded> {
     merged(None, &|_| None, &[])
 }
 
@@ -92,7 +92,7 @@ pub fn defaults() -> Result<Loaded> {
 ///
 /// # Errors
 /// When the file cannot be read, is no YAML, or has a key or value that is not known, or a variable is not UTF-8.
-pub fn load(file: Option<&Path>, environment: Environment, overrides: &[Override]) -> Result<Loaded> {
+pub(crate) fn load(file: Option<&Path>, environment: Environment, overrides: &[Override]) -> Result<Loaded> {
     merged(file.map(Path::to_owned).or_else(|| find_file(environment)), environment, overrides)
 }
 
@@ -191,7 +191,7 @@ fn wrong_kind(example: &Value, given: &Value, path: &str) -> Option<String> {
 ///
 /// # Errors
 /// When it cannot be read, is no list of plans, or a plan is of nothing.
-pub fn plans(path: &Path) -> Result<Vec<Plan>> {
+pub(crate) fn plans(path: &Path) -> Result<Vec<Plan>> {
     if path.as_os_str().is_empty() {
         return Ok(Vec::new());
     }

@@ -88,6 +88,7 @@ pub struct Error {
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
+/// What most functions give: a value, or an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -173,6 +174,7 @@ impl Error {
         &self.causes
     }
 
+    /// Next steps.
     pub fn hints(&self) -> &[String] {
         &self.hints
     }
@@ -187,6 +189,7 @@ impl Error {
         Self { code, ..self }
     }
 
+    /// How the process ends with it.
     pub fn exit_code(&self) -> ExitCode {
         self.code.exit_code()
     }
@@ -218,12 +221,12 @@ impl std::error::Error for Error {
 }
 
 /// Errors in an answer, as a person reads them.
-pub fn as_texts<S: serde::Serializer>(errors: &[Error], serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_texts<S: serde::Serializer>(errors: &[Error], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(errors.iter().map(ToString::to_string))
 }
 
 /// The candidate nearest in spelling to `wanted`, when it is near enough to be a typo of it.
-pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = wanted.to_lowercase();
     candidates
         .into_iter()

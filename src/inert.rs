@@ -16,17 +16,17 @@ fn is_live(character: char) -> bool {
 }
 
 /// A name or a sentence on one line of a terminal, a log or a header: a space for each character that is live.
-pub fn one_line(text: &str) -> Cow<'_, str> {
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     if text.contains(is_live) { text.replace(is_live, " ").into() } else { text.into() }
 }
 
 /// The same of a text whose line breaks are meant.
-pub fn lines(text: &str) -> String {
+pub(crate) fn lines(text: &str) -> String {
     text.replace(|character| character != '\n' && is_live(character), " ")
 }
 
 /// Every string of a JSON value as [`lines`], its keys on one line: for services that refuse a NUL.
-pub fn json(value: &mut Value) {
+pub(crate) fn json(value: &mut Value) {
     match value {
         Value::String(text) => *text = lines(text),
         Value::Array(values) => values.iter_mut().for_each(json),
@@ -43,7 +43,7 @@ pub fn json(value: &mut Value) {
 
 /// A word of a POSIX shell, on one line, quoted where it needs be:
 /// <https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_02>.
-pub fn shell(word: &str) -> String {
+pub(crate) fn shell(word: &str) -> String {
     let word = one_line(word);
     let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
     // zsh looks up what follows a leading equals sign.
@@ -55,7 +55,7 @@ pub fn shell(word: &str) -> String {
 
 /// A cell of CSV. What a spreadsheet would take for a formula gets an apostrophe before it; numbers are none:
 /// <https://owasp.org/www-community/attacks/CSV_Injection>.
-pub fn csv(cell: &str) -> String {
+pub(crate) fn csv(cell: &str) -> String {
     let cell = one_line(cell);
     let is_formula = cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
     // A lone dash stands for nothing.
@@ -63,20 +63,20 @@ pub fn csv(cell: &str) -> String {
 }
 
 /// Text of HTML, in an element or in a quoted attribute.
-pub fn html(text: &str) -> String {
+pub(crate) fn html(text: &str) -> String {
     let text = lines(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     text.replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 /// A sentence of ours in HTML: what is between backticks is code.
-pub fn html_sentence(sentence: &str) -> String {
+pub(crate) fn html_sentence(sentence: &str) -> String {
     let span = |(is_code, text)| if is_code { format!("<code>{}</code>", html(text)) } else { html(text) };
     spans(sentence).map(span).collect()
 }
 
 /// A name in markdown, in a cell or a sentence: no link, image, HTML, code, emphasis, and nobody is called by `@name`
 /// (<https://github.github.com/gfm/>).
-pub fn markdown(text: &str) -> String {
+pub(crate) fn markdown(text: &str) -> String {
     let text = one_line(text);
     let mut written = String::with_capacity(text.len() + 8);
     let mut before = ' ';
@@ -104,14 +104,14 @@ pub fn markdown(text: &str) -> String {
 }
 
 /// Lines of ours in markdown: what is between backticks of one line is code.
-pub fn markdown_lines(text: &str) -> String {
+pub(crate) fn markdown_lines(text: &str) -> String {
     let span = |(is_code, part): (bool, &str)| if is_code { markdown_code(part) } else { markdown(part) };
     let written: Vec<String> = text.split('\n').map(|line| spans(line).map(span).collect()).collect();
     written.join("\n")
 }
 
 /// A cell of a table in markdown: what is between backticks is code, where a bar in it does not end the cell.
-pub fn markdown_cell(text: &str) -> String {
+pub(crate) fn markdown_cell(text: &str) -> String {
     let span = |(is_code, part): (bool, &str)| match is_code {
         true if !part.contains(['|', '\\']) => markdown_code(part),
         true => format!("\\`{}\\`", markdown(part)),
@@ -121,7 +121,7 @@ pub fn markdown_cell(text: &str) -> String {
 }
 
 /// Code in a line of markdown, between more backticks than it has itself.
-pub fn markdown_code(text: &str) -> String {
+pub(crate) fn markdown_code(text: &str) -> String {
     let text = one_line(text);
     let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
@@ -131,13 +131,13 @@ pub fn markdown_code(text: &str) -> String {
 
 /// Slack's mrkdwn: neither links nor mentions nor formatting (<https://docs.slack.dev/messaging/formatting-message-text>).
 /// Signs that look alike stand for those of formatting; none is a quote, so that a quoted command stays quoted.
-pub fn slack(text: &str) -> String {
+pub(crate) fn slack(text: &str) -> String {
     let plain = lines(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     plain.replace('*', "\u{2217}").replace('`', "\u{2cb}").replace('~', "\u{223c}")
 }
 
 /// The markdown of adaptive cards (<https://learn.microsoft.com/adaptive-cards/authoring-cards/text-features>).
-pub fn adaptive_card(text: &str) -> String {
+pub(crate) fn adaptive_card(text: &str) -> String {
     let mut written = String::with_capacity(text.len() + 8);
     for character in lines(text).chars() {
         if "\\[]*_`#<>".contains(character) {

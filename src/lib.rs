@@ -4,18 +4,22 @@
 //! [`operations`], whose fields are its parameters:
 //!
 //! ```
-//! use aws_cost_anomalies::{Session, operations::{IngestBills, ShowTrends}};
+//! use aws_cost_anomalies::{Session, operations::{FindAnomalies, IngestBills}};
 //!
 //! # fn main() -> aws_cost_anomalies::Result<()> {
+//! // A bill of two months, with twice the cost on its last day.
+//! let cost = |day: u32| if day == 60 { 200 } else { 100 + day % 3 };
+//! let line = |day: u32| format!("2026-0{}-{:02},Compute,{}\n", 1 + (day - 1) / 31, 1 + (day - 1) % 31, cost(day));
+//! let days = (1..=60).filter(|day| line(*day) != line(60) || *day == 60).map(line);
 //! let folder = tempfile::tempdir().expect("a folder");
 //! let bill = folder.path().join("bill.csv");
-//! std::fs::write(&bill, "date,service,cost\n2026-03-01,Compute,10\n2026-03-02,Compute,12.5\n").expect("a file");
+//! std::fs::write(&bill, format!("date,service,cost\n{}", days.collect::<String>())).expect("a file");
 //!
 //! let session = Session::on_database(folder.path().join("costs.duckdb"), "2026-03-03".parse()?)?;
 //! session.run(&IngestBills { paths: vec![bill], ..IngestBills::default() })?;
-//! let trends = session.run(&ShowTrends::default())?;
-//! assert_eq!(trends.groups[0].cost, 22.5);
-//! assert_eq!(trends.header.currency(), "USD");
+//! let answer = session.run(&FindAnomalies::default())?;
+//! assert_eq!(answer.findings.len(), 1);
+//! assert_eq!(answer.findings[0].actual, 200.0);
 //! # Ok(())
 //! # }
 //! ```

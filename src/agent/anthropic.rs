@@ -13,7 +13,7 @@ use crate::{
 const VERSION: &str = "2023-06-01";
 const ATTEMPTS: u32 = 3;
 
-pub fn ask(settings: &Anthropic, question: &Question, timeout: Duration) -> Result<String> {
+pub(super) fn ask(settings: &Anthropic, question: &Question, timeout: Duration) -> Result<String> {
     check_address("anthropic.url", &settings.url)?;
     let key = settings.api_key.read()?;
     let body = json!({"model": settings.model, "max_tokens": MOST_TOKENS, "system": question.system,

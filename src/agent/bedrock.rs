@@ -18,7 +18,7 @@ use crate::{
     model::cut,
 };
 
-pub fn ask(
+pub(super) fn ask(
     settings: &Bedrock,
     config: &SdkConfig,
     runtime: &Handle,

@@ -35,7 +35,7 @@ compute, round, convert or estimate; write no number that is not in the figures,
 /// The `language_model` section of the configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Whether ids of resources may be sent.
     pub send_resource_names: bool,
     pub timeout_seconds: u64,
@@ -44,7 +44,7 @@ pub struct Settings {
 /// The `bedrock` section.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Bedrock {
+pub(crate) struct Bedrock {
     pub profile: String,
     pub region: String,
     pub model: String,
@@ -53,14 +53,14 @@ pub struct Bedrock {
 /// The `anthropic` section.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Anthropic {
+pub(crate) struct Anthropic {
     pub api_key: Reference,
     pub url: String,
     pub model: String,
 }
 
 /// A model to ask.
-pub enum Model<'a> {
+pub(crate) enum Model<'a> {
     Bedrock(&'a Bedrock, &'a SdkConfig, &'a Handle),
     Anthropic(&'a Anthropic),
 }
@@ -75,7 +75,7 @@ struct Question {
 ///
 /// # Errors
 /// When the model is not reached, or its text has a number that the figures do not have.
-pub fn words(model: &Model, settings: &Settings, found: &Answer<Explanation>) -> Result<String> {
+pub(crate) fn words(model: &Model, settings: &Settings, found: &Answer<Explanation>) -> Result<String> {
     let question = Question { system: PROMPT, figures: figures(found, settings.send_resource_names) };
     let timeout = Duration::from_secs(settings.timeout_seconds);
     let text = match model {

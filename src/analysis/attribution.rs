@@ -13,7 +13,7 @@ use serde::Serialize;
 
 /// What a line of the bill is, as far as it decides why its cost changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
+pub(crate) enum Class {
     OnDemand,
     Spot,
     Reserved,
@@ -31,7 +31,7 @@ pub enum Class {
 
 impl Class {
     /// Whether its quantity is one of use.
-    pub fn is_usage(self) -> bool {
+    pub(crate) fn is_usage(self) -> bool {
         direct_cause(self).is_none()
     }
 }
@@ -68,7 +68,7 @@ pub enum Cause {
 
 /// What is charged, where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Meter {
+pub(crate) struct Meter {
     pub account: String,
     pub service: String,
     pub region: String,
@@ -79,7 +79,7 @@ pub struct Meter {
 
 /// What a class of a meter cost in a period.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Amounts {
+pub(crate) struct Amounts {
     /// In the metric asked for.
     pub cost: f64,
     /// The same before discounts that are part of the metric; equal to `cost` where there are none.
@@ -90,7 +90,7 @@ pub struct Amounts {
 
 /// A class of a meter in both periods.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Cell {
+pub(crate) struct Cell {
     pub meter: Meter,
     pub class: Class,
     pub before: Amounts,
@@ -99,7 +99,7 @@ pub struct Cell {
 
 /// Dollars of a meter's change that one cause made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Effect {
+pub(crate) struct Effect {
     pub meter: Meter,
     pub cause: Cause,
     pub change: f64,
@@ -131,7 +131,7 @@ const MOVED_SHARE: f64 = 0.8;
 /// Every effect on every meter, and what moved. The effects of a meter add up to its change.
 ///
 /// Cells of the same meter and class must be one.
-pub fn effects(cells: &[Cell]) -> (Vec<Effect>, Vec<Move>) {
+pub(crate) fn effects(cells: &[Cell]) -> (Vec<Effect>, Vec<Move>) {
     let mut effects = Vec::new();
     let mut by_meter: BTreeMap<&Meter, Vec<&Cell>> = BTreeMap::new();
     for cell in cells {
@@ -388,7 +388,7 @@ fn exchange(flows: &mut [Flow], come: &[usize], gone: &[usize], cause: Cause, ef
 }
 
 /// A usage type without the region that AWS puts before it: `EUC1-BoxUsage:m5.large` is `BoxUsage:m5.large`.
-pub fn without_region(usage_type: &str) -> &str {
+pub(crate) fn without_region(usage_type: &str) -> &str {
     let Some((prefix, rest)) = usage_type.split_once('-') else { return usage_type };
     let letters = prefix.trim_end_matches(|character: char| character.is_ascii_digit());
     let is_region = (2..=4).contains(&letters.len())

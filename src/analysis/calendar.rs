@@ -4,7 +4,7 @@ use chrono::{Days, NaiveDate};
 
 /// The last settled day: `settle_days` before the day that is `today`, and never the newest day that there is data of,
 /// since the file that ends with it may have been written before the day was over.
-pub fn settled_through(today: NaiveDate, settle_days: u32, newest_data: NaiveDate) -> NaiveDate {
+pub(crate) fn settled_through(today: NaiveDate, settle_days: u32, newest_data: NaiveDate) -> NaiveDate {
     (today - Days::new(u64::from(settle_days))).min(newest_data - Days::new(1))
 }
 

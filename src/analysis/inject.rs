@@ -49,7 +49,7 @@ impl Shape {
 }
 
 /// Sizes, as a share of the day's cost.
-pub const SIZES: [f64; 4] = [0.2, 0.5, 1.0, 3.0];
+pub(crate) const SIZES: [f64; 4] = [0.2, 0.5, 1.0, 3.0];
 /// Days of a drift's rise, and on which finding a lasting event still counts.
 const DRIFT_DAYS: usize = 28;
 const LASTING_DAYS: usize = 14;
@@ -60,7 +60,7 @@ const LEVEL_DAYS: usize = 28;
 
 /// A series with one event in it.
 #[derive(Clone, Debug)]
-pub struct Injected {
+pub(crate) struct Injected {
     /// The index of the series it was made of.
     pub of: usize,
     pub series: Series,
@@ -76,7 +76,14 @@ pub struct Injected {
 
 /// `each` events for every shape and size, each in a copy of a series that `eligible` names, somewhere in its last
 /// `days` days, where it moves at least `least` dollars a day. Fewer where no series is large or long enough.
-pub fn inject(series: &[Series], eligible: &[usize], days: usize, least: f64, each: usize, seed: u64) -> Vec<Injected> {
+pub(crate) fn inject(
+    series: &[Series],
+    eligible: &[usize],
+    days: usize,
+    least: f64,
+    each: usize,
+    seed: u64,
+) -> Vec<Injected> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut all = Vec::new();
     for shape in Shape::ALL {

@@ -1,8 +1,8 @@
 //! The mathematics: slices in, findings out. It never reads the clock, the store or the settings file.
 
-pub mod attribution;
-pub mod calendar;
-pub mod detection;
-pub mod inject;
-pub mod rollup;
-pub mod stats;
+pub(crate) mod attribution;
+pub(crate) mod calendar;
+pub(crate) mod detection;
+pub(crate) mod inject;
+pub(crate) mod rollup;
+pub(crate) mod stats;

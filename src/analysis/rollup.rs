@@ -29,7 +29,7 @@ const MOVES_BETWEEN: [&str; 3] = ["account", "region", "usage-type"];
 
 /// A finding of one level.
 #[derive(Clone, Debug)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// The place of its level, the finest the last.
     pub level: usize,
     /// Its values by dimension; none for the total, and for a change that many series share.
@@ -53,7 +53,7 @@ pub struct Candidate {
 
 /// Findings that are the same dollars, by their places.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Incident {
+pub(crate) struct Incident {
     /// The one that tells it; of a move where the cost went.
     pub of: usize,
     /// Of a move, where it came from.
@@ -66,7 +66,7 @@ pub struct Incident {
 ///
 /// First the finest findings: of two that are the same dollars, the one of the finer level tells. Then the coarser
 /// ones, the largest first, are added to what they are made of ([`add`]).
-pub fn roll_up(candidates: &[Candidate]) -> Vec<Incident> {
+pub(crate) fn roll_up(candidates: &[Candidate]) -> Vec<Incident> {
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by(|a, b| in_turn(&candidates[*a], &candidates[*b]));
     let (mut fine, coarse): (Vec<usize>, Vec<usize>) =
@@ -240,7 +240,7 @@ impl Candidate {
     }
 
     /// Whether no dimension has another value in the other's group.
-    pub fn fits(&self, other: &Candidate) -> bool {
+    pub(crate) fn fits(&self, other: &Candidate) -> bool {
         let differs = |(dimension, value): &(String, String)| {
             other.group.iter().any(|(name, other)| name == dimension && other != value)
         };
@@ -248,7 +248,7 @@ impl Candidate {
     }
 
     /// Whether its group is a part of the other's.
-    pub fn refines(&self, other: &Candidate) -> bool {
+    pub(crate) fn refines(&self, other: &Candidate) -> bool {
         self.group.len() > other.group.len() && other.group.iter().all(|pair| self.group.contains(pair))
     }
 

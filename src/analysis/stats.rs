@@ -12,10 +12,10 @@ const MEAN_AD_TO_SIGMA: f64 = 1.253_314;
 /// A hundredth of a cent: deviations below it are floating-point dust, not money.
 const DUST: f64 = 0.000_1;
 /// The score of a change away from a constant baseline, which has no scale to measure it by.
-pub const CONSTANT_BASELINE_SCORE: f64 = 10.0;
+pub(crate) const CONSTANT_BASELINE_SCORE: f64 = 10.0;
 
 /// The median, reordering `values`; `None` when empty.
-pub fn median_in_place(values: &mut [f64]) -> Option<f64> {
+pub(crate) fn median_in_place(values: &mut [f64]) -> Option<f64> {
     let n = values.len();
     if n == 0 {
         return None;
@@ -29,25 +29,25 @@ pub fn median_in_place(values: &mut [f64]) -> Option<f64> {
 }
 
 /// The median; `None` when empty.
-pub fn median(values: &[f64]) -> Option<f64> {
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
     median_in_place(&mut values.to_vec())
 }
 
 /// The median absolute deviation from `center`, unscaled; `None` when empty.
-pub fn median_absolute_deviation(values: &[f64], center: f64) -> Option<f64> {
+pub(crate) fn median_absolute_deviation(values: &[f64], center: f64) -> Option<f64> {
     median_in_place(&mut values.iter().map(|value| (value - center).abs()).collect::<Vec<_>>())
 }
 
 /// The standard deviation of a normal distribution with this median of absolute deviations `from` its
 /// center, of `n` values: `1.4826 MAD n / (n - 0.8)`. `deviations` is reordered; `None` when empty.
-pub fn robust_sigma(deviations: &mut [f64]) -> Option<f64> {
+pub(crate) fn robust_sigma(deviations: &mut [f64]) -> Option<f64> {
     let n = deviations.len() as f64;
     Some(median_in_place(deviations)? / MAD_TO_SIGMA * (n / (n - 0.8)))
 }
 
 /// The smallest value that at least a share `q` of `values` does not exceed, reordering them; `None` when
 /// empty.
-pub fn quantile_in_place(values: &mut [f64], q: f64) -> Option<f64> {
+pub(crate) fn quantile_in_place(values: &mut [f64], q: f64) -> Option<f64> {
     let n = values.len();
     let rank = (n as f64 * q).ceil().clamp(1.0, n.max(1) as f64) as usize - 1;
     (n > 0).then(|| *values.select_nth_unstable_by(rank, f64::total_cmp).1)
@@ -56,7 +56,7 @@ pub fn quantile_in_place(values: &mut [f64], q: f64) -> Option<f64> {
 /// The Mann-Kendall statistic of `values` in order, as a standard normal score: S over the square root of
 /// `n (n - 1) (2 n + 5) / 18`, divided by `sqrt((1 + phi) / (1 - phi))` for a lag-1 autocorrelation `phi` above
 /// 0. Positive is rising. 0 for fewer than four values.
-pub fn mann_kendall_z(values: &[f64], phi: f64) -> f64 {
+pub(crate) fn mann_kendall_z(values: &[f64], phi: f64) -> f64 {
     let n = values.len();
     if n < 4 {
         return 0.0;
@@ -75,7 +75,7 @@ pub fn mann_kendall_z(values: &[f64], phi: f64) -> f64 {
 /// The Wilcoxon-Mann-Whitney statistic of `recent` against `before` as a standard normal score (Wilcoxon, 1945;
 /// Mann & Whitney, 1947), without correction for ties; positive when the recent values are higher. 0 when either
 /// is empty.
-pub fn rank_sum_z(recent: &[f64], before: &[f64]) -> f64 {
+pub(crate) fn rank_sum_z(recent: &[f64], before: &[f64]) -> f64 {
     let (m, n) = (recent.len() as f64, before.len() as f64);
     let mut u = 0.0;
     for value in recent {
@@ -91,7 +91,7 @@ pub fn rank_sum_z(recent: &[f64], before: &[f64]) -> f64 {
 }
 
 /// The lag-1 autocorrelation of `values` around their mean; 0 for fewer than five values or a constant.
-pub fn lag_one_autocorrelation(values: &[f64]) -> f64 {
+pub(crate) fn lag_one_autocorrelation(values: &[f64]) -> f64 {
     let n = values.len();
     let mean = values.iter().sum::<f64>() / n as f64;
     let square = |value: &f64| (value - mean).powi(2);
@@ -111,7 +111,7 @@ pub fn lag_one_autocorrelation(values: &[f64]) -> f64 {
 /// In both fallbacks a deviation of at most `floor` (in the unit of `x`) scores 0, since a baseline
 /// without spread makes every cent look far away. MAD and deviations below a hundredth of a cent count
 /// as 0. `None` when the baseline is empty.
-pub fn modified_z(x: f64, baseline: &[f64], floor: f64) -> Option<f64> {
+pub(crate) fn modified_z(x: f64, baseline: &[f64], floor: f64) -> Option<f64> {
     let center = median(baseline)?;
     let mad = median_absolute_deviation(baseline, center)?;
     let deviation = x - center;
@@ -130,13 +130,13 @@ pub fn modified_z(x: f64, baseline: &[f64], floor: f64) -> Option<f64> {
 
 /// The Theil-Sen slope per step of equally spaced `values`: the median of all pairwise slopes.
 /// O(n²) in time and memory; windows are weeks. `None` with fewer than two values.
-pub fn theil_sen_slope(values: &[f64]) -> Option<f64> {
+pub(crate) fn theil_sen_slope(values: &[f64]) -> Option<f64> {
     let points: Vec<(f64, f64)> = values.iter().enumerate().map(|(i, value)| (i as f64, *value)).collect();
     theil_sen_slope_of(&points)
 }
 
 /// The same of (position, value) points in order of position, for steps of unequal length.
-pub fn theil_sen_slope_of(points: &[(f64, f64)]) -> Option<f64> {
+pub(crate) fn theil_sen_slope_of(points: &[(f64, f64)]) -> Option<f64> {
     let n = points.len();
     let mut slopes = Vec::with_capacity(n * n.saturating_sub(1) / 2);
     for (i, first) in points.iter().enumerate() {

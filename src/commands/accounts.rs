@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct AccountsArgs {
+pub(crate) struct AccountsArgs {
     #[command(flatten)]
     operation: ListAccounts,
 
@@ -17,7 +17,7 @@ pub struct AccountsArgs {
     format: Format,
 }
 
-pub fn run(args: &AccountsArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &AccountsArgs, context: &Context) -> Result<ExitCode> {
     let answer = context.answer(&args.operation)?;
     print(&report::accounts::render(&answer, args.format, context.style)?)?;
     Ok(if answer.is_incomplete { ExitCode::Remote } else { ExitCode::Done })

@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct AnomaliesArgs {
+pub(crate) struct AnomaliesArgs {
     #[command(flatten)]
     operation: FindAnomalies,
 
@@ -34,7 +34,7 @@ pub struct AnomaliesArgs {
     format: Format,
 }
 
-pub fn run(args: &AnomaliesArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &AnomaliesArgs, context: &Context) -> Result<ExitCode> {
     if args.scores {
         if args.format == Format::Markdown {
             return Err(Error::usage("`--scores` is for programs").hint("use `--format csv` or `--format json`"));

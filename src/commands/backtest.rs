@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct BacktestArgs {
+pub(crate) struct BacktestArgs {
     #[command(flatten)]
     operation: ReplayPast,
 
@@ -17,7 +17,7 @@ pub struct BacktestArgs {
     format: Format,
 }
 
-pub fn run(args: &BacktestArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &BacktestArgs, context: &Context) -> Result<ExitCode> {
     let answer = context.answer(&args.operation)?;
     print(&report::backtest::render(&answer, args.format, context.style)?)?;
     Ok(ExitCode::Done)

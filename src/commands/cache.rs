@@ -11,7 +11,7 @@ use crate::{
 
 /// Look after the bills fetched from S3
 #[derive(Debug, Args)]
-pub struct CacheArgs {
+pub(crate) struct CacheArgs {
     #[command(subcommand)]
     action: Action,
 }
@@ -30,7 +30,7 @@ enum Action {
     },
 }
 
-pub fn run(args: &CacheArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &CacheArgs, context: &Context) -> Result<ExitCode> {
     let Action::Prune { all, format } = &args.action;
     let database = context.session.database();
     let pruned = s3::prune(

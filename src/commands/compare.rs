@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct CompareArgs {
+pub(crate) struct CompareArgs {
     #[command(flatten)]
     operation: ComparePeriods,
 
@@ -17,7 +17,7 @@ pub struct CompareArgs {
     format: Format,
 }
 
-pub fn run(args: &CompareArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &CompareArgs, context: &Context) -> Result<ExitCode> {
     let answer = context.answer(&args.operation)?;
     print(&report::compare::render(&answer, args.format, context.style)?)?;
     Ok(ExitCode::Done)

@@ -6,13 +6,13 @@ use crate::error::{Error, ExitCode, Result};
 
 /// Print the completions of a shell
 #[derive(Debug, Args)]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// The shell to complete in
     #[arg(value_enum)]
     shell: Shell,
 }
 
-pub fn run(args: &CompletionsArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &CompletionsArgs, context: &Context) -> Result<ExitCode> {
     let mut command = (context.program)();
     let name = command.get_name().to_owned();
     let mut text = Vec::new();

@@ -11,7 +11,7 @@ use crate::{
 
 /// Show or write the configuration
 #[derive(Debug, Args)]
-pub struct ConfigArgs {
+pub(crate) struct ConfigArgs {
     #[command(subcommand)]
     action: Action,
 }
@@ -34,12 +34,12 @@ enum Action {
 
 impl ConfigArgs {
     /// Whether the configuration is read, not written.
-    pub fn reads(&self) -> bool {
+    pub(crate) fn reads(&self) -> bool {
         matches!(self.action, Action::Show { .. })
     }
 }
 
-pub fn run(args: &ConfigArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &ConfigArgs, context: &Context) -> Result<ExitCode> {
     match &args.action {
         Action::Show { format } => {
             let entries = &context.entries;

@@ -26,7 +26,7 @@ const FOUND_WITHIN_DAYS: u64 = 3;
 /// Generates 90 days of hourly bills, ingests them into ./data/demo.duckdb (or --db), shows trends and
 /// anomalies and checks these against the events that were planted.
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// Seed of all that is random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -39,7 +39,7 @@ pub struct DemoArgs {
 /// Where the demo keeps its database, unless `--db` names another file.
 const DEMO_DATABASE: &str = "./data/demo.duckdb";
 
-pub fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
     let is_named = context.is_flag("database.path");
     let own = if is_named { context.session.database().path.clone() } else { PathBuf::from(DEMO_DATABASE) };
     let path = own.display().to_string();

@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct DoctorArgs {
+pub(crate) struct DoctorArgs {
     #[command(flatten)]
     operation: CheckHealth,
 
@@ -17,7 +17,7 @@ pub struct DoctorArgs {
     format: Format,
 }
 
-pub fn run(args: &DoctorArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &DoctorArgs, context: &Context) -> Result<ExitCode> {
     let answer = context.answer(&args.operation)?;
     print(&report::doctor::render(&answer, args.format, context.style)?)?;
     Ok(if answer.healthy { ExitCode::Done } else { ExitCode::Failed })

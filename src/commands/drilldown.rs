@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct DrilldownArgs {
+pub(crate) struct DrilldownArgs {
     #[command(flatten)]
     operation: DrillDown,
 
@@ -29,7 +29,7 @@ pub struct DrilldownArgs {
     format: Format,
 }
 
-pub fn run(args: &DrilldownArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &DrilldownArgs, context: &Context) -> Result<ExitCode> {
     if args.interactive {
         let is_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         if !is_terminal || args.format != Format::Table {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct ExplainArgs {
+pub(crate) struct ExplainArgs {
     #[command(flatten)]
     operation: ExplainCost,
 
@@ -24,7 +24,7 @@ pub struct ExplainArgs {
     format: Format,
 }
 
-pub fn run(args: &ExplainArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &ExplainArgs, context: &Context) -> Result<ExitCode> {
     let mut answer = context.session.run(&args.operation)?;
     if args.explain_with.is_some() {
         answer.body.words = Writer::new(args.explain_with, &context.session)?.words(&answer, &context.session);

@@ -25,7 +25,7 @@ struct Health {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write(
+pub(super) fn write(
     path: &Path,
     failures_in_a_row: u32,
     error: Option<String>,
@@ -53,7 +53,7 @@ pub fn write(
 ///
 /// # Errors
 /// When it does not, or there is no such file.
-pub fn check(path: &Path) -> Result<ExitCode> {
+pub(super) fn check(path: &Path) -> Result<ExitCode> {
     let shown = path.display();
     let text = fs::read_to_string(path)
         .map_err(|e| Error::input(format!("cannot read the health file `{shown}`")).caused_by(e))?;

@@ -10,7 +10,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct IncidentsArgs {
+pub(crate) struct IncidentsArgs {
     #[command(subcommand)]
     triage: Option<TriageCommand>,
 
@@ -38,7 +38,7 @@ enum TriageCommand {
 ///
 /// There is no further alert until it grows past `notify.growth_factor`, or comes back after it was over.
 #[derive(Debug, Args)]
-pub struct AckArgs {
+pub(crate) struct AckArgs {
     #[command(flatten)]
     common: CommonArgs,
 
@@ -51,7 +51,7 @@ pub struct AckArgs {
 ///
 /// There is no alert before that day; then there is, if it still goes on.
 #[derive(Debug, Args)]
-pub struct SnoozeArgs {
+pub(crate) struct SnoozeArgs {
     #[command(flatten)]
     common: CommonArgs,
 
@@ -68,7 +68,7 @@ pub struct SnoozeArgs {
 ///
 /// The cost is normal from now on: there is no alert unless it grows past `notify.growth_factor` beyond what it is today.
 #[derive(Debug, Args)]
-pub struct ExpectArgs {
+pub(crate) struct ExpectArgs {
     #[command(flatten)]
     common: CommonArgs,
 
@@ -96,7 +96,7 @@ struct CommonArgs {
     format: Format,
 }
 
-pub fn run(args: &IncidentsArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &IncidentsArgs, context: &Context) -> Result<ExitCode> {
     match (&args.triage, &args.id) {
         (Some(TriageCommand::Ack(args)), _) => ack(args, context),
         (Some(TriageCommand::Snooze(args)), _) => snooze(args, context),
@@ -119,15 +119,15 @@ fn list(args: &IncidentsArgs, context: &Context) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-pub fn ack(args: &AckArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn ack(args: &AckArgs, context: &Context) -> Result<ExitCode> {
     triage(&args.common, Triage::Ack, None, &args.reason, context)
 }
 
-pub fn snooze(args: &SnoozeArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn snooze(args: &SnoozeArgs, context: &Context) -> Result<ExitCode> {
     triage(&args.common, Triage::Snooze, args.until, &args.reason, context)
 }
 
-pub fn expect(args: &ExpectArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn expect(args: &ExpectArgs, context: &Context) -> Result<ExitCode> {
     triage(&args.common, Triage::Expect, None, args.reason.as_deref().unwrap_or_default(), context)
 }
 

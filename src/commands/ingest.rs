@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct IngestArgs {
+pub(crate) struct IngestArgs {
     #[command(flatten)]
     operation: IngestBills,
 
@@ -21,7 +21,7 @@ pub struct IngestArgs {
     format: Format,
 }
 
-pub fn run(args: &IngestArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &IngestArgs, context: &Context) -> Result<ExitCode> {
     if args.discover {
         return discover(args.format, context);
     }

@@ -17,7 +17,7 @@ const LEVEL: &str = "AWS_COST_LOG";
 
 /// Options of the log.
 #[derive(Clone, Debug, Args)]
-pub struct LogArgs {
+pub(crate) struct LogArgs {
     /// Say on stderr what happens; twice for every request
     #[arg(help_heading = super::GLOBAL, long, short, global = true, action = ArgAction::Count)]
     verbose: u8,
@@ -29,7 +29,7 @@ pub struct LogArgs {
 
 /// How stderr is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(super) enum LogFormat {
     /// For people
     Text,
     /// A JSON object a line, for what collects logs
@@ -38,7 +38,7 @@ pub enum LogFormat {
 
 impl LogArgs {
     /// Whether everything on stderr is JSON.
-    pub fn is_json(&self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         self.log_format == LogFormat::Json
     }
 
@@ -46,7 +46,7 @@ impl LogArgs {
     ///
     /// # Errors
     /// When the variable names no level.
-    pub fn start(&self, environment: Environment) -> Result<()> {
+    pub(crate) fn start(&self, environment: Environment) -> Result<()> {
         let level = self.level(environment)?;
         // What goes wrong with stderr is nobody's to hear.
         let layer = fmt::layer().with_writer(io::stderr).with_ansi(false).log_internal_errors(false);

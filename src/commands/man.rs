@@ -7,13 +7,13 @@ use crate::error::{Error, ExitCode, Result};
 
 /// Print the manual page, or write those of all commands to a folder
 #[derive(Debug, Args)]
-pub struct ManArgs {
+pub(crate) struct ManArgs {
     /// Folder for `aws-cost-anomalies.1`, `aws-cost-anomalies-ingest.1`, …
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
-pub fn run(args: &ManArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &ManArgs, context: &Context) -> Result<ExitCode> {
     match &args.out {
         Some(folder) => {
             let failed =

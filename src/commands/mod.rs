@@ -39,16 +39,16 @@ use crate::{
     report::Style,
 };
 
-pub use self::{
+pub(crate) use self::{
     log::LogArgs,
     stderr::{Stderr, Words},
 };
 
 /// The heading of options that every command has.
-pub const GLOBAL: &str = "Global options";
+pub(crate) const GLOBAL: &str = "Global options";
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     Ingest(ingest::IngestArgs),
     Trends(trends::TrendsArgs),
     Anomalies(anomalies::AnomaliesArgs),
@@ -84,7 +84,7 @@ pub enum Command {
 }
 
 /// What every command is handed.
-pub struct Context {
+pub(crate) struct Context {
     pub session: Session,
     /// The merged configuration, with the origin of every value.
     pub entries: Vec<Entry>,
@@ -96,7 +96,7 @@ pub struct Context {
 
 impl Command {
     /// Whether the command goes by the configuration; the others work with a broken one, too.
-    pub fn needs_config(&self) -> bool {
+    pub(crate) fn needs_config(&self) -> bool {
         match self {
             Command::Config(args) => args.reads(),
             Command::Completions(_) | Command::Man(_) | Command::SampleData(_) => false,
@@ -104,7 +104,7 @@ impl Command {
         }
     }
 
-    pub fn run(&self, context: &Context) -> Result<ExitCode> {
+    pub(crate) fn run(&self, context: &Context) -> Result<ExitCode> {
         match self {
             Command::Ingest(args) => ingest::run(args, context),
             Command::Trends(args) => trends::run(args, context),

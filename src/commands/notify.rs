@@ -12,7 +12,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct NotifyArgs {
+pub(crate) struct NotifyArgs {
     #[command(subcommand)]
     action: Option<Action>,
 
@@ -46,7 +46,7 @@ enum Action {
     },
 }
 
-pub fn run(args: &NotifyArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &NotifyArgs, context: &Context) -> Result<ExitCode> {
     match &args.action {
         Some(Action::Test { operation }) => {
             let tested = context.answer(operation)?;

@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::{ingest::Watcher, model::count, store::Progress};
 
 /// Lets `work` be watched on stderr; `note` writes a line there.
-pub fn watch(note: &dyn Fn(&str), work: &mut dyn FnMut(&dyn Watcher)) {
+pub(super) fn watch(note: &dyn Fn(&str), work: &mut dyn FnMut(&dyn Watcher)) {
     if std::io::stderr().is_terminal() {
         let bar = Bar::default();
         work(&bar);
@@ -26,7 +26,7 @@ pub fn watch(note: &dyn Fn(&str), work: &mut dyn FnMut(&dyn Watcher)) {
 }
 
 /// The same with a line for each group of files, wherever stderr leads.
-pub fn lines(note: &dyn Fn(&str), work: &mut dyn FnMut(&dyn Watcher)) {
+pub(super) fn lines(note: &dyn Fn(&str), work: &mut dyn FnMut(&dyn Watcher)) {
     work(&Lines { note, label: Mutex::default() });
 }
 

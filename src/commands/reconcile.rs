@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct ReconcileArgs {
+pub(crate) struct ReconcileArgs {
     #[command(flatten)]
     operation: ReconcileMonth,
 
@@ -21,7 +21,7 @@ pub struct ReconcileArgs {
     format: Format,
 }
 
-pub fn run(args: &ReconcileArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &ReconcileArgs, context: &Context) -> Result<ExitCode> {
     let answer = context.session.run(&args.operation)?;
     print(&report::reconcile::render(&answer, args.format, context.style)?)?;
     Ok(if args.exit_code && !answer.agrees { ExitCode::Findings } else { ExitCode::Done })

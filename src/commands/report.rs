@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     #[command(flatten)]
     operation: SummarizeCosts,
 
@@ -31,7 +31,7 @@ enum PageFormat {
     Json,
 }
 
-pub fn run(args: &ReportArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &ReportArgs, context: &Context) -> Result<ExitCode> {
     let page = context.session.run(&args.operation)?;
     let text = match args.format {
         PageFormat::Html => report::overview::html(&page)?,

@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
     operation: RunOnce,
 
@@ -24,7 +24,7 @@ pub struct RunArgs {
     exit_code: bool,
 }
 
-pub fn run(args: &RunArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &RunArgs, context: &Context) -> Result<ExitCode> {
     check_format(args.format)?;
     let answer = context.answer(&args.operation)?;
     match finish(&answer, args.format, context)? {
@@ -34,7 +34,7 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<ExitCode> {
 }
 
 /// A summary is for people, or an object.
-pub fn check_format(format: Format) -> Result<()> {
+pub(super) fn check_format(format: Format) -> Result<()> {
     match format {
         Format::Table | Format::Json => Ok(()),
         Format::Csv | Format::Markdown => Err(Error::usage("a summary is written as `table` or `json` only")),
@@ -42,7 +42,7 @@ pub fn check_format(format: Format) -> Result<()> {
 }
 
 /// Shows a summary and what failed, which decides how the process ends.
-pub fn finish(answer: &Answer<Summary>, format: Format, context: &Context) -> Result<ExitCode> {
+pub(super) fn finish(answer: &Answer<Summary>, format: Format, context: &Context) -> Result<ExitCode> {
     show(answer, format, context)?;
     let errors: Vec<&Error> = answer.errors.iter().chain(&answer.send_errors).collect();
     errors.iter().for_each(|error| context.complain(error));
@@ -54,7 +54,7 @@ pub fn finish(answer: &Answer<Summary>, format: Format, context: &Context) -> Re
 ///
 /// # Errors
 /// When it cannot be written, or nobody is there to read the messages, which then wait.
-pub fn show(answer: &Answer<Summary>, format: Format, context: &Context) -> Result<()> {
+pub(super) fn show(answer: &Answer<Summary>, format: Format, context: &Context) -> Result<()> {
     let is_read = deliver(&match format {
         Format::Json => report::json(answer)?,
         _ => report::run::messages(&answer.printed, context.style),

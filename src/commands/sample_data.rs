@@ -16,7 +16,7 @@ use crate::{
 /// Hourly bills of a made-up company in AWS's columns and folders, with manifests, and `events.csv` that
 /// says what happens in them. The same seed gives the same bills.
 #[derive(Debug, Args)]
-pub struct SampleDataArgs {
+pub(crate) struct SampleDataArgs {
     /// Folder to write to, new or empty
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -51,7 +51,7 @@ pub struct SampleDataArgs {
     as_of: Option<Day>,
 }
 
-pub fn run(args: &SampleDataArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &SampleDataArgs, context: &Context) -> Result<ExitCode> {
     let written = sample::write(&sample::Request {
         out: args.out.clone(),
         format: args.format,

@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct SqlArgs {
+pub(crate) struct SqlArgs {
     #[command(flatten)]
     operation: QueryDatabase,
 
@@ -17,7 +17,7 @@ pub struct SqlArgs {
     format: Format,
 }
 
-pub fn run(args: &SqlArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &SqlArgs, context: &Context) -> Result<ExitCode> {
     let answer = context.answer(&args.operation)?;
     print(&report::sql::render(&answer, args.format, context.style)?)?;
     if answer.truncated {

@@ -12,14 +12,14 @@ use crate::{
 };
 
 /// Says on stderr what is not data.
-pub struct Stderr {
+pub(crate) struct Stderr {
     pub quiet: bool,
     pub words: Words,
 }
 
 /// How stderr speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Words {
+pub(crate) enum Words {
     /// For people.
     Text,
     /// Errors as JSON, for programs that read JSON from stdout.
@@ -30,7 +30,7 @@ pub enum Words {
 
 impl Words {
     /// Says what went wrong.
-    pub fn complain(self, error: &Error) {
+    pub(crate) fn complain(self, error: &Error) {
         let text = match self {
             Words::Text => format!("{}: {error}", error.label()),
             Words::JsonErrors => error.to_json(),

@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct TrendsArgs {
+pub(crate) struct TrendsArgs {
     #[command(flatten)]
     operation: ShowTrends,
 
@@ -17,7 +17,7 @@ pub struct TrendsArgs {
     format: Format,
 }
 
-pub fn run(args: &TrendsArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &TrendsArgs, context: &Context) -> Result<ExitCode> {
     let answer = context.answer(&args.operation)?;
     print(&report::trends::render(&answer, args.format, context.style)?)?;
     Ok(ExitCode::Done)

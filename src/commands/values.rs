@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub struct ValuesArgs {
+pub(crate) struct ValuesArgs {
     #[command(flatten)]
     operation: ListValues,
 
@@ -17,7 +17,7 @@ pub struct ValuesArgs {
     format: Format,
 }
 
-pub fn run(args: &ValuesArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &ValuesArgs, context: &Context) -> Result<ExitCode> {
     let answer = context.answer(&args.operation)?;
     print(&report::values::render(&answer, args.format, context.style)?)?;
     Ok(ExitCode::Done)

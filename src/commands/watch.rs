@@ -37,7 +37,7 @@ const LOOK: Duration = Duration::from_secs(20);
 /// on. One at a time for a database. After a failure it tries again sooner; after --report-after failures in a row it
 /// tells the channels so, once, and again when it works.
 #[derive(Debug, Args)]
-pub struct WatchArgs {
+pub(crate) struct WatchArgs {
     #[command(flatten)]
     cycle: Cycle,
 
@@ -114,7 +114,7 @@ fn not_later(due: DateTime<Utc>, planned_at: DateTime<Utc>, now: DateTime<Utc>) 
     if now < planned_at { due - (planned_at - now) } else { due }
 }
 
-pub fn run(args: &WatchArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &WatchArgs, context: &Context) -> Result<ExitCode> {
     if let (true, Some(path)) = (args.check, &args.health_file) {
         return health::check(path);
     }

@@ -11,7 +11,7 @@ use crate::{
 ///
 /// # Errors
 /// When there is another mapping of that name, or the text has its mappings in a form that only its owner should edit.
-pub fn with_mapping(text: &str, name: &str, mapping: &Mapping) -> Result<String> {
+pub(crate) fn with_mapping(text: &str, name: &str, mapping: &Mapping) -> Result<String> {
     let unreadable = |e: serde_yaml::Error| Error::input("the configuration is not YAML").caused_by(e);
     let before: Value = serde_yaml::from_str(text).map_err(unreadable)?;
     let wanted = serde_yaml::to_value(mapping).map_err(unreadable)?;

@@ -26,7 +26,7 @@ const DEFAULT_REGIONS: usize = 17;
 
 /// Which days to ask for.
 #[derive(Clone, Copy, Debug)]
-pub enum Span {
+pub(crate) enum Span {
     /// So many days up to yesterday. Where they are in the database, only what AWS may have restated: the last
     /// month fetched and the one before.
     Days(u32),
@@ -35,7 +35,7 @@ pub enum Span {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     pub span: Span,
     pub detail: Detail,
     /// Asks for all days of the span, whatever the database has.
@@ -68,7 +68,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// When the days are ones that Cost Explorer does not keep, or has not yet.
-pub fn plan(store: &Store, payer: &str, settings: &Settings, request: &Request) -> Result<Plan> {
+pub(crate) fn plan(store: &Store, payer: &str, settings: &Settings, request: &Request) -> Result<Plan> {
     let yesterday = request.today - Days::new(1);
     let oldest = first_of_month(request.today) - Months::new(HISTORY_MONTHS);
     let asked = store.days_asked(DATA_SOURCE, payer)?;
@@ -153,7 +153,7 @@ fn due(known: &BTreeSet<NaiveDate>, last: Option<NaiveDate>, wanted: Period, old
 /// [`Outcome::failures`], and what was complete is kept.
 ///
 /// `month` is any day of the month whose spending is told.
-pub fn ingest(
+pub(crate) fn ingest(
     store: &mut Store,
     aws: &Aws,
     settings: &Settings,
@@ -211,7 +211,7 @@ pub fn ingest(
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn record_call(store: &Store, account_id: &str, call: &Call) -> Result<()> {
+pub(crate) fn record_call(store: &Store, account_id: &str, call: &Call) -> Result<()> {
     store.record_call(&ApiCall {
         service: DATA_SOURCE,
         operation: call.operation,

@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// The days that a bill may have.
-pub fn days(today: NaiveDate) -> (NaiveDate, NaiveDate) {
+pub(super) fn days(today: NaiveDate) -> (NaiveDate, NaiveDate) {
     (dates::FIRST_DAY, dates::last_day(today))
 }
 
 /// What a file is the money of. Of one that breaks off, the first rows tell where it belongs; its load then says
 /// what is wrong.
-pub fn scopes(store: &Store, bill: &mut Bill, today: NaiveDate) -> Result<Vec<PayerMonth>> {
+pub(super) fn scopes(store: &Store, bill: &mut Bill, today: NaiveDate) -> Result<Vec<PayerMonth>> {
     let all = match store.scopes(&source_file(bill), false, days(today)) {
         Err(error) if error.is_of_a_value() => {
             settle(store, std::slice::from_mut(bill), today, error)?;
@@ -36,7 +36,7 @@ pub fn scopes(store: &Store, bill: &mut Bill, today: NaiveDate) -> Result<Vec<Pa
 ///
 /// # Errors
 /// When that does not help: what is wrong with a value, else `error`.
-pub fn settle(store: &Store, bills: &mut [Bill], today: NaiveDate, error: Error) -> Result<()> {
+pub(super) fn settle(store: &Store, bills: &mut [Bill], today: NaiveDate, error: Error) -> Result<()> {
     let mut settled = false;
     for bill in bills.iter_mut() {
         let key = bill.key.clone();

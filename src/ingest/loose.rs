@@ -21,7 +21,13 @@ use crate::{
 
 /// Groups loose files that may hold the same money: payer and period. Only where there are several is a look inside
 /// needed.
-pub fn group(store: &Store, bills: Vec<Bill>, request: &Request, outcome: &mut Outcome, done: &mut Done) -> Vec<Unit> {
+pub(super) fn group(
+    store: &Store,
+    bills: Vec<Bill>,
+    request: &Request,
+    outcome: &mut Outcome,
+    done: &mut Done,
+) -> Vec<Unit> {
     let several = bills.len() > 1;
     let mut groups: Vec<(BTreeSet<_>, Vec<Bill>)> = Vec::new();
     for mut bill in bills {
@@ -81,7 +87,13 @@ pub fn group(store: &Store, bills: Vec<Bill>, request: &Request, outcome: &mut O
 ///
 /// # Errors
 /// When replacing it would lose money, keeping it would count some twice, or nothing says which it is.
-pub fn judge(unit: &Unit, request: &Request, done: &Done, siblings: &[String], former: &FormerLoad) -> Result<Fate> {
+pub(super) fn judge(
+    unit: &Unit,
+    request: &Request,
+    done: &Done,
+    siblings: &[String],
+    former: &FormerLoad,
+) -> Result<Fate> {
     let is_mine = |key: &String| unit.bills.iter().any(|bill| bill.key == *key);
     if former.same_file && unit.export.is_empty() && !former.export.is_empty() {
         return Err(Error::input(format!(
@@ -209,7 +221,7 @@ fn days(days: &[NaiveDate]) -> Option<String> {
 ///
 /// # Errors
 /// When a file beside those of `unit` is broken, and the month has several files or is stored already.
-pub fn has_all_parts(unit: &Unit, done: &Done, loaded: &Loaded) -> Result<()> {
+pub(super) fn has_all_parts(unit: &Unit, done: &Done, loaded: &Loaded) -> Result<()> {
     let several = unit.bills.len() > 1 || !loaded.replaced.is_empty();
     if several && has_broken_neighbour(unit, done) { Err(broken_neighbour()) } else { Ok(()) }
 }

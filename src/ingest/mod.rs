@@ -1,10 +1,10 @@
 //! From paths to the store: find the bills, group what belongs together, load each group whole, sum up.
 //! The only place where sources meet the store.
 
-pub mod cost_explorer;
+pub(crate) mod cost_explorer;
 mod forms;
 mod loose;
-pub mod s3;
+pub(crate) mod s3;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,7 +32,7 @@ use crate::{
 
 /// What to ingest.
 #[derive(Clone, Debug, Default)]
-pub struct Request {
+pub(crate) struct Request {
     pub paths: Vec<PathBuf>,
     /// Takes every file for this format, whatever its columns.
     pub format_hint: Option<Format>,
@@ -175,7 +175,7 @@ struct Unit {
 
 /// What a run has done so far, as far as later groups of files must know.
 #[derive(Default)]
-pub struct Done {
+pub(crate) struct Done {
     /// Files that are loaded, or were there already.
     keys: BTreeSet<String>,
     /// Loose files that the command is about.
@@ -193,7 +193,7 @@ pub struct Done {
 /// # Errors
 /// When the paths name nothing, or the folder for unpacked archives cannot be made. What is wrong with
 /// one period goes to [`Outcome::failures`]; the others are loaded.
-pub fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Result<Outcome> {
+pub(crate) fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher) -> Result<Outcome> {
     let unpack_to = store.scratch()?;
     let found = manifest::discover(&request.paths)?;
     if found.deliveries.is_empty() && found.loose.is_empty() && found.failures.is_empty() {

@@ -24,7 +24,7 @@ use crate::{
 
 /// Which periods of which exports.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Billing periods by their first day; all when there are none.
     pub months: Vec<NaiveDate>,
     /// Only billing periods that overlap these days.
@@ -54,7 +54,7 @@ pub struct Planned {
 
 /// What there is in one bucket.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub periods: Vec<Planned>,
     pub failures: Vec<Error>,
 }
@@ -64,7 +64,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// When the bucket cannot be read at all. What is wrong with one period goes to [`Plan::failures`].
-pub fn plan(store: &Store, bucket: &Bucket, wanted: &Wanted) -> Result<Plan> {
+pub(crate) fn plan(store: &Store, bucket: &Bucket, wanted: &Wanted) -> Result<Plan> {
     let mut plan = Plan::default();
     let overlaps = |month: NaiveDate| {
         let end = month + Months::new(1);
@@ -136,7 +136,7 @@ fn planned(
 /// # Errors
 /// When the folder for unpacked archives cannot be made. What is wrong with one period goes to
 /// [`Outcome::failures`].
-pub fn ingest(
+pub(crate) fn ingest(
     store: &mut Store,
     bucket: &Bucket,
     plan: Plan,
@@ -229,7 +229,7 @@ fn unit(store: &Store, period: &Planned, label: &str, paths: &[PathBuf], unpack_
 
 /// What pruning the cache removed, and what is left.
 #[derive(Clone, Copy, Debug, Default, JsonSchema, Serialize)]
-pub struct Pruned {
+pub(crate) struct Pruned {
     pub removed_files: usize,
     pub removed_bytes: u64,
     pub kept_files: usize,
@@ -241,7 +241,7 @@ pub struct Pruned {
 ///
 /// # Errors
 /// When a file cannot be removed, or the log not be read.
-pub fn prune(store: &Store, cache: &Path, limit: u64, spared: &BTreeSet<PathBuf>) -> Result<Pruned> {
+pub(crate) fn prune(store: &Store, cache: &Path, limit: u64, spared: &BTreeSet<PathBuf>) -> Result<Pruned> {
     let wanted: BTreeSet<PathBuf> = store
         .source_files()?
         .into_iter()

@@ -21,7 +21,7 @@ const RETURN_DAYS: i64 = 30;
 
 /// An incident that there may be an alert of, with all that was said and sent of it.
 #[derive(Debug)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     pub shown: Shown,
     /// What was sent, to all channels, the oldest first.
     pub notifications: Vec<Notification>,
@@ -43,7 +43,7 @@ pub struct Candidate {
 
 /// An incident that goes on with another one.
 #[derive(Debug)]
-pub struct Whole {
+pub(crate) struct Whole {
     pub id: String,
     pub is_open: bool,
     /// Channels that were told of it.
@@ -88,7 +88,7 @@ pub enum Closing {
 
 impl Exceeded {
     /// What happened to the plan, after the subject of an alert.
-    pub fn text(&self, currency: &str) -> String {
+    pub(crate) fn text(&self, currency: &str) -> String {
         match self {
             Exceeded::Days { plan, ended } => format!("goes on after the plan `{plan}` ended on {ended}"),
             Exceeded::DailyDollars { plan, planned } => {
@@ -147,7 +147,7 @@ pub enum Suppression {
 
 /// A plan that covers an incident, and whether the incident keeps to it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Covered {
+pub(crate) struct Covered {
     pub plan: String,
     pub exceeded: Option<Exceeded>,
 }
@@ -155,7 +155,7 @@ pub struct Covered {
 /// How an incident exceeds a plan.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
-pub enum Exceeded {
+pub(crate) enum Exceeded {
     /// It goes on after the last day of the plan.
     Days { plan: String, ended: NaiveDate },
     /// Dollars a day.
@@ -166,7 +166,7 @@ pub enum Exceeded {
 
 /// How a channel wants to be notified.
 #[derive(Clone, Copy, Debug)]
-pub struct Policy<'a> {
+pub(crate) struct Policy<'a> {
     pub channel: &'a str,
     /// So many times the dollars of the last alert are a new one.
     pub step: f64,
@@ -181,7 +181,7 @@ impl Candidate {
     ///
     /// # Errors
     /// The reason for which nothing is told.
-    pub fn decide(
+    pub(crate) fn decide(
         &self,
         policy: &Policy,
         today: NaiveDate,
@@ -267,7 +267,7 @@ impl Candidate {
     }
 
     /// Dollars a day, of the peak day or the last one.
-    pub fn size(&self) -> f64 {
+    pub(crate) fn size(&self) -> f64 {
         let incident = &self.shown.incident;
         incident.impact.abs().max(incident.last_impact.abs())
     }
@@ -324,7 +324,7 @@ fn closing(incident: &Incident) -> Closing {
 
 /// All incidents of a scope, and those of them that there may be something to tell of.
 #[derive(Debug)]
-pub struct Candidates {
+pub(crate) struct Candidates {
     pub candidates: Vec<Candidate>,
     /// The others, which count for plans.
     pub others: Vec<Shown>,
@@ -335,7 +335,7 @@ pub struct Candidates {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn candidates(store: &Store, scope: &Scope, threshold: f64) -> Result<Candidates> {
+pub(crate) fn candidates(store: &Store, scope: &Scope, threshold: f64) -> Result<Candidates> {
     let all = store.incidents(Some(scope))?;
     let judged_through = store.judged_through(scope)?;
     let mut notifications: BTreeMap<String, Vec<Notification>> = BTreeMap::new();

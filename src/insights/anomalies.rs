@@ -36,20 +36,25 @@ pub struct Anomalies {
     /// The levels that were judged, when it was not one grouping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub levels: Option<Vec<GroupBy>>,
+    /// The method that judged.
     pub method: Method,
     /// `null` when the threshold comes from the configuration.
     pub sensitivity: Option<Sensitivity>,
+    /// The score from which a day is flagged.
     pub threshold: f64,
+    /// `anomaly.rolling_window_days`, or `--days`.
     pub window_days: usize,
     /// The days that were judged.
     pub judged: Period,
+    /// How many series there are.
     pub series: usize,
+    /// Those with most dollars at stake first.
     pub findings: Vec<Finding>,
 }
 
 /// Findings, and what they change in the ledger.
 #[derive(Debug)]
-pub struct Detected {
+pub(crate) struct Detected {
     pub answer: Answer<Anomalies>,
     pub ledger: Ledger,
 }
@@ -119,10 +124,15 @@ pub struct Score {
 /// Every judged day of every series.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Scores {
+    /// What costs are grouped by.
     pub group_by: GroupBy,
+    /// The method that judged.
     pub method: Method,
+    /// The score from which a day is flagged.
     pub threshold: f64,
+    /// `anomaly.rolling_window_days`, or `--days`.
     pub window_days: usize,
+    /// By day, then by group.
     pub scores: Vec<Score>,
 }
 
@@ -130,7 +140,7 @@ pub struct Scores {
 ///
 /// # Errors
 /// When there is too little data, or a filter or key names what is not there.
-pub fn anomalies(facts: &dyn Facts, state: &Store, request: &Request) -> Result<Detected> {
+pub(crate) fn anomalies(facts: &dyn Facts, state: &Store, request: &Request) -> Result<Detected> {
     by_currency(facts, request, &|request, frame| judge(facts, state, request, frame))
 }
 
@@ -255,7 +265,7 @@ impl Anomalies {
 ///
 /// # Errors
 /// As [`anomalies`].
-pub fn scores(facts: &dyn Facts, request: &Request) -> Result<Answer<Scores>> {
+pub(crate) fn scores(facts: &dyn Facts, request: &Request) -> Result<Answer<Scores>> {
     let data = History::read(facts, request)?;
     let judged = data.judge(data.judged, &request.parameters);
     let mut scores = Vec::new();
@@ -298,7 +308,7 @@ pub(super) fn by_chance(parameters: &Parameters, series: usize, judged: Period) 
 }
 
 /// The findings that reach into the judged days.
-pub fn shown(
+pub(crate) fn shown(
     every: &[GroupFinding],
     ledger: &Ledger,
     names: &BTreeMap<String, String>,

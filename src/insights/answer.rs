@@ -10,13 +10,15 @@ use super::warning::Warning;
 use crate::model::Metric;
 
 /// The version of every JSON answer. Fields are only ever added to it.
-pub const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// What an operation answers: one header, and a body whose fields stand beside the header's.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Answer<T> {
+    /// What every answer says about its data.
     #[serde(flatten)]
     pub header: Header,
+    /// The answer itself.
     #[serde(flatten)]
     pub body: T,
 }

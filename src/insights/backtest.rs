@@ -28,7 +28,7 @@ const CLEARLY: f64 = 0.1;
 
 /// What to replay.
 #[derive(Clone, Debug)]
-pub struct Replay<'a> {
+pub(crate) struct Replay<'a> {
     /// The question and the parameters; dates and threshold are the replay's own.
     pub request: Request<'a>,
     /// Days to replay, the newest settled one the last.
@@ -43,12 +43,19 @@ pub struct Replay<'a> {
 /// How the methods did.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Backtest {
+    /// What costs are grouped by.
     pub group_by: GroupBy,
+    /// The days that were replayed.
     pub replayed: Period,
+    /// How many series there are.
     pub series: usize,
+    /// The seed of the events.
     pub seed: u64,
+    /// How many events were put into copies of series.
     pub events: usize,
+    /// One for each rule.
     pub results: Vec<Outcome>,
+    /// Which sensitivity to take.
     pub recommendation: Recommendation,
 }
 
@@ -94,7 +101,7 @@ pub struct Recommendation {
 ///
 /// # Errors
 /// As [`super::anomalies::anomalies`], and when there is too little history.
-pub fn backtest(facts: &dyn Facts, replay: &Replay) -> Result<Answer<Backtest>> {
+pub(crate) fn backtest(facts: &dyn Facts, replay: &Replay) -> Result<Answer<Backtest>> {
     let data = History::read(facts, &replay.request)?;
     let end = data.judged.end;
     let wanted = end.checked_sub_days(Days::new(u64::from(replay.days.max(1)) - 1)).unwrap_or(NaiveDate::MIN);

@@ -27,7 +27,7 @@ const NO_ACCOUNT: [&str; 2] = ["", "unknown"];
 
 /// One payer's bill, from every data source that has it.
 #[derive(Clone, Debug)]
-pub struct Bill {
+pub(super) struct Bill {
     /// The payers, of which several are one bill when a source names a member of an organization.
     pub payers: BTreeSet<Payer>,
     pub providers: BTreeSet<String>,
@@ -45,7 +45,7 @@ pub struct Bill {
 
 /// What no answer counts, because the source that has it does not have the rest.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Excluded {
+pub(super) struct Excluded {
     pub month: NaiveDate,
     pub read: String,
     pub other: String,
@@ -87,7 +87,7 @@ impl Part {
 }
 
 /// The bills of what the database holds. `accounts` may be empty where there is one data source: nothing is chosen then.
-pub fn bills(holdings: &[Holding], accounts: &[AccountCost], today: NaiveDate, settle_days: u32) -> Vec<Bill> {
+pub(super) fn bills(holdings: &[Holding], accounts: &[AccountCost], today: NaiveDate, settle_days: u32) -> Vec<Bill> {
     let mut parts: BTreeMap<Place, Part> = BTreeMap::new();
     for holding in holdings {
         let part = parts.entry((holding.data_source.clone(), holding.payer.clone())).or_default();
@@ -305,7 +305,7 @@ fn lacks(chosen: &Candidate, other: &Candidate, today: NaiveDate, slack: usize, 
 
 impl Bill {
     /// What it is called: its provider, or its payer where it has several.
-    pub fn provider(&self) -> String {
+    pub(super) fn provider(&self) -> String {
         match self.providers.first() {
             Some(only) if self.providers.len() == 1 => only.clone(),
             // Sellers of a marketplace are beside the cloud that bills for them.
@@ -317,7 +317,7 @@ impl Bill {
     }
 
     /// Its payer, of several the one that the most detailed source names.
-    pub fn payer(&self) -> &str {
+    pub(super) fn payer(&self) -> &str {
         let best = self.held.iter().min_by_key(|(source, _)| detail_rank(source).unwrap_or(usize::MAX));
         let named = best.and_then(|(_, payers)| payers.keys().next()).or(self.payers.first());
         named.map_or("", |payer| &payer.id)

@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// The smallest set of contributors that carries a change makes at least this share of it.
-pub const CARRIED_SHARE: f64 = 0.8;
+pub(crate) const CARRIED_SHARE: f64 = 0.8;
 /// Below half a cent nothing changed.
-pub const HALF_CENT: f64 = 0.005;
+pub(crate) const HALF_CENT: f64 = 0.005;
 
 /// A cost before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, JsonSchema, Serialize)]
@@ -123,7 +123,7 @@ pub struct Beside {
 
 /// What made a change.
 #[derive(Debug)]
-pub struct Attribution {
+pub(crate) struct Attribution {
     pub total: Change,
     pub causes: Vec<CauseShare>,
     pub moves: Vec<Move>,
@@ -137,7 +137,7 @@ pub struct Attribution {
 }
 
 /// Two periods as sets of the days that there is data of.
-pub struct Known {
+pub(crate) struct Known {
     /// The earlier and the later one.
     pub sets: Vec<DaySet>,
     /// Whether costs are a day's, because the numbers of days differ.
@@ -149,7 +149,7 @@ pub struct Known {
 ///
 /// # Errors
 /// When a period has none.
-pub fn known_sets(frame: &Frame, periods: [Period; 2]) -> Result<Known> {
+pub(crate) fn known_sets(frame: &Frame, periods: [Period; 2]) -> Result<Known> {
     let mut warnings = Vec::new();
     let mut sets = Vec::new();
     for (period, after) in periods.into_iter().zip([false, true]) {
@@ -175,7 +175,7 @@ pub fn known_sets(frame: &Frame, periods: [Period; 2]) -> Result<Known> {
 
 /// Which costs of which days.
 #[derive(Clone, Copy, Debug)]
-pub struct Compared<'a> {
+pub(crate) struct Compared<'a> {
     pub frame: &'a Frame,
     pub selection: &'a Selection<'a>,
     pub include: &'a [ChargeCategory],
@@ -187,7 +187,7 @@ impl Attribution {
     ///
     /// # Errors
     /// When a filter names what is not there.
-    pub fn read(facts: &dyn Facts, compared: Compared) -> Result<Self> {
+    pub(crate) fn read(facts: &dyn Facts, compared: Compared) -> Result<Self> {
         let Compared { frame, selection, include, sets } = compared;
         let is_place = |filter: &&Filter| matches!(filter.dimension, Dimension::Account | Dimension::Region);
         let mut wider: Vec<Filter> = selection.filters.iter().filter(|filter| !is_place(filter)).cloned().collect();
@@ -238,7 +238,12 @@ impl Attribution {
     }
 
     /// The values of a dimension that a cell has; `None` for other dimensions, which only the store can tell.
-    pub fn members(&self, dimension: &Dimension, top: usize, names: &BTreeMap<String, String>) -> Option<Members> {
+    pub(crate) fn members(
+        &self,
+        dimension: &Dimension,
+        top: usize,
+        names: &BTreeMap<String, String>,
+    ) -> Option<Members> {
         let value = cell_value(dimension)?;
         let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
         for cell in &self.cells {
@@ -259,7 +264,7 @@ impl Attribution {
     ///
     /// # Errors
     /// When a tag key does not exist.
-    pub fn members_of(
+    pub(crate) fn members_of(
         &self,
         facts: &dyn Facts,
         compared: Compared,
@@ -276,7 +281,7 @@ impl Attribution {
     }
 
     /// The part of it that has a value, of the dimensions that a cell has.
-    pub fn narrowed(&self, dimension: &Dimension, wanted: &str) -> Option<Self> {
+    pub(crate) fn narrowed(&self, dimension: &Dimension, wanted: &str) -> Option<Self> {
         let value = cell_value(dimension)?;
         let cells: Vec<Cell> = self.cells.iter().filter(|cell| value(cell) == wanted).cloned().collect();
         let meters: BTreeSet<&Meter> = cells.iter().map(|cell| &cell.meter).collect();
@@ -289,12 +294,12 @@ impl Attribution {
     }
 
     /// Whether costs come with quantities, so that use and price can be told apart.
-    pub fn has_quantities(&self) -> bool {
+    pub(crate) fn has_quantities(&self) -> bool {
         self.cells.iter().any(|cell| cell.before.quantity.is_some() || cell.after.quantity.is_some())
     }
 
     /// Whether lines say what was used; Cost Explorer's do not.
-    pub fn has_usage_types(&self) -> bool {
+    pub(crate) fn has_usage_types(&self) -> bool {
         self.cells.iter().any(|cell| cell.meter.usage_type != NONE)
     }
 }
@@ -347,7 +352,7 @@ fn members(
 }
 
 /// `part` in percent of `whole`.
-pub fn share(part: f64, whole: f64) -> Option<f64> {
+pub(crate) fn share(part: f64, whole: f64) -> Option<f64> {
     (whole.abs() >= 0.01).then(|| part / whole * 100.0)
 }
 
@@ -476,7 +481,7 @@ pub struct MeterChange {
 }
 
 /// A cause in a few words.
-pub fn cause_words(cause: Cause) -> &'static str {
+pub(crate) fn cause_words(cause: Cause) -> &'static str {
     match cause {
         Cause::Usage => "usage",
         Cause::Price => "unit price",

@@ -23,7 +23,7 @@ use crate::{
 
 /// What to compare.
 #[derive(Clone, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     pub question: Question<'a>,
     pub group_by: GroupBy,
     pub before: Period,
@@ -35,7 +35,7 @@ pub struct Request<'a> {
 
 /// Which month a month is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Versus {
+pub(crate) enum Versus {
     Previous,
     LastYear,
 }
@@ -76,26 +76,37 @@ pub struct WaterfallStep {
 /// Two periods side by side.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Comparison {
+    /// What costs are grouped by.
     pub group_by: GroupBy,
+    /// The charge categories that count.
     pub include: Vec<&'static str>,
+    /// The earlier period.
     pub before: Side,
+    /// The later period.
     pub after: Side,
     /// Whether all costs below are a day's, because the periods have different numbers of days.
     pub per_day: bool,
+    /// The whole change.
     pub total: Change,
     /// What all groups that grew, and all that shrank, changed by.
     pub increases: f64,
+    /// The sum of what went down, at most 0.
     pub decreases: f64,
     /// Those that changed most, the largest change first.
     pub movers: Vec<Mover>,
     /// Groups that changed and are not shown by name, and their change.
     pub other_groups: usize,
+    /// What is not named.
     pub others: Change,
     /// Groups that cost the same in both.
     pub unchanged: usize,
+    /// From the earlier total to the later one.
     pub waterfall: Vec<WaterfallStep>,
+    /// What the change is made of.
     pub causes: Vec<CauseShare>,
+    /// Cost that moved between accounts or regions.
     pub moves: Vec<Move>,
+    /// Charges that are no usage: credits, taxes, fees.
     pub beside: Vec<Beside>,
 }
 
@@ -103,7 +114,7 @@ pub struct Comparison {
 ///
 /// # Errors
 /// When the month has not begun.
-pub fn month_periods(month: NaiveDate, versus: Versus, newest: NaiveDate) -> Result<(Period, Period)> {
+pub(crate) fn month_periods(month: NaiveDate, versus: Versus, newest: NaiveDate) -> Result<(Period, Period)> {
     let whole = Granularity::Monthly.period_of(month);
     if whole.start > newest {
         return Err(Error::input(format!("there is no settled day of {} yet", month.format("%Y-%m")))
@@ -126,7 +137,7 @@ pub fn month_periods(month: NaiveDate, versus: Versus, newest: NaiveDate) -> Res
 ///
 /// # Errors
 /// When there is no data.
-pub fn newest_settled(facts: &dyn Facts, question: &Question) -> Result<NaiveDate> {
+pub(crate) fn newest_settled(facts: &dyn Facts, question: &Question) -> Result<NaiveDate> {
     Ok(Frame::new(facts, question)?.settled_through)
 }
 
@@ -135,7 +146,7 @@ pub fn newest_settled(facts: &dyn Facts, question: &Question) -> Result<NaiveDat
 ///
 /// # Errors
 /// When there is no data.
-pub fn newest_of_months(facts: &dyn Facts, question: &Question) -> Result<NaiveDate> {
+pub(crate) fn newest_of_months(facts: &dyn Facts, question: &Question) -> Result<NaiveDate> {
     let settled = question.as_of - Days::new(u64::from(question.settle_days));
     Ok(Frame::new(facts, question)?.as_of.min(settled))
 }
@@ -144,7 +155,7 @@ pub fn newest_of_months(facts: &dyn Facts, question: &Question) -> Result<NaiveD
 ///
 /// # Errors
 /// When a period has no data, the data is of several currencies, or a filter or key names what is not there.
-pub fn compare(facts: &dyn Facts, request: &Request) -> Result<Answer<Comparison>> {
+pub(crate) fn compare(facts: &dyn Facts, request: &Request) -> Result<Answer<Comparison>> {
     let question = &request.question;
     let frame = Frame::new(facts, question)?;
     let sides = [request.before, request.after];
@@ -265,7 +276,7 @@ fn waterfall(total: Change, movers: &[Mover], others: Change) -> Vec<WaterfallSt
 }
 
 /// The period of the same length just before another.
-pub fn just_before(period: Period) -> Period {
+pub(crate) fn just_before(period: Period) -> Period {
     let days = period.days() as u64;
     Period { start: period.start - Days::new(days), end: period.start - Days::new(1) }
 }

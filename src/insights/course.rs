@@ -107,7 +107,7 @@ pub struct ChartDay {
 
 /// The days of the change, each compared with the mean of the normal days of its weekday in the four weeks before; all
 /// normal days where there are too few of them. Means add up over parts, medians do not.
-pub fn day_sets(
+pub(crate) fn day_sets(
     verdicts: &[Option<Verdict>],
     series: &Series,
     event: Period,
@@ -161,7 +161,7 @@ pub fn day_sets(
 }
 
 /// What the day that stands out should have cost.
-pub fn baseline(
+pub(crate) fn baseline(
     series: &Series,
     missing: &BTreeSet<NaiveDate>,
     verdicts: &[Option<Verdict>],
@@ -222,7 +222,7 @@ fn why_not(verdict: &Verdict, cost: f64, parameters: &Parameters) -> Option<Evid
 }
 
 /// How it stands: the newest days, of the change or since, tell.
-pub fn course(series: &Series, event: Period, is_finding: bool, change: Change) -> Course {
+pub(crate) fn course(series: &Series, event: Period, is_finding: bool, change: Change) -> Course {
     let since: Vec<f64> =
         series.values.iter().skip(series.index(event.end).map_or(0, |last| last + 1)).copied().collect();
     let of_event: Vec<f64> =
@@ -259,7 +259,7 @@ pub fn course(series: &Series, event: Period, is_finding: bool, change: Change) 
 }
 
 /// The days around the event.
-pub fn chart(
+pub(crate) fn chart(
     series: &Series,
     missing: &BTreeSet<NaiveDate>,
     verdicts: &[Option<Verdict>],

@@ -26,7 +26,7 @@ const MATTERS: f64 = 0.05;
 
 /// Bills that have the same days.
 #[derive(Clone, Debug)]
-pub struct Class {
+pub(crate) struct Class {
     /// What they are called.
     pub names: Vec<String>,
     pub payers: Vec<Payer>,
@@ -38,13 +38,13 @@ pub struct Class {
 
 impl Class {
     /// Whether there should be costs of each day, so that a day without is a hole.
-    pub fn is_daily(&self) -> bool {
+    pub(crate) fn is_daily(&self) -> bool {
         self.missing.len() as f64 <= HOLES * Period { start: self.first, end: self.end }.days() as f64
     }
 }
 
 /// The classes of the bills that a frame has up to `end`.
-pub fn classes(frame: &Frame, end: NaiveDate) -> Vec<Class> {
+pub(super) fn classes(frame: &Frame, end: NaiveDate) -> Vec<Class> {
     let mut classes: Vec<Class> = Vec::new();
     for delivery in &frame.deliveries {
         let Some(first) = delivery.days.first().copied().filter(|first| *first <= end) else { continue };
@@ -70,7 +70,7 @@ pub fn classes(frame: &Frame, end: NaiveDate) -> Vec<Class> {
 
 /// What is known of the bills that some series are of.
 #[derive(Clone, Debug)]
-pub struct Coverage {
+pub(crate) struct Coverage {
     /// The classes, by place.
     pub classes: Vec<usize>,
     /// The last day.
@@ -80,7 +80,7 @@ pub struct Coverage {
 
 /// Series with what is known of the bills of each.
 #[derive(Clone, Debug, Default)]
-pub struct Covered {
+pub(crate) struct Covered {
     pub series: Vec<Series>,
     pub coverages: Vec<Coverage>,
     /// For each series its coverage, by place.
@@ -91,7 +91,7 @@ pub struct Covered {
 
 impl Covered {
     /// Series of groups made of their parts, each the costs of one class, in order of groups.
-    pub fn new(mut parts: Vec<(usize, Series)>, classes: &[Class]) -> Self {
+    pub(crate) fn new(mut parts: Vec<(usize, Series)>, classes: &[Class]) -> Self {
         let mut covered = Covered::default();
         if classes.len() > 1 {
             parts.sort_by(|a, b| (&a.1.group, a.0).cmp(&(&b.1.group, b.0)));
@@ -108,11 +108,11 @@ impl Covered {
     }
 
     /// The days of the bills of each series.
-    pub fn bills(&self) -> Vec<&BillDays> {
+    pub(crate) fn bills(&self) -> Vec<&BillDays> {
         self.of.iter().map(|place| &self.coverages[*place].bills).collect()
     }
 
-    pub fn missing(&self, series: usize) -> &BTreeSet<NaiveDate> {
+    pub(crate) fn missing(&self, series: usize) -> &BTreeSet<NaiveDate> {
         &self.coverages[self.of[series]].bills.missing
     }
 

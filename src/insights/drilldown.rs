@@ -25,12 +25,12 @@ use crate::{
 };
 
 /// The levels, from the widest to the narrowest.
-pub const LEVELS: [Dimension; 5] =
+pub(crate) const LEVELS: [Dimension; 5] =
     [Dimension::Account, Dimension::Service, Dimension::Region, Dimension::UsageType, Dimension::Resource];
 
 /// What to walk through.
 #[derive(Clone, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     pub question: Question<'a>,
     pub before: Period,
     pub after: Period,
@@ -53,13 +53,19 @@ pub struct Level {
 /// The path of greatest change.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Drilldown {
+    /// The earlier period.
     pub before: Period,
+    /// The later period.
     pub after: Period,
+    /// Whether costs are of a mean day.
     pub per_day: bool,
+    /// The whole change.
     pub total: Change,
+    /// From the total down.
     pub levels: Vec<Level>,
     /// Of the narrowest place on the path that has meters, and its change.
     pub causes: Vec<CauseShare>,
+    /// What the last level changed by.
     pub caused: Change,
     /// Of the service on the path.
     pub moves: Vec<Move>,
@@ -69,7 +75,7 @@ pub struct Drilldown {
 ///
 /// # Errors
 /// When there is no data, it is of several currencies, or a filter names what is not there.
-pub fn drilldown(facts: &dyn Facts, request: &Request) -> Result<Answer<Drilldown>> {
+pub(crate) fn drilldown(facts: &dyn Facts, request: &Request) -> Result<Answer<Drilldown>> {
     let walk = Walk::new(facts, request)?;
     let mut path: Vec<Filter> = Vec::new();
     let mut levels = Vec::new();
@@ -99,7 +105,7 @@ pub fn drilldown(facts: &dyn Facts, request: &Request) -> Result<Answer<Drilldow
 }
 
 /// Two periods, read once, to be walked through.
-pub struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     request: &'a Request<'a>,
     frame: Frame,
     segments: Vec<Segment>,
@@ -113,7 +119,7 @@ pub struct Walk<'a> {
 
 /// What is below a place.
 #[derive(Debug)]
-pub struct Below {
+pub(crate) struct Below {
     pub change: Change,
     /// Of the next level; `None` below the last one.
     pub members: Option<Members>,
@@ -125,7 +131,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// As [`drilldown`].
-    pub fn new(facts: &dyn Facts, request: &'a Request) -> Result<Self> {
+    pub(crate) fn new(facts: &dyn Facts, request: &'a Request) -> Result<Self> {
         let question = &request.question;
         let frame = Frame::new(facts, question)?;
         let sides = [request.before, request.after];
@@ -146,7 +152,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether costs are a day's.
-    pub fn is_per_day(&self) -> bool {
+    pub(crate) fn is_per_day(&self) -> bool {
         self.per_day
     }
 
@@ -154,7 +160,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn below(&self, facts: &dyn Facts, path: &[Filter]) -> Result<Below> {
+    pub(crate) fn below(&self, facts: &dyn Facts, path: &[Filter]) -> Result<Below> {
         let (request, question) = (self.request, &self.request.question);
         let narrow = |attribution: Option<Attribution>, filter: &Filter| {
             attribution.as_ref().unwrap_or(&self.attribution).narrowed(&filter.dimension, &filter.value).or(attribution)
@@ -180,7 +186,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether there is something below a value of the dimension.
-pub fn has_meters(dimension: &Dimension) -> bool {
+pub(crate) fn has_meters(dimension: &Dimension) -> bool {
     LEVELS.last() != Some(dimension)
 }
 

@@ -37,7 +37,7 @@ const LEAST_HOURS: usize = 6;
 
 /// What to explain.
 #[derive(Clone, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// With the filters that say which cost.
     pub question: Question<'a>,
     pub include: &'a [ChargeCategory],
@@ -56,7 +56,7 @@ pub struct Request<'a> {
 ///
 /// # Errors
 /// When there is no data of the day, the data is of several currencies, or a filter names what is not there.
-pub fn explain(facts: &dyn Facts, request: &Request) -> Result<Answer<Explanation>> {
+pub(crate) fn explain(facts: &dyn Facts, request: &Request) -> Result<Answer<Explanation>> {
     let question = &request.question;
     let data = History::read(
         facts,
@@ -186,7 +186,7 @@ pub fn explain(facts: &dyn Facts, request: &Request) -> Result<Answer<Explanatio
 ///
 /// # Errors
 /// As [`explain`].
-pub fn incident(
+pub(crate) fn incident(
     facts: &dyn Facts,
     shown: &incidents::Shown,
     question: Question,

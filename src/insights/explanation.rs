@@ -20,22 +20,31 @@ pub struct Explanation {
     pub subject: Vec<Subject>,
     /// What happened, in words and figures.
     pub sentence: String,
+    /// What the day should have cost.
     pub baseline: Baseline,
+    /// Since when, and how it goes on.
     pub course: Course,
     /// A day's cost, as the mean of the compared days.
     pub change: Change,
     /// The days that the change is compared with, and those of it.
     pub before_days: Vec<NaiveDate>,
+    /// The days of the change.
     pub after_days: Vec<NaiveDate>,
+    /// What the change is made of.
     pub causes: Vec<CauseShare>,
+    /// Cost that moved between accounts or regions.
     pub moves: Vec<Move>,
+    /// What carries the change, by dimension.
     pub contributors: Vec<Members>,
     /// The meter on which the largest cause did most.
     pub main_meter: Option<MeterChange>,
     /// The meters that changed most, with quantities and unit prices.
     pub meters: Vec<MeterChange>,
+    /// Charges that are no usage: credits, taxes, fees.
     pub beside: Vec<Beside>,
+    /// The days around the change.
     pub chart: Vec<ChartDay>,
+    /// Where to look next.
     pub next: Vec<NextStep>,
     /// A language model's words, when they were asked for and hold no other number than these.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -31,7 +31,7 @@ const NEWS_DAYS: u64 = 90;
 
 /// The time frame that the data allows.
 #[derive(Clone, Debug)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// The day asked for, or the newest day of the data when that is older.
     pub as_of: NaiveDate,
     /// By how many days the newest data is older than the day asked for.
@@ -47,7 +47,7 @@ pub struct Frame {
 
 /// Bills that come in the same files: a day that one of them has is a day of all.
 #[derive(Clone, Debug)]
-pub struct Delivery {
+pub(super) struct Delivery {
     /// What it is called in a note.
     pub name: String,
     pub payers: Vec<Payer>,
@@ -59,7 +59,7 @@ pub struct Delivery {
 
 /// Whether a bill still comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Freshness {
+pub(crate) struct Freshness {
     pub payer: String,
     pub name: String,
     pub newest: NaiveDate,
@@ -90,7 +90,7 @@ impl Frame {
     ///
     /// # Errors
     /// When there is nothing, or not of the source asked for.
-    pub fn new(facts: &dyn Facts, question: &Question) -> Result<Self> {
+    pub(crate) fn new(facts: &dyn Facts, question: &Question) -> Result<Self> {
         let mut holdings = facts.holdings()?;
         if holdings.is_empty() {
             return Err(Error::input("the database holds no costs")
@@ -135,12 +135,12 @@ impl Frame {
     }
 
     /// What is read of `period`: of each bill one data source for each month.
-    pub fn segments(&self, period: Period) -> Vec<Segment> {
+    pub(crate) fn segments(&self, period: Period) -> Vec<Segment> {
         self.segments_where(period, |_| true)
     }
 
     /// The same of the bills of some payers only.
-    pub fn segments_where(&self, period: Period, is_wanted: impl Fn(&Payer) -> bool) -> Vec<Segment> {
+    pub(crate) fn segments_where(&self, period: Period, is_wanted: impl Fn(&Payer) -> bool) -> Vec<Segment> {
         /// The payers of a source's month that are read, and whether it has others.
         #[derive(Default, PartialEq)]
         struct Month<'a> {
@@ -191,7 +191,7 @@ impl Frame {
     }
 
     /// The segments of `span` that some of `periods` need.
-    pub fn segments_of(&self, span: Period, periods: &[Period]) -> Vec<Segment> {
+    pub(crate) fn segments_of(&self, span: Period, periods: &[Period]) -> Vec<Segment> {
         let mut segments = self.segments(span);
         let overlap = |a: Period, b: &Period| a.start <= b.end && b.start <= a.end;
         segments.retain(|segment| periods.iter().any(|period| overlap(segment.period, period)));
@@ -199,7 +199,7 @@ impl Frame {
     }
 
     /// The newest settled day of each bill that is still delivered, by its payer. Bills that come together are one.
-    pub fn ends(&self) -> Vec<(String, NaiveDate)> {
+    pub(crate) fn ends(&self) -> Vec<(String, NaiveDate)> {
         let is_expected = |delivery: &&Delivery| delivery.newest + Days::new(FORGOTTEN_DAYS) >= self.settled_through;
         let end = |delivery: &Delivery| (delivery.payer(), delivery.settled_through.min(self.settled_through));
         self.deliveries.iter().filter(is_expected).map(end).collect()
@@ -207,7 +207,7 @@ impl Frame {
 
     /// Which bills have stopped coming, where there are several: those without a day for `stale_days` beyond their longest gap. What
     /// ended long ago is no news.
-    pub fn freshness(&self, today: NaiveDate, stale_days: u32) -> Vec<Freshness> {
+    pub(crate) fn freshness(&self, today: NaiveDate, stale_days: u32) -> Vec<Freshness> {
         if self.deliveries.len() < 2 {
             return Vec::new();
         }
@@ -263,17 +263,17 @@ impl Frame {
     }
 
     /// Whether any bill has the day.
-    pub fn has_day(&self, day: NaiveDate) -> bool {
+    pub(crate) fn has_day(&self, day: NaiveDate) -> bool {
         self.days.contains(&day)
     }
 
     /// The first day of any data.
-    pub fn first_day(&self) -> Option<NaiveDate> {
+    pub(crate) fn first_day(&self) -> Option<NaiveDate> {
         self.days.first().copied()
     }
 
     /// The days of `period` that no bill has.
-    pub fn missing(&self, period: Period) -> BTreeSet<NaiveDate> {
+    pub(crate) fn missing(&self, period: Period) -> BTreeSet<NaiveDate> {
         missing(&self.days, period)
     }
 

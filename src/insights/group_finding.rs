@@ -10,13 +10,13 @@ use crate::{
 };
 
 /// Incidents of one group and direction whose days are this close are the same.
-pub const GAP_DAYS: i64 = 3;
+pub(super) const GAP_DAYS: i64 = 3;
 /// A bill that ends before the others by no more than this is judged on its own newest settled day.
 const LATE_DAYS: u64 = 14;
 
 /// The days whose findings are news.
 #[derive(Clone, Copy, Debug)]
-pub struct Window {
+pub(crate) struct Window {
     pub judged: Period,
     /// Whether they end with the newest settled days.
     pub is_newest: bool,
@@ -32,7 +32,7 @@ impl Window {
 
 /// A finding, and the group that it is of.
 #[derive(Clone, Debug)]
-pub struct GroupFinding {
+pub(crate) struct GroupFinding {
     pub finding: Finding,
     pub group_by: GroupBy,
     /// One value for each dimension; none for a move that many groups share.
@@ -48,7 +48,7 @@ pub struct GroupFinding {
 }
 
 impl GroupFinding {
-    pub fn new(finding: Finding, group_by: &GroupBy, covered: &Covered, window: Window) -> Self {
+    pub(crate) fn new(finding: Finding, group_by: &GroupBy, covered: &Covered, window: Window) -> Self {
         let series = &covered.series;
         let groups = finding.series.iter().map(|index| series[*index].group.clone());
         let (values, shared_by) = match finding.series[..] {
@@ -61,27 +61,27 @@ impl GroupFinding {
         Self { finding, group_by: group_by.clone(), values, members: Vec::new(), shared_by, end, is_current }
     }
 
-    pub fn is_of_group(&self, incident: &Incident) -> bool {
+    pub(crate) fn is_of_group(&self, incident: &Incident) -> bool {
         self.values == incident.group_values && self.group_by == incident.group_by
     }
 
-    pub fn has_direction(&self, incident: &Incident) -> bool {
+    pub(crate) fn has_direction(&self, incident: &Incident) -> bool {
         self.finding.direction == incident.direction
     }
 
-    pub fn is_move(&self) -> bool {
+    pub(crate) fn is_move(&self) -> bool {
         self.finding.kind == Kind::Moved
     }
 
     /// Days that it shares with an incident, less than one when there are none.
-    pub fn overlap(&self, incident: &Incident) -> i64 {
+    pub(crate) fn overlap(&self, incident: &Incident) -> i64 {
         let start = incident.start_date.max(self.finding.start);
         (incident.last_date.min(self.finding.last_seen) - start).num_days() + 1
     }
 
     /// Whether it tells an incident that is not found by itself any more: as a member, or as one of the groups, or within one
     /// of them, that a common move is of.
-    pub fn covers(&self, incident: &Incident) -> bool {
+    pub(crate) fn covers(&self, incident: &Incident) -> bool {
         if self.members.iter().any(|one| one.is_same(incident)) {
             return true;
         }
@@ -95,7 +95,7 @@ impl GroupFinding {
     }
 
     /// Whether it is a common move that has taken a finding of one of its groups up, which has no later day of its own.
-    pub fn goes_on_with(&self, one: &GroupFinding) -> bool {
+    pub(crate) fn goes_on_with(&self, one: &GroupFinding) -> bool {
         let value = |dimension: &Dimension| {
             one.group_by.0.iter().position(|own| own == dimension).and_then(|place| one.values.get(place))
         };
@@ -109,7 +109,7 @@ impl GroupFinding {
     }
 
     /// Whether it is of the group, the direction and the days of an incident.
-    pub fn is_same(&self, incident: &Incident) -> bool {
+    pub(crate) fn is_same(&self, incident: &Incident) -> bool {
         self.is_of_group(incident) && self.has_direction(incident) && self.overlap(incident) > 0
     }
 }

@@ -75,7 +75,7 @@ fn payers(holdings: &[Holding], source: &str, newest: NaiveDate, today: NaiveDat
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn checks(facts: &dyn Facts, today: NaiveDate) -> Result<Vec<Check>> {
+pub(crate) fn checks(facts: &dyn Facts, today: NaiveDate) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
     let (lines, summary, log) = facts.line_counts()?;
     checks.push(if lines == summary && lines == log {

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The series of a question and the days to judge in them.
-pub struct History {
+pub(super) struct History {
     pub frame: Frame,
     pub judged: Period,
     /// The first day of any data.
@@ -56,7 +56,7 @@ const INCOMPLETE_SPAN: u64 = 28;
 
 impl History {
     /// All history of all series.
-    pub fn read(facts: &dyn Facts, request: &Request) -> Result<Self> {
+    pub(super) fn read(facts: &dyn Facts, request: &Request) -> Result<Self> {
         let frame = Frame::new(facts, &request.question)?;
         Self::open(facts, request, &frame)?.with_series(facts, request, Extent::All)
     }
@@ -64,7 +64,7 @@ impl History {
     /// What judging the newest day takes. Of very many series that is all history of those whose day the prefilter
     /// does not clear, and of those that `known` incidents are open of. Everything is
     /// read when many series may have moved together: that shows in all of them only.
-    pub fn newest(facts: &dyn Facts, request: &Request, frame: &Frame, known: &[Incident]) -> Result<Self> {
+    pub(super) fn newest(facts: &dyn Facts, request: &Request, frame: &Frame, known: &[Incident]) -> Result<Self> {
         let data = Self::open(facts, request, frame)?;
         let (judged, parameters) = (data.judged, &request.parameters);
         let whole = Period { start: data.first_day, end: judged.end };
@@ -176,13 +176,13 @@ impl History {
     }
 
     /// The days whose findings are news: those asked for, and of a bill that ends before them its newest ones.
-    pub fn window(&self) -> Window {
+    pub(super) fn window(&self) -> Window {
         let is_newest = self.judged.end + Days::new(NEWEST_DAYS) >= self.frame.settled_through;
         Window { judged: self.judged, is_newest }
     }
 
     /// All series, judged in full or not, and of their days those that say nothing.
-    pub fn all<'a>(&'a self, judged: &'a Judged) -> (&'a Covered, &'a [Vec<bool>]) {
+    pub(super) fn all<'a>(&'a self, judged: &'a Judged) -> (&'a Covered, &'a [Vec<bool>]) {
         match &self.recent {
             Some(recent) => (&recent.covered, &recent.incomplete),
             None => (&self.covered, &judged.incomplete),
@@ -190,16 +190,16 @@ impl History {
     }
 
     /// How many series there are, judged in full or not.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.recent.as_ref().map_or(self.covered.series.len(), |recent| recent.covered.series.len())
     }
 
     /// The groups that are judged in full, when not all are.
-    pub fn groups(&self) -> Option<BTreeSet<&[String]>> {
+    pub(super) fn groups(&self) -> Option<BTreeSet<&[String]>> {
         self.recent.as_ref().map(|_| self.covered.series.iter().map(|one| one.group.as_slice()).collect())
     }
 
-    pub fn judge(&self, period: Period, parameters: &Parameters) -> Judged {
+    pub(super) fn judge(&self, period: Period, parameters: &Parameters) -> Judged {
         let (start, end) = (period.start.to_string(), period.end.to_string());
         tracing::debug!(series = self.covered.series.len(), of = self.count(), start, end, "judging");
         let (series, bills) = (&self.covered.series, self.covered.bills());
@@ -224,12 +224,12 @@ impl History {
     }
 
     /// What the costs are in.
-    pub fn currency(&self) -> &str {
+    pub(super) fn currency(&self) -> &str {
         self.header.currency()
     }
 
     /// Days of the judged ones that say nothing, with how many series are concerned.
-    pub fn incomplete_days(&self, judged: &Judged) -> Option<Warning> {
+    pub(super) fn incomplete_days(&self, judged: &Judged) -> Option<Warning> {
         let (covered, incomplete) = self.all(judged);
         let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
         for (place, (one, incomplete)) in covered.series.iter().zip(incomplete).enumerate() {

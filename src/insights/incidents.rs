@@ -20,7 +20,7 @@ use crate::{
 
 /// Which incidents to list.
 #[derive(Clone, Debug, Default)]
-pub struct Query<'a> {
+pub(crate) struct Query<'a> {
     /// States, none for all.
     pub states: &'a [State],
     /// Marks of open ones, beside the states.
@@ -36,16 +36,20 @@ pub struct Query<'a> {
 /// The incidents of the ledger.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Incidents {
+    /// The last one first.
     pub incidents: Vec<Shown>,
 }
 
 /// One incident, its group an object.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Shown {
+    /// Its values by dimension; empty for the total, and for a shift that many groups share.
     pub group: Map<String, Value>,
+    /// The name of its account.
     pub account_name: Option<String>,
     /// Days from the first to the last flagged day.
     pub days: i64,
+    /// As the ledger keeps it.
     #[serde(flatten)]
     pub incident: Incident,
     /// What somebody said of it last.
@@ -59,7 +63,7 @@ pub struct Shown {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn list(store: &Store, query: &Query) -> Result<Incidents> {
+pub(crate) fn list(store: &Store, query: &Query) -> Result<Incidents> {
     let shown = shown(store, store.incidents(None)?)?;
     let matches = |one: &Shown| {
         let has = |(dimension, value): &(String, String)| {
@@ -80,7 +84,7 @@ pub fn list(store: &Store, query: &Query) -> Result<Incidents> {
 ///
 /// # Errors
 /// When there is none, or several begin so.
-pub fn one(store: &Store, id: &str) -> Result<Shown> {
+pub(crate) fn one(store: &Store, id: &str) -> Result<Shown> {
     if id.is_empty() {
         return Err(Error::usage("an incident's id is not empty").hint("`aws-cost-anomalies incidents` lists them"));
     }

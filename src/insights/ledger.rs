@@ -24,7 +24,7 @@ use crate::{
 
 /// At which levels a run judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Levels {
+pub(crate) enum Levels {
     /// One grouping.
     One,
     Every,
@@ -32,7 +32,7 @@ pub enum Levels {
 
 /// What a run of `anomalies` has to tell the ledger.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     /// The id of each finding.
     pub ids: Vec<String>,
     /// Incidents that are new or changed, with what happened.
@@ -46,7 +46,7 @@ impl Ledger {
     /// reaches into the `judged` days. An incident that is not found any more is closed when its days are over,
     /// and withdrawn when this run would have found it. Incidents of groups that were not judged
     /// are left as they are.
-    pub fn new(
+    pub(crate) fn new(
         known: &[Incident],
         request: &Request,
         levels: Levels,
@@ -129,7 +129,7 @@ impl Ledger {
 
 impl Ledger {
     /// Both.
-    pub fn with(mut self, other: Self) -> Self {
+    pub(crate) fn with(mut self, other: Self) -> Self {
         self.ids.extend(other.ids);
         self.changes.extend(other.changes);
         self
@@ -138,7 +138,7 @@ impl Ledger {
 
 /// The incidents of what is asked. When a second currency comes, each is judged by itself from then on: what is open of the only one there
 /// was goes on in the scope of that currency, with its id and all that was told of it.
-pub fn known(store: &Store, request: &Request, levels: Levels) -> Result<Vec<Incident>> {
+pub(crate) fn known(store: &Store, request: &Request, levels: Levels) -> Result<Vec<Incident>> {
     let own = scope(request, levels);
     let mut known = store.incidents(Some(&own))?;
     let (currency, others): (Vec<Filter>, Vec<Filter>) = request
@@ -159,7 +159,7 @@ pub fn known(store: &Store, request: &Request, levels: Levels) -> Result<Vec<Inc
 }
 
 /// What is asked: incidents of the same scope can be compared.
-pub fn scope(request: &Request, levels: Levels) -> Scope {
+pub(crate) fn scope(request: &Request, levels: Levels) -> Scope {
     let question = &request.question;
     let mut filters = question.filters.to_vec();
     filters.sort_by_key(ToString::to_string);

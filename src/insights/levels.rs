@@ -46,7 +46,7 @@ struct Level {
 ///
 /// # Errors
 /// As [`super::anomalies::anomalies`].
-pub fn anomalies(facts: &dyn Facts, state: &Store, request: &Request) -> Result<Detected> {
+pub(crate) fn anomalies(facts: &dyn Facts, state: &Store, request: &Request) -> Result<Detected> {
     by_currency(facts, request, &|request, frame| judge(facts, state, request, frame))
 }
 
@@ -95,7 +95,7 @@ fn judge(facts: &dyn Facts, state: &Store, request: &Request, frame: &Frame) -> 
 ///
 /// # Errors
 /// When there is none.
-pub fn frame(facts: &dyn Facts, question: &Question) -> Result<Frame> {
+pub(crate) fn frame(facts: &dyn Facts, question: &Question) -> Result<Frame> {
     Frame::new(facts, question)
 }
 
@@ -103,7 +103,7 @@ pub fn frame(facts: &dyn Facts, question: &Question) -> Result<Frame> {
 ///
 /// # Errors
 /// When there is no data.
-pub fn currencies(facts: &dyn Facts, question: &Question) -> Result<Vec<String>> {
+pub(crate) fn currencies(facts: &dyn Facts, question: &Question) -> Result<Vec<String>> {
     let frame = Frame::new(facts, question)?;
     let newest = Period { start: frame.settled_through, end: frame.settled_through };
     frame.currencies_apart(facts, question, newest)

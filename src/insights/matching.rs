@@ -13,7 +13,7 @@ type Fits<'a> = dyn Fn(&Incident, &GroupFinding) -> Option<i64> + 'a;
 
 /// The incident of each finding, each at most once: first those that began on the same day, then those whose
 /// days overlap most, then open ones that were over at most [`GAP_DAYS`] before.
-pub fn matched(known: &[Incident], findings: &[GroupFinding]) -> Vec<Option<usize>> {
+pub(super) fn matched(known: &[Incident], findings: &[GroupFinding]) -> Vec<Option<usize>> {
     let mut matched: Vec<Option<usize>> = vec![None; findings.len()];
     let is_same = |incident: &Incident, found: &GroupFinding| {
         let is_move = incident.kind == Kind::Moved;
@@ -49,7 +49,7 @@ fn match_round(known: &[Incident], findings: &[GroupFinding], matched: &mut [Opt
 
 /// What is told at another level today: first incidents of a group that the finding has as a member, then those whose
 /// group does not contradict its own and that began when it did, give or take [`GAP_DAYS`].
-pub fn match_other_levels(known: &[Incident], findings: &[GroupFinding], matched: &mut [Option<usize>]) {
+pub(super) fn match_other_levels(known: &[Incident], findings: &[GroupFinding], matched: &mut [Option<usize>]) {
     let is_member = |incident: &Incident, found: &GroupFinding| {
         let same = found.members.iter().filter(|member| member.is_same(incident));
         same.map(|member| member.overlap(incident)).max()

@@ -1,34 +1,34 @@
 //! Questions a user has, answered: one file for each verb. The only place where the store meets
 //! `analysis`. It never reads the clock or the environment; today arrives as an argument.
 
-pub mod alerts;
-pub mod anomalies;
-pub mod answer;
-pub mod backtest;
+pub(crate) mod alerts;
+pub(crate) mod anomalies;
+pub(crate) mod answer;
+pub(crate) mod backtest;
 mod bills;
-pub mod change;
-pub mod compare;
-pub mod course;
+pub(crate) mod change;
+pub(crate) mod compare;
+pub(crate) mod course;
 mod coverage;
-pub mod drilldown;
-pub mod explain;
-pub mod explanation;
+pub(crate) mod drilldown;
+pub(crate) mod explain;
+pub(crate) mod explanation;
 mod frame;
 mod group_finding;
-pub mod health;
+pub(crate) mod health;
 mod history;
-pub mod incidents;
-pub mod ledger;
-pub mod levels;
+pub(crate) mod incidents;
+pub(crate) mod ledger;
+pub(crate) mod levels;
 mod matching;
-pub mod next_steps;
-pub mod overview;
-pub mod reconcile;
-pub mod request;
-pub mod sentences;
-pub mod trends;
-pub mod values;
-pub mod warning;
+pub(crate) mod next_steps;
+pub(crate) mod overview;
+pub(crate) mod reconcile;
+pub(crate) mod request;
+pub(crate) mod sentences;
+pub(crate) mod trends;
+pub(crate) mod values;
+pub(crate) mod warning;
 
 use std::collections::BTreeMap;
 
@@ -42,11 +42,11 @@ use crate::{
     store::{Facts, queries::Selection},
 };
 
-pub use self::frame::Frame;
+pub(crate) use self::frame::Frame;
 
 /// What every question says about the data it is about.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// One data source; without it the most detailed of each bill and month.
     pub source: Option<&'a str>,
     pub metric: Metric,
@@ -124,7 +124,7 @@ fn account_name(group_by: &GroupBy, values: &[String], names: &BTreeMap<String, 
 }
 
 /// The values of a group for people, an account with its name.
-pub fn group_names(group: &Map<String, Value>, account_name: Option<&str>) -> Vec<String> {
+pub(crate) fn group_names(group: &Map<String, Value>, account_name: Option<&str>) -> Vec<String> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let named = |(dimension, value): (&String, &Value)| match account_name {
         Some(name) if dimension == "account" => format!("{} ({name})", text(value)),

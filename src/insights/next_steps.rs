@@ -7,7 +7,7 @@ use super::change::{Members, MeterChange};
 use crate::{analysis::attribution::without_region, inert, model::Dimension, store::queries::NONE};
 
 /// What a message calls a command to look further with.
-pub const LOOK_WITH: &str = "look with";
+pub(crate) const LOOK_WITH: &str = "look with";
 
 /// One thing to look at.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
@@ -223,7 +223,7 @@ const STEPS: [(&str, &str, &str, &str, &str); 28] = [
 const MOST: usize = 3;
 
 /// What to look at for the meters that changed most, `days` being the first and the last of the change.
-pub fn next_steps(meters: &[MeterChange], contributors: &[Members], days: (&str, &str)) -> Vec<NextStep> {
+pub(crate) fn next_steps(meters: &[MeterChange], contributors: &[Members], days: (&str, &str)) -> Vec<NextStep> {
     let resource = contributors
         .iter()
         .find(|members| members.dimension == Dimension::Resource)

@@ -28,7 +28,7 @@ const FINDING_DAYS: u64 = 14;
 
 /// What the page is about.
 #[derive(Clone, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     pub question: Question<'a>,
     pub include: &'a [ChargeCategory],
     pub group_by: GroupBy,
@@ -44,11 +44,13 @@ pub struct Overview {
     pub week: Comparison,
     /// The month so far and the month before, by the day.
     pub month: Option<Comparison>,
+    /// The daily total.
     pub chart: Vec<ChartDay>,
     /// Of the last fourteen days, those with most at stake first.
     pub findings: Vec<ExplainedFinding>,
     /// Findings that are not shown.
     pub more_findings: usize,
+    /// What of the data is missing or old.
     pub quality: Quality,
 }
 
@@ -77,7 +79,7 @@ pub struct Quality {
 ///
 /// # Errors
 /// When there is too little data, it is of several currencies, or a filter names what is not there.
-pub fn overview(facts: &dyn Facts, state: &Store, request: &Request) -> Result<Answer<Overview>> {
+pub(crate) fn overview(facts: &dyn Facts, state: &Store, request: &Request) -> Result<Answer<Overview>> {
     let question = &request.question;
     let frame = super::Frame::new(facts, question)?;
     let settled = frame.settled_through;

@@ -40,7 +40,7 @@ const SPARE_DAYS: i64 = 2;
 
 /// What to set side by side.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub(crate) struct Question {
     /// The first day of the month; without it the newest whole month that both sources have.
     pub month: Option<NaiveDate>,
     /// The more detailed source; without it the most detailed that has the month.
@@ -56,17 +56,24 @@ pub struct Question {
     pub today: NaiveDate,
 }
 
+/// A month of Cost Explorer beside the same month of a bill.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Reconciliation {
+    /// Its first day.
     pub month: NaiveDate,
+    /// The bill.
     pub detailed: Side,
     /// Absent when there is only an invoice to compare with.
     pub cost_explorer: Option<Side>,
+    /// Differences up to this are none.
     pub tolerance: f64,
     /// Whether every difference is within the tolerance.
     pub agrees: bool,
+    /// By metric.
     pub totals: Vec<Difference>,
+    /// By account, service and metric, the largest difference first.
     pub rows: Vec<Difference>,
+    /// The invoice beside the bill.
     pub invoice: Option<Difference>,
 }
 
@@ -99,7 +106,7 @@ pub struct Difference {
 ///
 /// # Errors
 /// When the database does not have the month in both sources, or in one and no invoice is given.
-pub fn reconcile(facts: &dyn Facts, question: &Question) -> Result<Answer<Reconciliation>> {
+pub(crate) fn reconcile(facts: &dyn Facts, question: &Question) -> Result<Answer<Reconciliation>> {
     let mut deliveries = facts.delivered_months()?;
     if let Some(payer) = &question.payer {
         check_payer(&deliveries, payer)?;

@@ -10,7 +10,7 @@ use crate::{
 
 /// What to judge.
 #[derive(Clone, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     pub question: Question<'a>,
     pub group_by: GroupBy,
     /// The first and last day to judge; `None` is the newest settled day.

@@ -21,7 +21,7 @@ const ALONE: f64 = 120.0;
 const MUCH_OF_BOTH: f64 = 3.0;
 
 /// What happened, why, and whether it goes on, on one line.
-pub fn explanation(found: &Explanation, currency: &str) -> String {
+pub(crate) fn explanation(found: &Explanation, currency: &str) -> String {
     inert::one_line(&explained(found, currency)).into_owned()
 }
 
@@ -77,7 +77,7 @@ fn explained(found: &Explanation, currency: &str) -> String {
 }
 
 /// What changed between two periods, on one line.
-pub fn comparison(compared: &Comparison, currency: &str) -> String {
+pub(crate) fn comparison(compared: &Comparison, currency: &str) -> String {
     inert::one_line(&compare(compared, currency)).into_owned()
 }
 
@@ -207,7 +207,7 @@ fn percent_of(share: Option<f64>) -> String {
 }
 
 /// Four digits that matter, without an exponent.
-pub fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 1000.0 || size == 0.0 => 0,
         size => (3 - size.log10().floor() as i32).clamp(0, 12) as usize,

@@ -22,14 +22,14 @@ use crate::{
 };
 
 /// Credits hide spend when they take more than this share of it.
-pub const HIDING_SHARE: f64 = 0.01;
+pub(crate) const HIDING_SHARE: f64 = 0.01;
 
 /// Periods of a table, for whoever reads it; ten years by day.
 const MOST_PERIODS: usize = 4_000;
 
 /// What to show.
 #[derive(Clone, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     pub question: Question<'a>,
     /// The days asked for; `None` is the last `days` up to the newest.
     pub from: Option<NaiveDate>,
@@ -46,10 +46,13 @@ pub struct Request<'a> {
 /// Costs by period and group.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Trends {
+    /// Days or months.
     pub granularity: Granularity,
+    /// What costs are grouped by.
     pub group_by: GroupBy,
     /// The charge categories that the costs count.
     pub include: Vec<&'static str>,
+    /// In order.
     pub periods: Vec<TrendPeriod>,
     /// The groups over the whole range, the costliest first, `other` last.
     pub groups: Vec<GroupTotal>,
@@ -120,7 +123,7 @@ pub struct Apart {
 ///
 /// # Errors
 /// When the range is empty, the data is of several currencies, or a filter or key names what is not there.
-pub fn trends(facts: &dyn Facts, request: &Request) -> Result<Answer<Trends>> {
+pub(crate) fn trends(facts: &dyn Facts, request: &Request) -> Result<Answer<Trends>> {
     let question = &request.question;
     let frame = Frame::new(facts, question)?;
     let range = range(&frame, request.from, request.to, request.days)?;

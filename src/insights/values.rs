@@ -20,7 +20,7 @@ use crate::{
 
 /// Which values.
 #[derive(Clone, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     pub question: Question<'a>,
     pub dimension: &'a Dimension,
     /// A text that the value, or the name of an account, contains, whatever the case.
@@ -37,7 +37,9 @@ pub struct Request<'a> {
 /// The values of a dimension.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Values {
+    /// The dimension whose values these are.
     pub dimension: Dimension,
+    /// The days of the costs.
     pub period: Period,
     /// Those that are listed, the costliest first.
     pub values: Vec<ValueCost>,
@@ -48,9 +50,11 @@ pub struct Values {
 /// One value.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct ValueCost {
+    /// As `--filter` takes it.
     pub value: String,
     /// Of an account.
     pub name: Option<String>,
+    /// Of these days.
     pub cost: f64,
 }
 
@@ -58,7 +62,7 @@ pub struct ValueCost {
 ///
 /// # Errors
 /// When there is no data, it is of several currencies, or a filter or key names what is not there.
-pub fn values(facts: &dyn Facts, request: &Request) -> Result<Answer<Values>> {
+pub(crate) fn values(facts: &dyn Facts, request: &Request) -> Result<Answer<Values>> {
     let question = &request.question;
     let frame = Frame::new(facts, question)?;
     let period = range(&frame, request.from, request.to, request.days)?;

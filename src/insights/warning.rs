@@ -15,6 +15,7 @@ const LISTED_DAYS: usize = 5;
 /// What qualifies an answer.
 #[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each variant says what its fields are")]
 pub enum Warning {
     /// The newest data is older than the day asked for.
     DataIsOld { data_through: NaiveDate, as_of: NaiveDate, days: i64 },

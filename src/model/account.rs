@@ -7,7 +7,9 @@ use serde::Serialize;
 /// An account, and who says its name.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Account {
+    /// Twelve digits at AWS.
     pub id: String,
+    /// The name of the best source.
     pub name: Option<String>,
     /// `configuration`, `organizations`, `cost-explorer` or `bill`.
     pub source: Option<String>,

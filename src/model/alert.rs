@@ -10,8 +10,11 @@ use strum::{Display, EnumString, IntoStaticStr};
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum AlertKind {
+    /// An incident is new.
     Opened,
+    /// It costs more than the last alert said.
     Grown,
+    /// It was over and has come back.
     Returned,
     /// A snooze is over.
     Woken,
@@ -28,8 +31,11 @@ pub enum AlertKind {
 /// What was sent of an incident to a channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notification {
+    /// The incident.
     pub incident_id: String,
+    /// The channel, by name.
     pub channel: String,
+    /// What the alert was about.
     pub event: AlertKind,
     /// What the incident was called then.
     pub subject: String,
@@ -41,18 +47,24 @@ pub struct Notification {
     pub last_date: NaiveDate,
     /// Its dollars a day then.
     pub impact: f64,
+    /// Its dollars over all days then.
     pub impact_total: f64,
+    /// The message that said it.
     pub message_id: String,
 }
 
 /// A message to a channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Queued {
+    /// The message that said it.
     pub message_id: String,
+    /// The channel, by name.
     pub channel: String,
+    /// When it was queued (UTC).
     pub created_at: NaiveDateTime,
     /// JSON, without any secret.
     pub message: String,
+    /// Attempts so far.
     pub attempts: u32,
     /// Runs in which the channel did not want it.
     pub refusals: u32,
@@ -60,11 +72,13 @@ pub struct Queued {
     pub not_before: Option<NaiveDateTime>,
     /// Parts, such as recipients, that have it already.
     pub parts_done: Vec<String>,
+    /// What came of the last attempt.
     pub error: Option<String>,
 }
 
 /// How a message stands after an attempt.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "each variant says what its fields are")]
 pub enum Delivery {
     /// Sent, with what the channel calls it.
     Sent { reference: Option<String> },
@@ -90,6 +104,7 @@ pub enum TriageState {
 }
 
 impl TriageState {
+    /// The word of the database and of JSON.
     pub fn name(self) -> &'static str {
         self.into()
     }
@@ -98,15 +113,21 @@ impl TriageState {
 /// What somebody said of one incident.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Triaged {
+    /// The incident.
     #[serde(skip)]
     pub incident_id: String,
+    /// What was said.
     pub state: TriageState,
     /// Of a snoozed one: the first day on which alerts come again.
     pub until: Option<NaiveDate>,
+    /// Why, in the words of whoever said it.
     pub reason: String,
+    /// Who said it.
     pub triaged_by: String,
+    /// When (UTC).
     pub triaged_at: NaiveDateTime,
     /// The incident's dollars a day, and its last flagged day, then.
     pub impact: f64,
+    /// The incident's last flagged day then.
     pub last_date: NaiveDate,
 }

@@ -25,12 +25,18 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Metric {
+    /// As billed
     Unblended,
+    /// By the average rates of an organization
     Blended,
+    /// Commitments spread over what they cover
     Amortized,
+    /// As billed, after discounts
     NetUnblended,
+    /// Amortized, after discounts
     #[default]
     NetAmortized,
+    /// At public on-demand prices
     List,
 }
 
@@ -93,6 +99,7 @@ pub enum ChargeCategory {
 }
 
 impl ChargeCategory {
+    /// Every one of them, in order.
     pub const ALL: &[ChargeCategory] = Self::VARIANTS;
 
     /// The categories that are what things cost; the others hide or pile up on it.

@@ -11,20 +11,35 @@ use crate::error::{Error, Result, nearest};
 /// What a cost can be grouped or filtered by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dimension {
+    /// The service or product
     Service,
+    /// The account that used it
     Account,
+    /// The account that pays
     Payer,
+    /// The region
     Region,
+    /// The usage type
     UsageType,
+    /// The operation
     Operation,
+    /// The resource
     Resource,
+    /// Usage, purchase, tax, credit, adjustment
     ChargeCategory,
+    /// The kind of line of the bill
     LineItemType,
+    /// On demand, spot, or by a commitment
     PurchaseOption,
+    /// The cloud or vendor
     Provider,
+    /// Who bills it
     BillingEntity,
+    /// The currency
     Currency,
+    /// A tag, by its key
     Tag(String),
+    /// A cost category, by its name
     CostCategory(String),
 }
 
@@ -140,8 +155,11 @@ impl FromStr for GroupBy {
 /// `dimension=value` or `dimension!=value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
+    /// What is looked at.
     pub dimension: Dimension,
+    /// The value that it must have.
     pub value: String,
+    /// Whether it must not have it.
     pub negated: bool,
 }
 

@@ -15,6 +15,7 @@ const NAMED: usize = 5;
 /// One fact of a finding. Costs are of a day, in the currency of the finding.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each variant says what its fields are")]
 pub enum Evidence {
     /// The day against the level of the days before it, times the factor of its weekday; `margin` is what would not have
     /// been flagged, `weekly_trend` a share of the level.
@@ -78,13 +79,16 @@ pub enum Evidence {
 pub struct Part {
     /// Of the dimensions that the finding does not have.
     pub values: Vec<String>,
+    /// What it changed by, a day.
     pub impact: f64,
 }
 
 /// A value of a dimension, with the name of an account where it has one.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Named {
+    /// The value itself.
     pub value: String,
+    /// Of an account.
     pub name: Option<String>,
 }
 

@@ -132,15 +132,19 @@ pub enum Kind {
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Direction {
+    /// Costs more
     Up,
+    /// Costs less
     Down,
 }
 
 impl Direction {
+    /// The direction of a change; what is none goes up.
     pub fn of(change: f64) -> Self {
         if change < 0.0 { Direction::Down } else { Direction::Up }
     }
 
+    /// 1 or -1.
     pub fn sign(self) -> f64 {
         match self {
             Direction::Up => 1.0,
@@ -170,8 +174,11 @@ impl Direction {
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Severity {
+    /// Worth knowing
     Info,
+    /// Worth a look
     Warning,
+    /// Worth an alert at once
     Critical,
 }
 
@@ -226,11 +233,17 @@ pub enum State {
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Event {
+    /// It is new.
     Opened,
+    /// Its dollars, kind, severity or days changed.
     Changed,
+    /// It is over.
     Closed,
+    /// It has lasted and is what is normal now.
     Absorbed,
+    /// It is not found any more.
     Withdrawn,
+    /// It was over and goes on.
     Reopened,
     /// Another incident covers it now.
     Merged,
@@ -243,6 +256,7 @@ macro_rules! names {
             /// Every one of them, in order.
             pub const ALL: &[Self] = Self::VARIANTS;
 
+            /// Its name, in the database and in JSON.
             pub fn name(self) -> &'static str {
                 self.into()
             }

@@ -5,9 +5,11 @@ use serde::Serialize;
 
 /// AWS's own formats of one bill describe the same money.
 pub const CUR: &str = "cur";
+/// AWS Data Exports, CUR 2.0.
 pub const CUR2: &str = "cur2";
 /// FOCUS of any provider.
 pub const FOCUS: &str = "focus";
+/// The API.
 pub const COST_EXPLORER: &str = "cost-explorer";
 /// Plain tables without a name of their own.
 pub const PLAIN: &str = "csv";

@@ -44,7 +44,7 @@ pub(crate) fn explained<E: de::Error>(error: Error) -> E {
 
 /// A fact as JSON has it.
 #[derive(JsonSchema, Serialize)]
-pub struct WithText<'a, T> {
+pub(crate) struct WithText<'a, T> {
     #[serde(flatten)]
     fact: &'a T,
     /// The same in English.
@@ -52,12 +52,12 @@ pub struct WithText<'a, T> {
 }
 
 /// The same of one fact.
-pub fn with_text<S: Serializer, T: Display + Serialize>(fact: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn with_text<S: Serializer, T: Display + Serialize>(fact: &T, serializer: S) -> Result<S::Ok, S::Error> {
     WithText { fact, text: fact.to_string() }.serialize(serializer)
 }
 
 /// The same of a fact that there may be.
-pub fn with_text_if_any<S: Serializer, T: Display + Serialize>(
+pub(crate) fn with_text_if_any<S: Serializer, T: Display + Serialize>(
     fact: &Option<T>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -65,6 +65,6 @@ pub fn with_text_if_any<S: Serializer, T: Display + Serialize>(
 }
 
 /// Facts with what they say in English, for `#[serde(serialize_with)]`.
-pub fn with_texts<S: Serializer, T: Display + Serialize>(facts: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn with_texts<S: Serializer, T: Display + Serialize>(facts: &[T], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(facts.iter().map(|fact| WithText { fact, text: fact.to_string() }))
 }

@@ -14,10 +14,12 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Granularity {
+    /// By day
     #[default]
     Daily,
     /// Weeks that start on Monday
     Weekly,
+    /// By month
     Monthly,
 }
 
@@ -57,6 +59,7 @@ impl Day {
         Self::YEARS.contains(&date.year()).then_some(Self(date))
     }
 
+    /// The date.
     pub fn date(self) -> NaiveDate {
         self.0
     }
@@ -84,6 +87,7 @@ impl fmt::Display for Day {
 pub struct Month(NaiveDate);
 
 impl Month {
+    /// The first day.
     pub fn first_day(self) -> NaiveDate {
         self.0
     }
@@ -115,7 +119,9 @@ as_text!(
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema, Serialize)]
 #[serde(try_from = "Ends")]
 pub struct Period {
+    /// The first day.
     pub start: NaiveDate,
+    /// The last day, itself included.
     pub end: NaiveDate,
 }
 
@@ -157,6 +163,7 @@ impl Period {
         self.start.iter_days().take(self.days())
     }
 
+    /// Whether a day is one of them.
     pub fn contains(self, day: NaiveDate) -> bool {
         (self.start..=self.end).contains(&day)
     }

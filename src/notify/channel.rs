@@ -14,7 +14,7 @@ macro_rules! channel_of {
         /// Where alerts go, and which.
         #[derive(Clone, Debug, Deserialize, Serialize)]
         #[serde(deny_unknown_fields)]
-        pub struct Channel {
+        pub(crate) struct Channel {
             pub name: String,
             #[serde(default = "warning")]
             pub min_severity: Severity,
@@ -77,7 +77,7 @@ fn up() -> Vec<Direction> {
 
 impl Channel {
     /// The output of the command itself.
-    pub fn terminal(name: &str) -> Self {
+    pub(crate) fn terminal(name: &str) -> Self {
         Self { stdout: Some(stdout::Settings {}), ..Self::of_name(name) }
     }
 
@@ -93,7 +93,7 @@ impl Channel {
     ///
     /// # Errors
     /// When it is of no kind, or of several.
-    pub fn transport(&self) -> Result<&dyn Transport> {
+    pub(crate) fn transport(&self) -> Result<&dyn Transport> {
         self.kind_and_transport().map(|(_, transport)| transport)
     }
 
@@ -101,13 +101,13 @@ impl Channel {
     ///
     /// # Errors
     /// As [`Channel::transport`].
-    pub fn kind(&self) -> Result<&'static str> {
+    pub(crate) fn kind(&self) -> Result<&'static str> {
         self.kind_and_transport().map(|(kind, _)| kind)
     }
 
     /// # Errors
     /// When a value is out of range, or the channel is of no kind or of several.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if !(self.min_impact.is_finite() && self.min_impact >= 0.0) {
             return Err(Error::input("`min_impact` must be at least 0"));
         }
@@ -116,32 +116,32 @@ impl Channel {
 
     /// # Errors
     /// When a secret of the channel cannot be read.
-    pub fn check_secrets(&self) -> Result<()> {
+    pub(crate) fn check_secrets(&self) -> Result<()> {
         self.transport()?.secrets().into_iter().try_for_each(|secret| secret.read().map(drop))
     }
 
     /// Whether each incident is one of its own there.
-    pub fn tracks_incidents(&self) -> bool {
+    pub(crate) fn tracks_incidents(&self) -> bool {
         self.is(|transport| transport.tracks_incidents())
     }
 
     /// Whether to tell that an incident is over.
-    pub fn notifies_closed(&self) -> bool {
+    pub(crate) fn notifies_closed(&self) -> bool {
         self.notify_closed || self.tracks_incidents()
     }
 
     /// Whether an update goes below the message that it is an update of.
-    pub fn has_threads(&self) -> bool {
+    pub(crate) fn has_threads(&self) -> bool {
         self.is(|transport| transport.has_threads())
     }
 
     /// Whether sending needs AWS credentials.
-    pub fn needs_aws(&self) -> bool {
+    pub(crate) fn needs_aws(&self) -> bool {
         self.is(|transport| transport.needs_aws())
     }
 
     /// Whether its messages are the output of the command itself.
-    pub fn is_terminal(&self) -> bool {
+    pub(crate) fn is_terminal(&self) -> bool {
         self.is(|transport| transport.is_terminal())
     }
 

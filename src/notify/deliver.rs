@@ -19,7 +19,7 @@ const DELAYED: TimeDelta = TimeDelta::hours(1);
 
 /// What came of a message.
 #[derive(Debug)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     pub message_id: String,
     pub channel: String,
     pub delivery: Delivery,
@@ -27,13 +27,13 @@ pub struct Attempt {
 }
 
 /// Whether any of the messages goes to AWS.
-pub fn needs_aws(settings: &Settings, messages: &[Queued]) -> bool {
+pub(crate) fn needs_aws(settings: &Settings, messages: &[Queued]) -> bool {
     let is_used = |channel: &&Channel| messages.iter().any(|message| message.channel == channel.name);
     settings.channels.iter().filter(is_used).any(Channel::needs_aws)
 }
 
 /// Sends messages, each channel in a thread of its own, and tells `done` of each as soon as it is known.
-pub fn deliver(
+pub(crate) fn deliver(
     settings: &Settings,
     messages: &[Queued],
     sending: &Sending,
@@ -107,7 +107,7 @@ fn send(channel: &Channel, message: &Queued, sending: &Sending, now: NaiveDateTi
 ///
 /// # Errors
 /// When it did not arrive; `parts` are those that did.
-pub fn send_digest(
+pub(crate) fn send_digest(
     channel: &Channel,
     digest: &Digest,
     sending: &Sending,

@@ -47,7 +47,7 @@ pub struct Digest {
 }
 
 /// The command that lists what is not told in full.
-pub const LIST_COMMAND: &str = "aws-cost-anomalies incidents";
+pub(crate) const LIST_COMMAND: &str = "aws-cost-anomalies incidents";
 
 impl Digest {
     /// A message of incidents.

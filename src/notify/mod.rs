@@ -1,21 +1,21 @@
 //! Telling people: which incidents, to whom, over which channel, and once. What there is to tell is for
 //! [`crate::insights::alerts`] to say; messages wait in the store's outbox, which commands read and write.
 
-pub mod alert;
+pub(crate) mod alert;
 mod channel;
-pub mod deliver;
-pub mod digest;
+pub(crate) mod deliver;
+pub(crate) mod digest;
 mod places;
-pub mod plan;
-pub mod planned;
-pub mod transport;
+pub(crate) mod plan;
+pub(crate) mod planned;
+pub(crate) mod transport;
 mod transports;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::channel::Channel;
+pub(crate) use self::channel::Channel;
 use crate::{
     error::{Error, Result, nearest},
     model::Filter,
@@ -25,7 +25,7 @@ use crate::{
 /// The `notify` section of the configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub channels: Vec<Channel>,
     /// Who a cost belongs to; the first that fits.
     pub owners: Vec<Owner>,
@@ -51,7 +51,7 @@ pub struct Settings {
 /// Who costs belong to.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Owner {
+pub(crate) struct Owner {
     pub name: String,
     /// As `--filter` takes them: values of one dimension are alternatives, dimensions must all fit.
     pub filters: Vec<Filter>,
@@ -70,11 +70,11 @@ pub struct Link {
 const MOST_TOP: usize = 50;
 
 /// The channel of those who configured none: what is new appears where the command was run.
-pub const TERMINAL: &str = "stdout";
+pub(crate) const TERMINAL: &str = "stdout";
 
 impl Settings {
     /// The channels, or the terminal when there are none.
-    pub fn channels_or_terminal(&self) -> Vec<Channel> {
+    pub(crate) fn channels_or_terminal(&self) -> Vec<Channel> {
         if !self.channels.is_empty() {
             return self.channels.clone();
         }
@@ -85,14 +85,14 @@ impl Settings {
     ///
     /// # Errors
     /// When there is none.
-    pub fn channel(&self, name: &str) -> Result<Channel> {
+    pub(crate) fn channel(&self, name: &str) -> Result<Channel> {
         let channels = self.channels_or_terminal();
         let names: Vec<String> = channels.iter().map(|channel| channel.name.clone()).collect();
         channels.into_iter().find(|channel| channel.name == name).ok_or_else(|| no_channel(name, &names))
     }
 
     /// Channels that nothing is sent to, and secrets that cannot be read: what nobody would find out before it is needed.
-    pub fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let reached = |channel: &Channel| {
             let all = self.default_channels.is_empty();
             let named = self.owners.iter().flat_map(|owner| &owner.channels).chain(&self.default_channels);
@@ -113,7 +113,7 @@ impl Settings {
 
     /// # Errors
     /// When a value is out of range, a channel is of no kind or of several, or a name leads nowhere.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let refuse = |key: &str, what: &str| Err(Error::input(format!("`notify.{key}` must be {what}")));
         if !(self.growth_factor.is_finite() && self.growth_factor > 1.0) {
             return refuse("growth_factor", "above 1");

@@ -40,7 +40,7 @@ impl fmt::Display for Fit {
 
 /// Where an incident is: the values of each dimension that carry most of it.
 #[derive(Clone, Debug, Default)]
-pub struct Places(BTreeMap<String, Vec<Place>>);
+pub(crate) struct Places(BTreeMap<String, Vec<Place>>);
 
 #[derive(Clone, Debug)]
 struct Place {
@@ -53,7 +53,7 @@ struct Place {
 
 impl Places {
     /// Of the incident's own group, and of what carries it.
-    pub fn new(shown: &Shown, explained: Option<&Answer<Explanation>>) -> Self {
+    pub(crate) fn new(shown: &Shown, explained: Option<&Answer<Explanation>>) -> Self {
         let mut places: BTreeMap<String, Vec<Place>> = BTreeMap::new();
         for (dimension, value) in &shown.group {
             let value = value.as_str().unwrap_or_default().to_owned();
@@ -73,7 +73,7 @@ impl Places {
 
     /// By which places the incident fits filters, if it does: values of one dimension are alternatives, dimensions must all
     /// fit.
-    pub fn fits(&self, filters: &[Filter]) -> Option<Vec<Fit>> {
+    pub(crate) fn fits(&self, filters: &[Filter]) -> Option<Vec<Fit>> {
         let mut fits = Vec::new();
         let dimensions: BTreeSet<&Dimension> = filters.iter().map(|filter| &filter.dimension).collect();
         for dimension in dimensions {

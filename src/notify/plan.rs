@@ -123,12 +123,12 @@ impl fmt::Display for Reason {
 }
 
 /// How far an explanation goes.
-pub type Explain<'a> = dyn Fn(&Shown, &[Dimension]) -> Result<Answer<Explanation>> + 'a;
+pub(crate) type Explain<'a> = dyn Fn(&Shown, &[Dimension]) -> Result<Answer<Explanation>> + 'a;
 /// A language model's words about an explanation.
-pub type Words<'a> = dyn Fn(&Answer<Explanation>) -> Option<String> + 'a;
+pub(crate) type Words<'a> = dyn Fn(&Answer<Explanation>) -> Option<String> + 'a;
 
 /// What there is to tell with.
-pub struct Inputs<'a> {
+pub(crate) struct Inputs<'a> {
     pub settings: &'a Settings,
     pub plans: &'a [Plan],
     pub today: NaiveDate,
@@ -140,7 +140,7 @@ pub struct Inputs<'a> {
 
 /// Messages to send, and what was decided of each incident and channel.
 #[derive(Debug, Default)]
-pub struct Planned {
+pub(crate) struct Planned {
     pub messages: Vec<Message>,
     pub decisions: Vec<Decision>,
     pub notes: Vec<String>,
@@ -154,7 +154,7 @@ pub struct Planned {
 
 /// A message to a channel with what it tells.
 #[derive(Debug)]
-pub struct Message {
+pub(crate) struct Message {
     pub channel: String,
     pub digest: Digest,
     pub notifications: Vec<Notification>,
@@ -168,7 +168,7 @@ struct Seen<'a> {
 }
 
 /// Decides of every case for every channel, and makes one message for each channel.
-pub fn plan(candidates: &Candidates, inputs: &Inputs) -> Planned {
+pub(crate) fn plan(candidates: &Candidates, inputs: &Inputs) -> Planned {
     let settings = inputs.settings;
     let channels = settings.channels_or_terminal();
     let mut planned = Planned::default();
@@ -231,7 +231,7 @@ pub fn plan(candidates: &Candidates, inputs: &Inputs) -> Planned {
 
 impl Planned {
     /// Lets a language model say something about each incident that is told in full.
-    pub fn add_words(&mut self, words: &Words) {
+    pub(crate) fn add_words(&mut self, words: &Words) {
         let mut known: BTreeMap<String, Option<String>> = BTreeMap::new();
         for alert in self.messages.iter_mut().flat_map(|message| &mut message.digest.alerts) {
             // Words about an explanation that is not told would be about something else.
@@ -355,7 +355,7 @@ fn message_id(channel: &Channel, notifications: &[Notification], today: NaiveDat
 }
 
 /// Sixteen hexadecimal digits of a text.
-pub fn short_hash(text: &str) -> String {
+pub(crate) fn short_hash(text: &str) -> String {
     Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -20,13 +20,13 @@ const SLACK: TimeDelta = TimeDelta::days(1);
 
 /// What the incidents of a plan came to, beyond what was expected.
 #[derive(Clone, Debug, Default)]
-pub struct Spent {
+pub(crate) struct Spent {
     /// By currency: in all, and on the newest day of those that are open.
     sums: BTreeMap<String, (f64, f64)>,
 }
 
 impl Spent {
-    pub fn add(&mut self, currency: &str, total: f64, a_day: f64) {
+    pub(crate) fn add(&mut self, currency: &str, total: f64, a_day: f64) {
         let sums = self.sums.entry(currency.to_owned()).or_default();
         sums.0 += total;
         sums.1 += a_day;
@@ -36,7 +36,7 @@ impl Spent {
 /// A plan of `planned.yaml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub name: String,
     /// The first and last day.
     pub from: Day,
@@ -56,7 +56,7 @@ pub struct Plan {
 impl Plan {
     /// # Errors
     /// When it is of no cost, no days or no dollars.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let refuse = |what: &str| Err(Error::input(format!("the plan `{}` {what}", self.name)));
         if self.from > self.to {
             return refuse("ends before it starts");
@@ -75,19 +75,19 @@ impl Plan {
     }
 
     /// Whether an incident is what was planned. What goes down was never a plan to spend.
-    pub fn is_of(&self, shown: &Shown, places: &Places) -> bool {
+    pub(crate) fn is_of(&self, shown: &Shown, places: &Places) -> bool {
         self.in_window(shown) && places.fits(&self.filters).is_some()
     }
 
     /// Whether an incident is of the days and the direction of the plan.
-    pub fn in_window(&self, shown: &Shown) -> bool {
+    pub(crate) fn in_window(&self, shown: &Shown) -> bool {
         let incident = &shown.incident;
         let begins = incident.start_date >= self.from.date() - SLACK && incident.start_date <= self.to.date();
         begins && incident.direction == Direction::Up
     }
 
     /// The same, and whether all that was planned keeps to it.
-    pub fn covers(&self, shown: &Shown, places: &Places, spent: &Spent) -> Option<Covered> {
+    pub(crate) fn covers(&self, shown: &Shown, places: &Places, spent: &Spent) -> Option<Covered> {
         if !self.is_of(shown, places) {
             return None;
         }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A kind of channel: its settings, which send.
-pub trait Transport {
+pub(crate) trait Transport {
     /// # Errors
     /// When a setting cannot be right.
     fn check(&self) -> Result<()> {
@@ -57,10 +57,10 @@ pub trait Transport {
 }
 
 /// The credentials for costs, and what waits for AWS.
-pub type AwsAccess<'a> = (&'a SdkConfig, &'a Handle);
+pub(crate) type AwsAccess<'a> = (&'a SdkConfig, &'a Handle);
 
 /// What channels send with.
-pub struct Sending<'a> {
+pub(crate) struct Sending<'a> {
     pub http: Http,
     pub attempts: u32,
     pub timeout: Duration,
@@ -73,7 +73,7 @@ pub struct Sending<'a> {
 impl<'a> Sending<'a> {
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(
+    pub(crate) fn new(
         settings: &Settings,
         aws: Option<AwsAccess<'a>>,
         references: &'a BTreeMap<String, String>,
@@ -83,7 +83,7 @@ impl<'a> Sending<'a> {
     }
 
     /// Posts JSON.
-    pub fn json(
+    pub(crate) fn json(
         &self,
         address: &str,
         secrets: &[&Secret],
@@ -102,7 +102,7 @@ impl<'a> Sending<'a> {
     ///
     /// # Errors
     /// The failure that asks for the next attempt, if there is one, else the first.
-    pub fn each<T>(
+    pub(crate) fn each<T>(
         &self,
         parts: impl Iterator<Item = (String, T)>,
         done: &mut Vec<String>,
@@ -122,12 +122,12 @@ impl<'a> Sending<'a> {
         failed.map_or(Ok(None), Err)
     }
 
-    pub fn secret(&self, reference: Option<&Reference>) -> Result<Secret, Failure> {
+    pub(crate) fn secret(&self, reference: Option<&Reference>) -> Result<Secret, Failure> {
         let reference = reference.ok_or_else(|| Failure::settings("a secret is missing in the configuration"))?;
         reference.read().map_err(|e| Failure::settings(e.summary()))
     }
 
-    pub fn reference(&self, message_id: &str) -> Option<&str> {
+    pub(crate) fn reference(&self, message_id: &str) -> Option<&str> {
         self.references.get(message_id).map(String::as_str)
     }
 }

@@ -24,6 +24,7 @@ pub struct ListAccounts {
 /// The accounts that have costs.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Accounts {
+    /// In order of their ids.
     pub accounts: Vec<Account>,
     /// Whether names were asked for and could not be had; the others stay.
     #[serde(skip)]

@@ -25,6 +25,7 @@ const ZSCORE_THRESHOLD: f64 = 2.0;
 /// once, as small as they are. docs/ANOMALIES.md says how, and how well.
 #[derive(Args, Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct FindAnomalies {
+    /// What to judge, and how.
     #[command(flatten)]
     #[serde(flatten)]
     pub detection: Detection,
@@ -37,12 +38,14 @@ pub struct FindAnomalies {
 /// Give every judged day of every series with its score, for programs
 #[derive(Args, Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct ScoreDays {
+    /// What to judge, and how.
     #[command(flatten)]
     #[serde(flatten)]
     pub detection: Detection,
 }
 
 // No comment above: clap takes that of a flattened struct for the help of the command.
+/// What to judge, and how.
 #[derive(Args, Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Detection {
     /// Days of two weeks: levels are medians of twice, lasting changes of half as many [default: anomaly.rolling_window_days]
@@ -96,6 +99,7 @@ pub struct Detection {
     #[serde(skip)]
     pub without: Vec<Step>,
 
+    /// Which costs.
     #[command(flatten)]
     #[serde(flatten)]
     pub selection: Selection,

@@ -46,6 +46,7 @@ pub struct ReplayPast {
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub alerts_per_week: f64,
 
+    /// Which costs.
     #[command(flatten)]
     #[serde(flatten)]
     pub selection: Selection,

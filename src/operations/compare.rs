@@ -15,6 +15,7 @@ use crate::{
 /// periods, the last 7 settled days and the 7 before them. Periods with different numbers of days are compared by the day.
 #[derive(Args, Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct ComparePeriods {
+    /// Which days.
     #[command(flatten)]
     #[serde(flatten)]
     pub periods: Periods,
@@ -27,6 +28,7 @@ pub struct ComparePeriods {
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub top: usize,
 
+    /// Which costs.
     #[command(flatten)]
     #[serde(flatten)]
     pub selection: Selection,

@@ -16,6 +16,7 @@ pub struct DiscoverExports {}
 /// What delivers bills to S3.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Exports {
+    /// Reports and data exports of the account.
     pub exports: Vec<Discovered>,
     /// What may not be asked.
     #[serde(serialize_with = "crate::error::as_texts")]

@@ -15,6 +15,7 @@ use crate::{
 /// greatest change. Without periods, the last 7 settled days and the 7 before them.
 #[derive(Args, Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct DrillDown {
+    /// Which days.
     #[command(flatten)]
     #[serde(flatten)]
     pub periods: Periods,
@@ -23,6 +24,7 @@ pub struct DrillDown {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub top: usize,
 
+    /// Which costs.
     #[command(flatten)]
     #[serde(flatten)]
     pub selection: Selection,

@@ -50,6 +50,7 @@ pub struct ExplainCost {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub top: usize,
 
+    /// Which costs.
     #[command(flatten)]
     #[serde(flatten)]
     pub selection: Selection,

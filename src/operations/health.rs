@@ -36,6 +36,7 @@ pub struct CheckHealth {
 pub struct Health {
     /// Whether no check failed.
     pub healthy: bool,
+    /// In the order in which they were made.
     pub checks: Vec<Check>,
 }
 

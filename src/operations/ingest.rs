@@ -60,14 +60,17 @@ pub struct IngestBills {
     #[arg(long)]
     pub full_refresh: bool,
 
+    /// How files on disk are read.
     #[command(flatten, next_help_heading = "Files on disk")]
     #[serde(flatten)]
     pub files: FileOptions,
 
+    /// What is read of buckets.
     #[command(flatten, next_help_heading = "Buckets (S3)")]
     #[serde(flatten)]
     pub bucket: BucketOptions,
 
+    /// What Cost Explorer is asked.
     #[command(flatten, next_help_heading = "Cost Explorer")]
     #[serde(flatten)]
     pub explorer: ExplorerOptions,
@@ -334,7 +337,9 @@ impl IngestBills {
 #[derive(Debug, JsonSchema, Serialize)]
 #[serde(untagged)]
 pub enum Ingestion {
+    /// What was done.
     Done(Box<Outcome>),
+    /// What would be done.
     Planned(Planned),
 }
 
@@ -343,13 +348,16 @@ pub enum Ingestion {
 pub struct Planned {
     /// Always true: nothing was fetched.
     pub dry_run: bool,
+    /// What Cost Explorer would be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_explorer: Option<cost_explorer::Plan>,
     /// Bytes that would be fetched from S3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetch_bytes: Option<u64>,
+    /// What would be fetched from buckets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub periods: Option<Vec<s3::Planned>>,
+    /// What could not be planned.
     #[serde(skip)]
     pub failures: Vec<Error>,
 }

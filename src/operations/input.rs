@@ -8,13 +8,13 @@ use super::Operation;
 use crate::error::{Error, Result, nearest};
 
 /// A number as a flag takes it: neither infinity nor what is no number.
-pub fn number(text: &str) -> Result<f64, String> {
+pub(super) fn number(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| number.is_finite());
     number.ok_or_else(|| "write a number such as 1234.56".to_owned())
 }
 
 /// What a command line without any flags gives.
-pub fn without_flags<A: Args>() -> A {
+pub(super) fn without_flags<A: Args>() -> A {
     let command = A::augment_args(Command::new("defaults")).no_binary_name(true);
     let parsed = command.try_get_matches_from::<_, &str>([]).and_then(|matches| A::from_arg_matches(&matches));
     parsed.expect("every flag has a default")
@@ -59,7 +59,7 @@ fn defaults<O: Operation>() -> Map<String, Value> {
 }
 
 /// The schema of the parameters with their defaults; only those without one are required.
-pub fn with_defaults<O: Operation>(mut schema: Schema) -> Schema {
+pub(super) fn with_defaults<O: Operation>(mut schema: Schema) -> Schema {
     let (defaults, (_, required)) = (defaults::<O>(), flags::<O>());
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         for (name, property) in properties.iter_mut().filter_map(|(name, value)| Some((name, value.as_object_mut()?))) {
@@ -78,7 +78,7 @@ pub fn with_defaults<O: Operation>(mut schema: Schema) -> Schema {
 ///
 /// # Errors
 /// When it is no object, or a parameter is unknown, missing or not of its type.
-pub fn parse<O: Operation>(given: Value) -> Result<O> {
+pub(super) fn parse<O: Operation>(given: Value) -> Result<O> {
     let Value::Object(given) = given else {
         return Err(Error::usage(format!("the input of `{}` is a JSON object", O::NAME)));
     };
@@ -123,7 +123,7 @@ pub fn parse<O: Operation>(given: Value) -> Result<O> {
 ///
 /// # Errors
 /// When a number is outside, with its parameter.
-pub fn check<O: Operation>(input: &O) -> Result<()> {
+pub(super) fn check<O: Operation>(input: &O) -> Result<()> {
     let schema = schema_for!(O);
     // A path that is not UTF-8 has no JSON; whoever opens it says so.
     let Ok(input) = serde_json::to_value(input) else { return Ok(()) };

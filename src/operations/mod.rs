@@ -102,7 +102,9 @@ pub trait Operation: Args + DeserializeOwned + JsonSchema + Serialize {
     const NAME: &'static str;
     /// A few words for people.
     const TITLE: &'static str;
+    /// What it does to the world.
     const EFFECT: Effect;
+    /// The body of its answer.
     type Output: JsonSchema + Serialize;
 
     /// Answers. [`Session::run`] is how others call it: it checks the fields before.
@@ -114,8 +116,11 @@ pub trait Operation: Args + DeserializeOwned + JsonSchema + Serialize {
 
 /// An operation without its types, for those who choose one by name.
 pub struct Entry {
+    /// The name of the operation.
     pub name: &'static str,
+    /// What it does, in a line.
     pub title: &'static str,
+    /// What it does to the world.
     pub effect: Effect,
     /// The JSON schema of the parameters.
     pub input: fn() -> Schema,

@@ -19,6 +19,7 @@ use crate::{
 const WEEK: u64 = 7;
 
 // No comment above: clap takes that of a flattened struct for the help of the command.
+/// Which days are compared with which.
 #[derive(Args, Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Periods {
     /// Earlier period, as YYYY-MM-DD..YYYY-MM-DD [default: as long as the later one, just before it]

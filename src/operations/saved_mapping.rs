@@ -16,7 +16,7 @@ use crate::{
 ///
 /// # Errors
 /// When the configuration has none.
-pub fn named(name: &str, session: &Session) -> Result<Mapping> {
+pub(super) fn named(name: &str, session: &Session) -> Result<Mapping> {
     let saved = &session.config().mappings;
     saved.get(name).cloned().ok_or_else(|| {
         let error = Error::usage(format!("there is no mapping `{name}` in the configuration"));
@@ -30,7 +30,7 @@ pub fn named(name: &str, session: &Session) -> Result<Mapping> {
 }
 
 /// A configuration with a mapping in it, to be written once the mapping has proved right.
-pub struct Saving {
+pub(super) struct Saving {
     path: PathBuf,
     text: String,
 }
@@ -38,7 +38,7 @@ pub struct Saving {
 impl Saving {
     /// # Errors
     /// When the configuration cannot be read, or does not take the mapping.
-    pub fn plan(name: &str, mapping: &Mapping, session: &Session) -> Result<Self> {
+    pub(super) fn plan(name: &str, mapping: &Mapping, session: &Session) -> Result<Self> {
         let path = session.config_file().map(Path::to_owned).unwrap_or_else(|| "config.yaml".into());
         let failed = |e: std::io::Error| Error::input(format!("cannot read `{}`", path.display())).caused_by(e);
         let text = match std::fs::read_to_string(&path) {
@@ -54,7 +54,7 @@ impl Saving {
     ///
     /// # Errors
     /// When the folder of the configuration cannot be written to.
-    pub fn write(&self, session: &Session) -> Result<()> {
+    pub(super) fn write(&self, session: &Session) -> Result<()> {
         let failed = |e: std::io::Error| Error::input(format!("cannot write `{}`", self.path.display())).caused_by(e);
         let target = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());

@@ -11,6 +11,7 @@ use crate::{
 };
 
 // No comment above: clap takes that of a flattened struct for the help of the command.
+/// Which costs.
 #[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct Selection {
     /// Cost to look at

@@ -133,6 +133,7 @@ impl Session {
         self.today
     }
 
+    /// Who hears what goes on.
     pub fn reporter(&self) -> &dyn Reporter {
         &*self.reporter
     }

@@ -36,6 +36,7 @@ pub struct QueryDatabase {
 /// What a statement gives.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Rows {
+    /// Their names, in order.
     pub columns: Vec<String>,
     /// Whether there are more rows than were asked for.
     pub truncated: bool,

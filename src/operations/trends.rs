@@ -39,6 +39,7 @@ pub struct ShowTrends {
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub top: usize,
 
+    /// Which costs.
     #[command(flatten)]
     #[serde(flatten)]
     pub selection: Selection,

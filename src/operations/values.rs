@@ -41,6 +41,7 @@ pub struct ListValues {
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub top: usize,
 
+    /// Which costs.
     #[command(flatten)]
     #[serde(flatten)]
     pub selection: Selection,

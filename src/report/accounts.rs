@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{error::Result, insights::answer::Answer, model::Account, operations::Accounts};
 
-pub fn render(answer: &Answer<Accounts>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(answer: &Answer<Accounts>, format: Format, style: Style) -> Result<String> {
     let accounts = &answer.accounts;
     let cells = |account: &Account, none: &str| {
         vec![

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// For people the first `top` findings, 0 for all; for programs always all.
-pub fn render(anomalies: &Answer<Anomalies>, top: usize, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(anomalies: &Answer<Anomalies>, top: usize, format: Format, style: Style) -> Result<String> {
     let shown = match top {
         0 => anomalies.findings.len(),
         top => top.min(anomalies.findings.len()),
@@ -35,7 +35,7 @@ pub fn render(anomalies: &Answer<Anomalies>, top: usize, format: Format, style: 
 }
 
 /// Scores are rows for programs: JSON, else CSV.
-pub fn render_scores(scores: &Answer<Scores>, format: Format) -> Result<String> {
+pub(crate) fn render_scores(scores: &Answer<Scores>, format: Format) -> Result<String> {
     if format == Format::Json {
         return json(scores);
     }

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-pub fn render(backtest: &Answer<Backtest>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(backtest: &Answer<Backtest>, format: Format, style: Style) -> Result<String> {
     match format {
         Format::Json => json(backtest),
         Format::Csv => to_csv(backtest),

@@ -11,7 +11,7 @@ const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇'
 
 /// A column for each day from 0 to the greatest cost, days that were flagged marked below; the newest days where not all
 /// fit into `width`.
-pub fn terminal(days: &[ChartDay], currency: &str, width: Option<usize>) -> String {
+pub(super) fn terminal(days: &[ChartDay], currency: &str, width: Option<usize>) -> String {
     let greatest = days.iter().map(|day| day.cost).fold(0.0, f64::max);
     let top = money(greatest, currency);
     let margin = top.chars().count() + 1;
@@ -44,7 +44,7 @@ pub fn terminal(days: &[ChartDay], currency: &str, width: Option<usize>) -> Stri
 }
 
 /// What an SVG chart shows.
-pub struct Svg<'a> {
+pub(super) struct Svg<'a> {
     pub days: &'a [ChartDay],
     pub currency: &'a str,
     pub width: u32,
@@ -56,7 +56,7 @@ impl Svg<'_> {
     ///
     /// # Errors
     /// When the charting library refuses, which is a bug.
-    pub fn render(&self) -> Result<String> {
+    pub(super) fn render(&self) -> Result<String> {
         use plotters::prelude::*;
         let failed = |e: &dyn std::fmt::Display| Error::bug("a chart cannot be drawn").cause(e.to_string());
         let (Some(first), Some(last)) = (self.days.first(), self.days.last()) else { return Ok(String::new()) };

@@ -20,7 +20,7 @@ use crate::{
 /// Columns of the longest bar of a waterfall.
 const BAR: usize = 30;
 
-pub fn render(compared: &Answer<Comparison>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(compared: &Answer<Comparison>, format: Format, style: Style) -> Result<String> {
     match format {
         Format::Json => json(compared),
         Format::Csv => movers_csv(compared),

@@ -10,13 +10,13 @@ use crate::error::Result;
 
 /// One value and where it came from.
 #[derive(Serialize)]
-pub struct Line<'a> {
+pub(crate) struct Line<'a> {
     pub key: &'a str,
     pub value: &'a str,
     pub origin: &'a str,
 }
 
-pub fn render(lines: &[Line], format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(lines: &[Line], format: Format, style: Style) -> Result<String> {
     let cells = |line: &Line| vec![line.key.to_owned(), line.value.to_owned(), line.origin.to_owned()];
     match format {
         Format::Json => own_json("config", &serde_json::json!({ "values": lines })),

@@ -12,7 +12,7 @@ use crate::{
     operations::Health,
 };
 
-pub fn render(answer: &Answer<Health>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(answer: &Answer<Health>, format: Format, style: Style) -> Result<String> {
     let checks = &answer.checks;
     let word = |status: Status| match status {
         Status::Ok => "ok",

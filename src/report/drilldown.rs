@@ -18,7 +18,7 @@ use crate::{
     model::Period,
 };
 
-pub fn render(found: &Answer<Drilldown>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(found: &Answer<Drilldown>, format: Format, style: Style) -> Result<String> {
     match format {
         Format::Json => json(found),
         Format::Csv => members_csv(found),
@@ -44,7 +44,7 @@ fn text(found: &Answer<Drilldown>, page: Page) -> String {
 }
 
 /// The two periods and the change between them.
-pub fn heading(before: Period, after: Period, total: Change, per_day: bool, currency: &str) -> String {
+pub(crate) fn heading(before: Period, after: Period, total: Change, per_day: bool, currency: &str) -> String {
     format!(
         "{} to {} cost {}{}, {} against {} to {}\n",
         after.start,
@@ -58,7 +58,7 @@ pub fn heading(before: Period, after: Period, total: Change, per_day: bool, curr
 }
 
 /// One place on the way, for one who walks by hand.
-pub fn place(below: &Below, since: NaiveDate, currency: &str, style: Style) -> String {
+pub(crate) fn place(below: &Below, since: NaiveDate, currency: &str, style: Style) -> String {
     let (members, shares, of) = (below.members.as_ref(), &below.causes, below.change);
     let table = match members {
         Some(members) => members_table(members, of, since, currency),

@@ -26,7 +26,7 @@ use crate::{
 const MOST_MOVES: usize = 3;
 const LEAST_MOVE: f64 = 0.5;
 
-pub fn render(found: &Answer<Explanation>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(found: &Answer<Explanation>, format: Format, style: Style) -> Result<String> {
     match format {
         Format::Json => json(found),
         Format::Csv => contributors_csv(found),
@@ -159,7 +159,7 @@ fn course(found: &Answer<Explanation>) -> String {
 }
 
 /// Dollars by cause, with their sum.
-pub fn causes(causes: &[CauseShare], total: Change, currency: &str) -> Table {
+pub(crate) fn causes(causes: &[CauseShare], total: Change, currency: &str) -> Table {
     let mut table = Table::new(vec![Column::name("cause"), Column::number("change"), Column::number("share").rank(1)]);
     for share in causes.iter().filter(|share| share.change.abs() >= HALF_CENT) {
         table.row(vec![
@@ -180,7 +180,7 @@ fn telling(share: Option<f64>) -> Option<f64> {
 
 /// Members of a dimension with what is left, which add up to the change.
 /// What was first charged before `since` is not new but back.
-pub fn members_table(members: &Members, total: Change, since: NaiveDate, currency: &str) -> Table {
+pub(crate) fn members_table(members: &Members, total: Change, since: NaiveDate, currency: &str) -> Table {
     let mut table = Table::new(vec![
         Column::name(members.dimension.to_string()),
         Column::number("before"),
@@ -224,7 +224,7 @@ pub fn members_table(members: &Members, total: Change, since: NaiveDate, currenc
 }
 
 /// The largest moves in words, a line each.
-pub fn moves(moves: &[Move], currency: &str) -> String {
+pub(crate) fn moves(moves: &[Move], currency: &str) -> String {
     let worth = |moved: &&Move| moved.dollars.max(moved.before) >= LEAST_MOVE;
     let mut shown: Vec<&Move> = moves.iter().filter(worth).collect();
     shown.sort_by(|a, b| b.dollars.max(b.before).total_cmp(&a.dollars.max(a.before)));

@@ -15,7 +15,7 @@ use crate::{
     model::{Kind, State, TriageState, Triaged, phrases},
 };
 
-pub fn render(incidents: &Answer<Incidents>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(incidents: &Answer<Incidents>, format: Format, style: Style) -> Result<String> {
     match format {
         Format::Json => json(incidents),
         Format::Csv => to_csv(incidents),
@@ -26,7 +26,7 @@ pub fn render(incidents: &Answer<Incidents>, format: Format, style: Style) -> Re
 }
 
 /// One incident with its history.
-pub fn render_one(shown: &Answer<Shown>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render_one(shown: &Answer<Shown>, format: Format, style: Style) -> Result<String> {
     if format == Format::Json {
         return json(shown);
     }

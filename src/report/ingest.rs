@@ -19,7 +19,7 @@ use crate::{
     operations::{Exports, Ingestion},
 };
 
-pub fn render(answer: &Answer<Ingestion>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(answer: &Answer<Ingestion>, format: Format, style: Style) -> Result<String> {
     match (&answer.body, format) {
         (_, Format::Json) => json(answer),
         (Ingestion::Done(outcome), Format::Csv) => periods_csv(outcome),
@@ -33,7 +33,7 @@ pub fn render(answer: &Answer<Ingestion>, format: Format, style: Style) -> Resul
 }
 
 /// What was done, for people.
-pub fn done(outcome: &Outcome, format: Format, style: Style) -> String {
+pub(crate) fn done(outcome: &Outcome, format: Format, style: Style) -> String {
     text(outcome, if format == Format::Markdown { Page::Markdown } else { Page::Terminal(style) })
 }
 
@@ -170,7 +170,7 @@ fn s3_plan(periods: &[s3::Planned], total: u64, format: Format, style: Style) ->
 }
 
 /// The reports and exports of an account, as the lines of a configuration.
-pub fn discovered(answer: &Answer<Exports>, format: Format) -> Result<String> {
+pub(crate) fn discovered(answer: &Answer<Exports>, format: Format) -> Result<String> {
     if format == Format::Json {
         return json(answer);
     }
@@ -196,7 +196,7 @@ pub fn discovered(answer: &Answer<Exports>, format: Format) -> Result<String> {
 }
 
 /// What pruning the cache did.
-pub fn pruned(pruned: &s3::Pruned, format: Format) -> Result<String> {
+pub(crate) fn pruned(pruned: &s3::Pruned, format: Format) -> Result<String> {
     if format == Format::Json {
         return own_json("cache prune", pruned);
     }

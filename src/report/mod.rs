@@ -1,26 +1,26 @@
 //! Results made readable: tables for people, JSON, CSV and markdown for programs. It returns text and
 //! never prints.
 
-pub mod accounts;
-pub mod anomalies;
-pub mod backtest;
+pub(crate) mod accounts;
+pub(crate) mod anomalies;
+pub(crate) mod backtest;
 mod chart;
-pub mod compare;
-pub mod config;
-pub mod doctor;
-pub mod drilldown;
-pub mod explain;
-pub mod incidents;
-pub mod ingest;
-pub mod notify;
-pub mod overview;
-pub mod reconcile;
-pub mod run;
-pub mod sql;
+pub(crate) mod compare;
+pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod drilldown;
+pub(crate) mod explain;
+pub(crate) mod incidents;
+pub(crate) mod ingest;
+pub(crate) mod notify;
+pub(crate) mod overview;
+pub(crate) mod reconcile;
+pub(crate) mod run;
+pub(crate) mod sql;
 mod table;
-pub mod trends;
-pub mod units;
-pub mod values;
+pub(crate) mod trends;
+pub(crate) mod units;
+pub(crate) mod values;
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -35,7 +35,7 @@ use table::Table;
 
 /// How a result is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people, fitted to the terminal
     #[default]
     Table,
@@ -49,7 +49,7 @@ pub enum Format {
 
 /// What the reader's screen can do.
 #[derive(Clone, Copy, Debug)]
-pub struct Style {
+pub(crate) struct Style {
     /// Columns of the terminal; `None` when the output is not one.
     pub width: Option<usize>,
     pub color: bool,
@@ -61,7 +61,7 @@ fn settled(header: &Header) -> String {
 }
 
 /// Pretty JSON with a final newline.
-pub fn json(value: &impl Serialize) -> Result<String> {
+pub(crate) fn json(value: &impl Serialize) -> Result<String> {
     let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::bug("a result has no JSON").caused_by(e))?;
     text.push('\n');
     Ok(text)

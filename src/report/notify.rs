@@ -13,7 +13,7 @@ use crate::{
     operations::run::{ChannelStatus, Plans},
 };
 
-pub fn decisions(answer: &Answer<Plans>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn decisions(answer: &Answer<Plans>, format: Format, style: Style) -> Result<String> {
     let header = ["id", "where", "severity", "a_day", "currency", "owner", "channel", "event", "reason"];
     let mut table = Table::new(vec![
         Column::name("id"),
@@ -63,7 +63,7 @@ pub fn decisions(answer: &Answer<Plans>, format: Format, style: Style) -> Result
     }
 }
 
-pub fn channels(answer: &Answer<ChannelStatus>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn channels(answer: &Answer<ChannelStatus>, format: Format, style: Style) -> Result<String> {
     let mut table = Table::new(vec![
         Column::name("channel"),
         Column::name("kind").rank(3),

@@ -32,7 +32,7 @@ th{color:#59636e;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric
 svg{max-width:100%;height:auto}.note{color:#59636e}.critical{color:#b42318}.warning{color:#9a6700}";
 
 /// Markdown, with the chart as text.
-pub fn markdown(page: &Answer<Overview>) -> String {
+pub(crate) fn markdown(page: &Answer<Overview>) -> String {
     let prose = inert::markdown_lines;
     let mut text =
         format!("# {}\n\n{}\n", title(page), prose(&sentences::comparison(&page.week, page.header.currency())));
@@ -157,7 +157,7 @@ fn quality(page: &Answer<Overview>) -> Vec<String> {
 ///
 /// # Errors
 /// When a chart cannot be drawn, which is a bug.
-pub fn html(page: &Answer<Overview>) -> Result<String> {
+pub(crate) fn html(page: &Answer<Overview>) -> Result<String> {
     let svg = |days, (width, height)| Svg { days, currency: page.header.currency(), width, height }.render();
     let mut body = format!(
         "<h1>{}</h1>\n<p>{}</p>\n",

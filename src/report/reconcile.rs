@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-pub fn render(answer: &Answer<Reconciliation>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(answer: &Answer<Reconciliation>, format: Format, style: Style) -> Result<String> {
     match format {
         Format::Json => super::json(answer),
         Format::Csv => {

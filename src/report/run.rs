@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The messages that are this command's own output. A command stays on one line: half of it pasted would run.
-pub fn messages(printed: &[Printed], style: Style) -> String {
+pub(crate) fn messages(printed: &[Printed], style: Style) -> String {
     let whole = Style { width: None, ..style };
     let is_command = |line: &str| line.trim_start().strip_prefix(LOOK_WITH).is_some_and(|rest| rest.starts_with(':'));
     let shown = |line| wrapped(line, if is_command(line) { whole } else { style });
@@ -15,7 +15,7 @@ pub fn messages(printed: &[Printed], style: Style) -> String {
 }
 
 /// A few lines that say what was done.
-pub fn text(summary: &Summary, style: Style) -> String {
+pub(crate) fn text(summary: &Summary, style: Style) -> String {
     let plural = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let mut text = String::new();
     if let Some(ingested) = &summary.ingested {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{error::Result, insights::answer::Answer, operations::Rows};
 
-pub fn render(answer: &Answer<Rows>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(answer: &Answer<Rows>, format: Format, style: Style) -> Result<String> {
     let (columns, rows) = (&answer.columns, &answer.cells);
     match format {
         Format::Json => json(answer),

@@ -17,7 +17,7 @@ const MIN_HEAD_WIDTH: usize = 5;
 
 /// One column of a [`Table`].
 #[derive(Clone, Debug)]
-pub struct Column {
+pub(crate) struct Column {
     header: String,
     right: bool,
     /// Columns of rank 0 always stay; the highest rank goes first.
@@ -26,17 +26,17 @@ pub struct Column {
 
 impl Column {
     /// A name, left-aligned, shortened when need be.
-    pub fn name(header: impl Into<String>) -> Self {
+    pub(crate) fn name(header: impl Into<String>) -> Self {
         Self { header: printable(header.into()), right: false, rank: 0 }
     }
 
     /// A number or date that always stays.
-    pub fn number(header: impl Into<String>) -> Self {
+    pub(crate) fn number(header: impl Into<String>) -> Self {
         Self { header: printable(header.into()), right: true, rank: 0 }
     }
 
     /// Lets the column go when space is short; the highest rank goes first.
-    pub fn rank(mut self, rank: u8) -> Self {
+    pub(crate) fn rank(mut self, rank: u8) -> Self {
         self.rank = rank;
         self
     }
@@ -44,32 +44,32 @@ impl Column {
 
 /// Rows of text under columns.
 #[derive(Clone, Debug, Default)]
-pub struct Table {
+pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<(Vec<String>, Option<Color>)>,
 }
 
 impl Table {
-    pub fn new(columns: Vec<Column>) -> Self {
+    pub(crate) fn new(columns: Vec<Column>) -> Self {
         Self { columns, rows: Vec::new() }
     }
 
-    pub fn row(&mut self, cells: Vec<String>) {
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
         self.rows.push((cells.into_iter().map(printable).collect(), None));
     }
 
     /// A row whose first cell is coloured where the terminal can.
-    pub fn colored_row(&mut self, cells: Vec<String>, color: Color) {
+    pub(crate) fn colored_row(&mut self, cells: Vec<String>, color: Color) {
         self.rows.push((cells.into_iter().map(printable).collect(), Some(color)));
     }
 
     /// Text for a terminal, every line ending in a newline and none in spaces.
-    pub fn render(&self, style: Style) -> String {
+    pub(crate) fn render(&self, style: Style) -> String {
         self.render_counting(style).0
     }
 
     /// Like [`Table::render`], with the number of columns that did not fit.
-    pub fn render_counting(&self, style: Style) -> (String, usize) {
+    pub(crate) fn render_counting(&self, style: Style) -> (String, usize) {
         let (kept, widths) = self.fit(style.width);
         let mut table = Comfy::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -104,7 +104,7 @@ impl Table {
     }
 
     /// A markdown table.
-    pub fn markdown(&self) -> String {
+    pub(crate) fn markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let mut text = line(self.columns.iter().map(|column| inert::markdown_cell(&column.header)).collect());
         text += &line(self.columns.iter().map(|column| if column.right { "---:" } else { "---" }.to_owned()).collect());
@@ -115,7 +115,7 @@ impl Table {
     }
 
     /// An HTML table.
-    pub fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         let cell = |tag: &str, column: &Column, text: &str| {
             let class = if column.right { " class=\"n\"" } else { "" };
             format!("<{tag}{class}>{}</{tag}>", inert::html(text))

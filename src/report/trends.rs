@@ -20,7 +20,7 @@ use crate::{
 const MAX_PERIOD_COLUMNS: usize = 6;
 const SPARKLINE_WIDTH: usize = 30;
 
-pub fn render(trends: &Answer<Trends>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(trends: &Answer<Trends>, format: Format, style: Style) -> Result<String> {
     match format {
         Format::Json => json(trends),
         Format::Csv => rows_csv(trends),

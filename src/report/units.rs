@@ -1,9 +1,9 @@
 //! Money, percentages, counts and small charts as text.
 
-pub use crate::model::{change, count, money};
+pub(crate) use crate::model::{change, count, money};
 
 /// `+12.3 %`; beyond a thousand without decimals; nothing as `-`.
-pub fn percent(value: Option<f64>, signed: bool) -> String {
+pub(crate) fn percent(value: Option<f64>, signed: bool) -> String {
     match value {
         None => "-".into(),
         Some(value) if value.abs() >= 1000.0 => format!("{}{value:.0} %", if signed && value > 0.0 { "+" } else { "" }),
@@ -13,7 +13,7 @@ pub fn percent(value: Option<f64>, signed: bool) -> String {
 }
 
 /// A bar for each value, from 0 to the greatest; more than `width` values are averaged together.
-pub fn sparkline(values: &[f64], width: usize) -> String {
+pub(crate) fn sparkline(values: &[f64], width: usize) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     if values.is_empty() || width == 0 {
         return String::new();

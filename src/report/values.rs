@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{error::Result, insights::answer::Answer, operations::Values};
 
-pub fn render(answer: &Answer<Values>, format: Format, style: Style) -> Result<String> {
+pub(crate) fn render(answer: &Answer<Values>, format: Format, style: Style) -> Result<String> {
     let currency = answer.header.currency();
     let has_names = answer.values.iter().any(|value| value.name.is_some());
     match format {

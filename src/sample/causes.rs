@@ -24,7 +24,7 @@ const REPLACED: f64 = 0.5;
 
 /// Why a cost changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Planted {
+pub(crate) enum Planted {
     /// Lambda in production doubles
     Usage,
     /// DynamoDB writes cost half as much again
@@ -51,7 +51,7 @@ pub enum Planted {
 
 /// The terms on which an hour of a meter is billed.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub(super) struct Terms {
     pub coverage: Coverage,
     /// What the list price is multiplied with.
     pub price: f64,
@@ -64,13 +64,13 @@ pub struct Terms {
 
 /// What is planted, and from which day on.
 #[derive(Clone, Debug)]
-pub struct Causes {
+pub(super) struct Causes {
     pub planted: Vec<Planted>,
     from: usize,
 }
 
 impl Causes {
-    pub fn new(planted: &[Planted], days: usize) -> Self {
+    pub(super) fn new(planted: &[Planted], days: usize) -> Self {
         Self { planted: planted.to_vec(), from: days.saturating_sub(1 + DAYS_BEFORE_END) }
     }
 
@@ -100,7 +100,7 @@ impl Causes {
     }
 
     /// What the cost of a meter is multiplied with on a day.
-    pub fn factor(&self, meter: &Meter, day: usize) -> f64 {
+    pub(super) fn factor(&self, meter: &Meter, day: usize) -> f64 {
         let begun = day >= self.from;
         let mut factor = 1.0;
         if std::ptr::eq(meter, &LARGE) {
@@ -131,7 +131,7 @@ impl Causes {
     }
 
     /// The terms of a meter on a day.
-    pub fn terms(&self, meter: &Meter, day: usize) -> Terms {
+    pub(super) fn terms(&self, meter: &Meter, day: usize) -> Terms {
         let begun = day >= self.from;
         let mut terms = Terms::usual(meter);
         if begun && (self.concerns(Planted::Coverage, meter) || self.concerns(Planted::Credit, meter)) {
@@ -154,7 +154,7 @@ impl Causes {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&self, path: &Path, first_day: NaiveDate, daily: &[(&'static Meter, Vec<f64>)]) -> Result<()> {
+    pub(super) fn write(&self, path: &Path, first_day: NaiveDate, daily: &[(&'static Meter, Vec<f64>)]) -> Result<()> {
         let failed = |e: csv::Error| Error::input(format!("cannot write `{}`", path.display())).caused_by(e);
         let mut writer = csv::Writer::from_path(path).map_err(failed)?;
         writer.write_record(["cause", "account", "service", "on", "dollars"]).map_err(failed)?;
@@ -196,7 +196,7 @@ impl Causes {
 
 impl Terms {
     /// A meter as it is without causes.
-    pub fn usual(meter: &Meter) -> Self {
+    pub(super) fn usual(meter: &Meter) -> Self {
         Self { coverage: meter.coverage, price: 1.0, free: false, discount: 0.0, used: SAVINGS_PLAN_USED }
     }
 }

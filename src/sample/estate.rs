@@ -1,18 +1,18 @@
 //! The made-up company: accounts and what they are metered for.
 
 /// Account ids and names; the payer's begins with a zero, as some do.
-pub const ACCOUNTS: [(&str, &str); 4] = [
+pub(super) const ACCOUNTS: [(&str, &str); 4] = [
     ("012345678901", "acme-management"),
     ("222222222222", "acme-production"),
     ("333333333333", "acme-staging"),
     ("444444444444", "acme-data"),
 ];
 /// The index of the account that pays.
-pub const PAYER: usize = 0;
+pub(super) const PAYER: usize = 0;
 
 /// How a meter's usage is paid for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coverage {
+pub(crate) enum Coverage {
     None,
     Reserved,
     SavingsPlan,
@@ -22,7 +22,7 @@ pub enum Coverage {
 
 /// Something that AWS meters for an account.
 #[derive(Debug)]
-pub struct Meter {
+pub(crate) struct Meter {
     pub account: usize,
     pub service: &'static str,
     pub product_name: &'static str,
@@ -45,7 +45,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    pub fn lines_per_hour(&self) -> usize {
+    pub(crate) fn lines_per_hour(&self) -> usize {
         self.resources
             * match self.coverage {
                 Coverage::None | Coverage::Reserved => 1,
@@ -54,7 +54,7 @@ impl Meter {
             }
     }
 
-    pub fn environment(&self) -> &'static str {
+    pub(crate) fn environment(&self) -> &'static str {
         match self.account {
             1 => "production",
             2 => "staging",
@@ -64,7 +64,7 @@ impl Meter {
 }
 
 /// The monthly support fee.
-pub static SUPPORT: Meter = Meter {
+pub(super) static SUPPORT: Meter = Meter {
     account: PAYER,
     service: "AWSSupportBusiness",
     product_name: "AWS Support (Business)",
@@ -101,7 +101,7 @@ const fn meter(account: usize, service: &'static str, region: &'static str) -> M
 const EC2: &str = "Amazon Elastic Compute Cloud";
 const INSTANCE: &str = "i-0";
 
-pub static METERS: [Meter; 25] = [
+pub(super) static METERS: [Meter; 25] = [
     Meter {
         product_name: EC2,
         usage_type: "BoxUsage:m5.large",
@@ -405,7 +405,7 @@ pub static METERS: [Meter; 25] = [
 ];
 
 /// Larger instances of the web servers, which only a planted cause starts.
-pub static LARGE: Meter = Meter {
+pub(super) static LARGE: Meter = Meter {
     product_name: EC2,
     usage_type: "BoxUsage:m5.2xlarge",
     operation: "RunInstances",

@@ -294,7 +294,7 @@ fn focus_effective(row: &Row) -> f64 {
 }
 
 /// Writes one billing period: data files of bounded size, then the manifest.
-pub struct PeriodWriter {
+pub(super) struct PeriodWriter {
     format: Format,
     period: NaiveDate,
     out: PathBuf,
@@ -307,7 +307,7 @@ pub struct PeriodWriter {
 }
 
 impl PeriodWriter {
-    pub fn new(out: &Path, format: Format, period: NaiveDate) -> Result<Self> {
+    pub(super) fn new(out: &Path, format: Format, period: NaiveDate) -> Result<Self> {
         if format == Format::Csv {
             return Err(Error::usage("plain CSV is not generated").hint("there are cur1, cur2 and focus"));
         }
@@ -327,7 +327,7 @@ impl PeriodWriter {
     }
 
     /// Adds a line. FOCUS has no negations, and tells the unused part of a commitment from its purchase.
-    pub fn push(&mut self, line: &Line) -> Result<()> {
+    pub(super) fn push(&mut self, line: &Line) -> Result<()> {
         match line.kind {
             LineKind::SavingsPlanNegation if self.format == Format::Focus => Ok(()),
             LineKind::RiFee | LineKind::SavingsPlanRecurringFee if self.format == Format::Focus => {
@@ -355,7 +355,7 @@ impl PeriodWriter {
     }
 
     /// Writes what is left and the manifest; returns the number of lines and the data files.
-    pub fn finish(mut self) -> Result<(u64, Vec<PathBuf>)> {
+    pub(super) fn finish(mut self) -> Result<(u64, Vec<PathBuf>)> {
         self.flush()?;
         self.close_file()?;
         self.write_manifest()?;

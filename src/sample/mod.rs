@@ -19,7 +19,7 @@ use crate::{
 use causes::{Causes, Terms};
 use estate::{ACCOUNTS, Coverage, LARGE, METERS, Meter, PAYER};
 
-pub use causes::Planted;
+pub(crate) use causes::Planted;
 
 /// Hours of the last day that the bill already has.
 const HOURS_OF_LAST_DAY: u32 = 10;
@@ -33,7 +33,7 @@ const CREDITED: f64 = 0.8;
 
 /// What to generate.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     pub out: PathBuf,
     pub format: Format,
     /// The last day, which is unfinished.
@@ -49,7 +49,7 @@ pub struct Request {
 
 /// What was generated.
 #[derive(Debug)]
-pub struct Written {
+pub(crate) struct Written {
     pub rows: u64,
     pub files: Vec<PathBuf>,
     pub events: Vec<Event>,
@@ -57,7 +57,7 @@ pub struct Written {
 
 /// Something that happened to one service of one account.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub(crate) struct Event {
     pub kind: &'static str,
     pub account: &'static str,
     pub service: &'static str,
@@ -70,7 +70,7 @@ pub struct Event {
 }
 
 /// One line of the bill, before any format.
-pub struct Line<'a> {
+pub(crate) struct Line<'a> {
     pub kind: LineKind,
     pub meter: &'static Meter,
     pub resource: &'a str,
@@ -86,7 +86,7 @@ pub struct Line<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineKind {
+pub(crate) enum LineKind {
     Usage,
     DiscountedUsage,
     RiFee,
@@ -105,7 +105,7 @@ pub enum LineKind {
 ///
 /// # Errors
 /// When the folder is not empty or cannot be written, or the format is not generated.
-pub fn write(request: &Request) -> Result<Written> {
+pub(crate) fn write(request: &Request) -> Result<Written> {
     let out = &request.out;
     if out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::input(format!("the folder `{}` is not empty", out.display()))
@@ -420,9 +420,9 @@ fn plant(daily: &mut [(&'static Meter, Vec<f64>)], first_day: NaiveDate, events:
 }
 
 /// The name of the CUR 2.0 export.
-pub const EXPORT: &str = "acme-cur2";
+pub(crate) const EXPORT: &str = "acme-cur2";
 
 /// The account that pays, and its name.
-pub fn payer() -> (&'static str, &'static str) {
+pub(crate) fn payer() -> (&'static str, &'static str) {
     ACCOUNTS[PAYER]
 }

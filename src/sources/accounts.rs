@@ -9,7 +9,7 @@ use crate::error::Result;
 ///
 /// # Errors
 /// When AWS refuses, which is usual for member accounts.
-pub fn of_organization(aws: &Aws) -> Result<Vec<(String, String)>> {
+pub(crate) fn of_organization(aws: &Aws) -> Result<Vec<(String, String)>> {
     let client = aws_sdk_organizations::Client::new(&aws.in_region(""));
     let mut pages = client.list_accounts().into_paginator().send();
     let mut accounts = Vec::new();

@@ -29,7 +29,7 @@ use crate::{
 /// The `aws` section of the configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// A role to assume on top of the credentials, as an ARN.
     pub role_arn: String,
     /// The external id that the role asks for.
@@ -43,7 +43,7 @@ pub struct Settings {
 }
 
 /// A way to AWS. Nothing is asked of the network until the first request.
-pub struct Aws {
+pub(crate) struct Aws {
     runtime: Handle,
     config: SdkConfig,
     profile: String,
@@ -79,7 +79,7 @@ impl Intercept for Clock {
 
 /// Who the credentials are of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// Twelve digits.
     pub account_id: String,
     pub arn: String,
@@ -87,7 +87,7 @@ pub struct Caller {
 
 /// What was asked, for an error about it.
 #[derive(Clone, Copy, Debug)]
-pub struct ApiRequest<'a> {
+pub(crate) struct ApiRequest<'a> {
     /// The service in words: `Cost Explorer`.
     pub service: &'a str,
     /// The IAM action that the request needs: `ce:GetCostAndUsage`.
@@ -101,7 +101,7 @@ impl Aws {
     ///
     /// Credentials come from where the AWS CLI takes them: the environment, profiles, SSO, web identity,
     /// containers and instances.
-    pub fn connect(settings: &Settings, profile: &str, runtime: &Handle) -> Self {
+    pub(crate) fn connect(settings: &Settings, profile: &str, runtime: &Handle) -> Self {
         let config = runtime.block_on(load(settings, profile));
         let (runtime, profile) = (runtime.clone(), profile.to_owned());
         Self { runtime, config, profile, caller: OnceLock::new(), clock: Clock::default() }
@@ -111,7 +111,7 @@ impl Aws {
     ///
     /// # Errors
     /// When there are no credentials, or AWS refuses them.
-    pub fn caller(&self) -> Result<&Caller> {
+    pub(crate) fn caller(&self) -> Result<&Caller> {
         if let Some(caller) = self.caller.get() {
             return Ok(caller);
         }
@@ -130,7 +130,7 @@ impl Aws {
     }
 
     /// Seconds that the clock of this machine is ahead of AWS's, once AWS was asked who the caller is.
-    pub fn clock_skew_seconds(&self) -> Option<i64> {
+    pub(crate) fn clock_skew_seconds(&self) -> Option<i64> {
         self.clock.skew.get().copied()
     }
 
@@ -140,7 +140,7 @@ impl Aws {
     }
 
     /// What the SDK is configured with, for services that do not tell costs.
-    pub fn sdk_config(&self) -> &SdkConfig {
+    pub(crate) fn sdk_config(&self) -> &SdkConfig {
         &self.config
     }
 

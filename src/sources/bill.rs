@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 
 /// One bill file, its columns understood.
 #[derive(Clone, Debug)]
-pub struct Bill {
+pub(crate) struct Bill {
     /// The file as found.
     pub path: PathBuf,
     /// Name of the file in the database: the absolute path.
@@ -48,7 +48,7 @@ pub struct Bill {
 }
 
 /// What a file turned out to be.
-pub enum Opened {
+pub(crate) enum Opened {
     Bill(Box<Bill>),
     /// A readable table whose columns are of no known format; the error says which.
     NotABill(Error),
@@ -56,7 +56,7 @@ pub enum Opened {
 
 /// How files are to be read, as far as the user says.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options<'a> {
+pub(crate) struct Options<'a> {
     /// Takes every file for this format, whatever its columns.
     pub format: Option<Format>,
     /// The name under which plain CSVs are kept.
@@ -74,7 +74,7 @@ pub struct Options<'a> {
 ///
 /// # Errors
 /// When the file cannot be read or lacks a column that its format requires.
-pub fn open_bill(path: &Path, options: Options, unpack_to: &Path, ask: &Ask) -> Result<Opened> {
+pub(crate) fn open_bill(path: &Path, options: Options, unpack_to: &Path, ask: &Ask) -> Result<Opened> {
     let stamp = files::stamp(path)?;
     let file = files::open(path, unpack_to)?;
     let mut mapping = options.mapping.cloned().unwrap_or_default();
@@ -162,7 +162,7 @@ impl Bill {
     ///
     /// # Errors
     /// When a value is no date or number, or the file does not decide how to read it: with row, column and value.
-    pub fn settle_forms(&mut self, today: NaiveDate, ask: &Ask) -> Result<bool> {
+    pub(crate) fn settle_forms(&mut self, today: NaiveDate, ask: &Ask) -> Result<bool> {
         if self.is_settled {
             return Ok(false);
         }
@@ -187,13 +187,13 @@ impl Bill {
     }
 
     /// The expression to ask the rows for, when only they can tell whether net costs are filled.
-    pub fn net_question(&self) -> Option<String> {
+    pub(crate) fn net_question(&self) -> Option<String> {
         let column = self.net_costs()?.column;
         self.columns.text(column).filter(|_| self.columns.is_filled(column).is_none())
     }
 
     /// Whether net costs are known to be filled.
-    pub fn has_net(&self) -> bool {
+    pub(crate) fn has_net(&self) -> bool {
         self.net_costs().is_some_and(|net| self.columns.is_filled(net.column) == Some(true))
     }
 
@@ -202,7 +202,7 @@ impl Bill {
     ///
     /// # Errors
     /// As [`open_bill`].
-    pub fn settle_net(&mut self, filled: bool) -> Result<()> {
+    pub(crate) fn settle_net(&mut self, filled: bool) -> Result<()> {
         if let Some(net) = self.net_costs() {
             self.columns.set_filled(net.column, filled);
             self.line_items = (net.line_items)(&self.columns)?;
@@ -211,14 +211,14 @@ impl Bill {
     }
 
     /// Takes the billing period of the manifest where the file does not say it.
-    pub fn settle_period(&mut self, period: NaiveDate) {
+    pub(crate) fn settle_period(&mut self, period: NaiveDate) {
         if !self.says_billing_period() {
             self.line_items.line_item.billing_period = format!("DATE '{period}'");
         }
     }
 
     /// Whether the file says which billing period each row is of.
-    pub fn says_billing_period(&self) -> bool {
+    pub(crate) fn says_billing_period(&self) -> bool {
         self.columns.has("bill_billing_period_start_date") || self.columns.has("billingperiodstart")
     }
 }

@@ -260,7 +260,7 @@ fn text_of(column: &Column) -> String {
 }
 
 /// `COALESCE` of what is there; nothing when nothing is.
-pub fn coalesce(expressions: impl IntoIterator<Item = String>) -> Option<String> {
+pub(crate) fn coalesce(expressions: impl IntoIterator<Item = String>) -> Option<String> {
     let mut all: Vec<String> = expressions.into_iter().collect();
     match all.len() {
         0 => None,
@@ -270,12 +270,12 @@ pub fn coalesce(expressions: impl IntoIterator<Item = String>) -> Option<String>
 }
 
 /// The SQL literal of a text.
-pub fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
 /// The SQL identifier of a name.
-pub fn identifier(name: &str) -> String {
+pub(crate) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -286,7 +286,7 @@ pub fn identifier(name: &str) -> String {
 /// Letters of other scripts stay as they are, so that `user:部署` and `user:環境` stay two keys.
 ///
 /// Source: AWS CUR user guide, "Querying CUR using Athena" (column names).
-pub fn cur_column_name(header: &str) -> String {
+pub(crate) fn cur_column_name(header: &str) -> String {
     let mut name = String::with_capacity(header.len() + 8);
     for character in header.chars() {
         if character.is_ascii_uppercase() {

@@ -32,17 +32,17 @@ impl DateOrder {
 }
 
 /// What an error tells its reader to write.
-pub const ACCEPTED: &str = "dates are read as 2026-10-15 (with a time and an offset, if there are any), 20261015, 2026/10/15, \
+pub(crate) const ACCEPTED: &str = "dates are read as 2026-10-15 (with a time and an offset, if there are any), 20261015, 2026/10/15, \
      15.10.2026, 15-Oct-2026, Oct 15, 2026, and as 10/15/2026 or 15/10/2026 where the file decides between them";
 
 /// The first day that a bill may have: no cloud is older.
-pub const FIRST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(2000, 1, 1) {
+pub(crate) const FIRST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(2000, 1, 1) {
     Some(day) => day,
     None => NaiveDate::MIN,
 };
 
 /// The last day that a bill of `today` may have: commitments are dated ahead, but not by more than two years.
-pub fn last_day(today: NaiveDate) -> NaiveDate {
+pub(crate) fn last_day(today: NaiveDate) -> NaiveDate {
     today.checked_add_months(Months::new(24)).unwrap_or(NaiveDate::MAX)
 }
 
@@ -54,7 +54,7 @@ const WEEKDAY: &str = "(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\\.?,? +)?";
 
 /// SQL that makes ISO text of the text `value`, where it has one of the accepted forms; the rest stays as it
 /// is. Digits that do not say their order are taken in `order`, or stay as they are without one.
-pub fn iso_text(value: &str, order: Option<DateOrder>) -> String {
+pub(crate) fn iso_text(value: &str, order: Option<DateOrder>) -> String {
     let trimmed = format!("trim({value})");
     let mut sql = month_names(&trimmed);
     let mut replace = |pattern: &str, by: &str| sql = format!("regexp_replace({sql}, '{pattern}', '{by}')");
@@ -84,7 +84,7 @@ pub fn iso_text(value: &str, order: Option<DateOrder>) -> String {
 }
 
 /// Whether a text is a date whose year has two digits, in SQL.
-pub fn has_short_year(value: &str) -> String {
+pub(crate) fn has_short_year(value: &str) -> String {
     format!(
         r"regexp_matches(trim({value}), '^(\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}(\D.*)?$)|^\d{{1,2}}[- ./]?(?i:{MONTH})[- ./,]*\d\d(\D.*)?$')"
     )
@@ -92,7 +92,7 @@ pub fn has_short_year(value: &str) -> String {
 
 /// The instant of ISO text in SQL as TIMESTAMP in UTC; NULL for all else. Stricter than a cast of DuckDB, which takes
 /// `1/5/26` for a day of the year 1.
-pub fn instant(iso: &str) -> String {
+pub(crate) fn instant(iso: &str) -> String {
     once(
         iso,
         "i",
@@ -107,7 +107,7 @@ fn once(value: &str, name: &str, of: &str) -> String {
 }
 
 /// Whether an instant in SQL is within the days that a bill may have. A year of two digits is one of the last ten.
-pub fn in_range(instant: &str, short_year: &str, today: NaiveDate) -> String {
+pub(crate) fn in_range(instant: &str, short_year: &str, today: NaiveDate) -> String {
     let last = last_day(today);
     let end = last.checked_add_days(Days::new(1)).unwrap_or(last);
     let within = format!(

@@ -27,14 +27,14 @@ pub struct Discovered {
 
 /// All that there is, and what could not be asked.
 #[derive(Debug, Default)]
-pub struct Discovery {
+pub(crate) struct Discovery {
     pub found: Vec<Discovered>,
     pub failures: Vec<Error>,
 }
 
 /// Asks for legacy reports (`cur:DescribeReportDefinitions`) and data exports (`bcm-data-exports:ListExports`,
 /// `GetExport`).
-pub fn discover(aws: &Aws) -> Discovery {
+pub(crate) fn discover(aws: &Aws) -> Discovery {
     let mut discovery = Discovery::default();
     for found in [reports(aws), exports(aws)] {
         match found {

@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// Answers a query over files, all values as text.
-pub type Ask<'a> = dyn Fn(&str) -> Result<Vec<Vec<Option<String>>>> + 'a;
+pub(crate) type Ask<'a> = dyn Fn(&str) -> Result<Vec<Vec<Option<String>>>> + 'a;
 
 /// What is known beside the file.
 #[derive(Clone, Copy, Debug)]
-pub struct Known {
+pub(crate) struct Known {
     /// No day may be more than two years later.
     pub today: NaiveDate,
     /// Given by the user where the file cannot decide.
@@ -31,7 +31,7 @@ pub struct Known {
 
 /// The values of one file.
 #[derive(Clone, Copy)]
-pub struct File<'a> {
+pub(crate) struct File<'a> {
     /// The FROM item that reads it.
     pub from: &'a str,
     pub values: &'a [Value],
@@ -45,7 +45,7 @@ pub struct File<'a> {
 ///
 /// # Errors
 /// When a value is no date or number, a day is out of range, or the file does not decide between two readings.
-pub fn settled(file: File, known: Known, ask: &Ask) -> Result<Option<String>> {
+pub(crate) fn settled(file: File, known: Known, ask: &Ask) -> Result<Option<String>> {
     let survey = Survey { file, known, ask };
     let (odd_dates, odd_numbers) = survey.odd()?;
     let mut plain = Vec::new();

@@ -51,7 +51,7 @@ pub struct About<'a> {
 ///
 /// # Errors
 /// When `date` or `cost` is lacking, or a column looks like the currency.
-pub fn refuse_lookalikes(
+pub(crate) fn refuse_lookalikes(
     columns: &Columns,
     fields: &BTreeMap<&str, String>,
     mapping: &Mapping,
@@ -135,7 +135,7 @@ fn suggestions<'a>(
 }
 
 /// The error that a file is no bill, with the command that reads it where columns look like a date and a cost.
-pub fn with_suggestion(error: Error, columns: &Columns, about: About) -> Error {
+pub(crate) fn with_suggestion(error: Error, columns: &Columns, about: About) -> Error {
     let lacking = ["date", "cost", "currency"];
     match suggestions(columns, &BTreeMap::new(), &lacking, about) {
         Ok((suggested, unknown)) if unknown.is_empty() => {
@@ -147,7 +147,7 @@ pub fn with_suggestion(error: Error, columns: &Columns, about: About) -> Error {
 }
 
 /// The command that reads `path` with these assignments of fields to columns, beside those that there are.
-pub fn command(path: &str, mapping: &Mapping, more: &[(&str, &str)]) -> String {
+pub(crate) fn command(path: &str, mapping: &Mapping, more: &[(&str, &str)]) -> String {
     let said = mapping.columns.iter().map(|(field, column)| format!("{field}={column}"));
     let values = mapping.values.iter().map(|(field, value)| format!("{field}:={value}"));
     let more = more.iter().map(|(field, column)| format!("{field}={column}"));

@@ -28,7 +28,7 @@ const MAX_MANIFEST_LEAD: Duration = Duration::from_secs(6 * 3600);
 
 /// The latest version of one billing period of one export.
 #[derive(Clone, Debug)]
-pub struct Delivery {
+pub(crate) struct Delivery {
     pub format: Format,
     /// What tells it from others: the ARN of Data Exports, account and name of CUR.
     pub export: String,
@@ -41,7 +41,7 @@ pub struct Delivery {
 
 /// A file that no manifest speaks for.
 #[derive(Clone, Debug)]
-pub struct Loose {
+pub(crate) struct Loose {
     pub path: PathBuf,
     /// Whether the user named the file itself, not a folder that it is in.
     pub named: bool,
@@ -49,7 +49,7 @@ pub struct Loose {
 
 /// What there is to ingest under the paths that the user named.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     pub deliveries: Vec<Delivery>,
     /// Files that no manifest speaks for.
     pub loose: Vec<Loose>,
@@ -90,7 +90,7 @@ struct ManifestColumn {
 /// # Errors
 /// When a path does not exist or a pattern matches nothing. What is wrong with one delivery goes to
 /// [`Found::failures`].
-pub fn discover(paths: &[PathBuf]) -> Result<Found> {
+pub(crate) fn discover(paths: &[PathBuf]) -> Result<Found> {
     let mut found = Found::default();
     let mut manifests = BTreeSet::new();
     let mut data = BTreeMap::new();
@@ -263,7 +263,7 @@ fn modified(path: &Path) -> SystemTime {
 
 /// What a manifest says.
 #[derive(Clone, Debug)]
-pub struct Parsed {
+pub(crate) struct Parsed {
     pub format: Format,
     pub export: String,
     pub period: NaiveDate,
@@ -276,7 +276,7 @@ pub struct Parsed {
 ///
 /// # Errors
 /// When it is no manifest of a bill, names no files, or does not say its period.
-pub fn parse(text: &str, path: &str) -> Result<Parsed> {
+pub(crate) fn parse(text: &str, path: &str) -> Result<Parsed> {
     let manifest: Manifest = serde_json::from_str(text)
         .map_err(|e| Error::input(format!("`{path}` is not a manifest of a bill")).caused_by(e))?;
     let (keys, format) = if !manifest.report_keys.is_empty() {
@@ -336,7 +336,7 @@ fn read_manifest(path: &Path) -> Result<Delivery> {
 }
 
 /// The billing period that a folder of AWS's is named for: `20261001-20261101`, `BILLING_PERIOD=2026-10`.
-pub fn period_of_folder(name: &str) -> Option<NaiveDate> {
+pub(crate) fn period_of_folder(name: &str) -> Option<NaiveDate> {
     if let Some((start, end)) = name.split_once('-')
         && start.len() == 8
         && end.len() == 8

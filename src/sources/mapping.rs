@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The mappings of the configuration, by name.
-pub type Settings = BTreeMap<String, Mapping>;
+pub(crate) type Settings = BTreeMap<String, Mapping>;
 
 /// How the columns of a vendor's file are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub struct Mapping {
 }
 
 /// A field of a plain CSV and the other names that headers have for it.
-pub struct Field {
+pub(crate) struct Field {
     pub name: &'static str,
     pub aliases: &'static [&'static str],
 }
@@ -42,7 +42,7 @@ const fn field(name: &'static str, aliases: &'static [&'static str]) -> Field {
 }
 
 /// All fields. Names are compared without case, blanks, underscores and hyphens.
-pub const FIELDS: [Field; 20] = [
+pub(crate) const FIELDS: [Field; 20] = [
     field("date", &["day", "usage_date", "usage_day", "charge_date", "usage_start_date"]),
     field("cost", &["amount", "unblended_cost", "cost_usd", "total_cost", "billed_cost"]),
     field("currency", &["currency_code", "billing_currency", "billing_currency_code", "cost_currency"]),
@@ -66,7 +66,7 @@ pub const FIELDS: [Field; 20] = [
 ];
 
 /// A header as a name of words joined by underscores: `UsageDate` and `Usage Date` are `usage_date`.
-pub fn simple_name(header: &str) -> String {
+pub(crate) fn simple_name(header: &str) -> String {
     let mut name = String::new();
     let mut before = '_';
     for character in header.chars() {
@@ -80,7 +80,7 @@ pub fn simple_name(header: &str) -> String {
 }
 
 /// A name as it is compared: letters and digits alone.
-pub fn compared(name: &str) -> String {
+pub(crate) fn compared(name: &str) -> String {
     name.chars().filter(|c| !c.is_whitespace() && !c.is_ascii_punctuation()).flat_map(char::to_lowercase).collect()
 }
 

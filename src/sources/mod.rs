@@ -1,23 +1,23 @@
 //! Where bills come from. Each source ends in the same line items: as SQL over a file, never as rows.
 //! This module reads file names, headers and manifests; it never touches the database.
 
-pub mod accounts;
-pub mod aws;
-pub mod bill;
-pub mod columns;
-pub mod cost_explorer;
-pub mod dates;
-pub mod discover;
-pub mod files;
-pub mod formats;
-pub mod forms;
-pub mod line_item;
-pub mod looks;
-pub mod manifest;
-pub mod mapping;
-pub mod numbers;
-pub mod s3;
-pub mod vendors;
+pub(crate) mod accounts;
+pub(crate) mod aws;
+pub(crate) mod bill;
+pub(crate) mod columns;
+pub(crate) mod cost_explorer;
+pub(crate) mod dates;
+pub(crate) mod discover;
+pub(crate) mod files;
+pub(crate) mod formats;
+pub(crate) mod forms;
+pub(crate) mod line_item;
+pub(crate) mod looks;
+pub(crate) mod manifest;
+pub(crate) mod mapping;
+pub(crate) mod numbers;
+pub(crate) mod s3;
+pub(crate) mod vendors;
 
-pub use bill::{Bill, Opened, Options, open_bill};
-pub use formats::Format;
+pub(crate) use bill::{Bill, Opened, Options, open_bill};
+pub(crate) use formats::Format;

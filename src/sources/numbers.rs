@@ -34,13 +34,13 @@ impl Decimal {
 }
 
 /// What an error tells its reader to write.
-pub const ACCEPTED: &str = "numbers are read as 1234.56, and as $1,234.56, 1.234,56, (3.00) or 3.00- where the column decides what its commas are";
+pub(crate) const ACCEPTED: &str = "numbers are read as 1234.56, and as $1,234.56, 1.234,56, (3.00) or 3.00- where the column decides what its commas are";
 
 /// Numbers from here on do not fit the sums of the database, which are exact to 12 decimals.
-pub const LIMIT: &str = "1e26";
+pub(crate) const LIMIT: &str = "1e26";
 
 /// Codes of ISO 4217 that bills are in.
-pub const CURRENCIES: [&str; 54] = [
+pub(crate) const CURRENCIES: [&str; 54] = [
     "USD", "EUR", "GBP", "JPY", "CNY", "INR", "CAD", "AUD", "NZD", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF",
     "RON", "BGN", "TRY", "ILS", "ZAR", "BRL", "MXN", "ARS", "CLP", "COP", "PEN", "KRW", "TWD", "HKD", "SGD", "THB",
     "IDR", "MYR", "PHP", "VND", "AED", "SAR", "QAR", "KWD", "EGP", "NGN", "KES", "UAH", "RUB", "KZT", "ISK", "MAD",
@@ -53,12 +53,12 @@ fn currency() -> String {
 }
 
 /// The code or sign of the currency in a text, in SQL; blank where there is none.
-pub fn currency_in(value: &str) -> String {
+pub(crate) fn currency_in(value: &str) -> String {
     format!("regexp_extract({value}, '{}')", currency())
 }
 
 /// SQL of the text `value` without blanks and signs of currencies, with a minus before what is negative.
-pub fn bare_text(value: &str) -> String {
+pub(crate) fn bare_text(value: &str) -> String {
     let blank = r"[\s\x{00a0}\x{2009}\x{202f}''\x{2019}]";
     let currency = currency();
     let mut sql = format!("trim({value})");
@@ -81,7 +81,7 @@ pub fn bare_text(value: &str) -> String {
 }
 
 /// Whether a bare text is a number by `decimal`, in SQL.
-pub fn is_number(bare: &str, decimal: Decimal) -> String {
+pub(crate) fn is_number(bare: &str, decimal: Decimal) -> String {
     let (point, comma) = decimal.signs();
     format!(
         r"regexp_full_match({bare}, '[-+]?(?:\d+|\d{{1,3}}(?:{comma}\d{{2,3}})*{comma}\d{{3}})(?:{point}\d*)?(?:[eE][-+]?\d+)?|[-+]?{point}\d+(?:[eE][-+]?\d+)?')"
@@ -89,7 +89,7 @@ pub fn is_number(bare: &str, decimal: Decimal) -> String {
 }
 
 /// Whether a bare text can only be by `decimal`: `1,234.56`, `12.5`, `0.125` and `1234.567` have points.
-pub fn shows(bare: &str, decimal: Decimal) -> String {
+pub(crate) fn shows(bare: &str, decimal: Decimal) -> String {
     let other = if decimal == Decimal::Point { Decimal::Comma } else { Decimal::Point };
     let is_one = is_number(bare, decimal);
     let is_other = is_number(bare, other);
@@ -99,7 +99,7 @@ pub fn shows(bare: &str, decimal: Decimal) -> String {
 }
 
 /// SQL of the plain digits of a bare text by `decimal`; what is no number stays as it is.
-pub fn plain_text(bare: &str, decimal: Decimal) -> String {
+pub(crate) fn plain_text(bare: &str, decimal: Decimal) -> String {
     let digits = match decimal {
         Decimal::Point => format!("replace({bare}, ',', '')"),
         Decimal::Comma => format!("replace(replace({bare}, '.', ''), ',', '.')"),

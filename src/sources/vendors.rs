@@ -107,7 +107,7 @@ const KNOWN: [Known; 9] = [
 ];
 
 /// An error for a file that is known and not read; `path` is as the user named it.
-pub fn refusal(columns: &Columns, path: &str) -> Option<Error> {
+pub(crate) fn refusal(columns: &Columns, path: &str) -> Option<Error> {
     let names: Vec<String> = columns.iter().map(|column| without_translation(&compared(&column.name))).collect();
     let known = KNOWN.iter().find(|known| (known.is)(&names))?;
     let error = Error::input(format!("this is {}", known.what)).cause(known.why).hint(known.instead);

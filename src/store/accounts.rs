@@ -10,7 +10,7 @@ use crate::{
 
 /// Where a name of an account comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NameSource {
+pub(crate) enum NameSource {
     Organizations,
     CostExplorer,
 }
@@ -62,7 +62,7 @@ impl Store {
     }
 
     /// Keeps names of accounts, unless a better source has named them.
-    pub fn set_account_names(&self, names: &[(String, String)], source: NameSource) -> Result<()> {
+    pub(crate) fn set_account_names(&self, names: &[(String, String)], source: NameSource) -> Result<()> {
         if names.is_empty() {
             return Ok(());
         }

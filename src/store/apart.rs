@@ -59,7 +59,7 @@ struct Request {
 
 /// What it is asked by arguments, which keep their bytes.
 #[derive(Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     path: PathBuf,
     spills: PathBuf,
 }
@@ -74,7 +74,7 @@ enum News {
 ///
 /// # Errors
 /// As [`Store::select`], and when the process cannot be started.
-pub fn select(program: &Path, settings: &Settings, query: &Query) -> Result<Table> {
+pub(crate) fn select(program: &Path, settings: &Settings, query: &Query) -> Result<Table> {
     let request = Request {
         sql: query.sql.to_owned(),
         rows: query.rows,
@@ -278,7 +278,7 @@ fn has_ended(_: i32) -> bool {
 }
 
 /// What the arguments of this process ask, when it is the other one.
-pub fn asked(mut arguments: impl Iterator<Item = OsString>) -> Option<Asked> {
+pub(crate) fn asked(mut arguments: impl Iterator<Item = OsString>) -> Option<Asked> {
     if arguments.nth(1)? != WORD {
         return None;
     }
@@ -286,7 +286,7 @@ pub fn asked(mut arguments: impl Iterator<Item = OsString>) -> Option<Asked> {
 }
 
 /// Answers as the other process.
-pub fn serve(asked: &Asked, question: impl Read, answer: impl Write + Send) {
+pub(crate) fn serve(asked: &Asked, question: impl Read, answer: impl Write + Send) {
     let mut answer = BufWriter::new(answer);
     let mut write = |letter: &str, rest: &[u8]| {
         let parts = [letter.as_bytes(), rest, b"\n"];

@@ -7,7 +7,7 @@ use super::{Store, exact_sum};
 use crate::error::Result;
 
 /// Requests to a priced API.
-pub struct ApiCall<'a> {
+pub(crate) struct ApiCall<'a> {
     pub service: &'a str,
     pub operation: &'a str,
     pub account_id: &'a str,
@@ -19,7 +19,7 @@ pub struct ApiCall<'a> {
 
 impl Store {
     /// Notes requests to a priced API, at once and for good.
-    pub fn record_call(&self, call: &ApiCall) -> Result<()> {
+    pub(crate) fn record_call(&self, call: &ApiCall) -> Result<()> {
         self.connection
             .execute(
                 "INSERT INTO api_calls VALUES (CAST(now() AS TIMESTAMP), ?, ?, ?, ?, ?, ?, ?)",
@@ -38,7 +38,7 @@ impl Store {
     }
 
     /// Requests to priced APIs in the month of `day`, and their price in US dollars.
-    pub fn spent_in_month(&self, day: NaiveDate) -> Result<(u64, f64)> {
+    pub(crate) fn spent_in_month(&self, day: NaiveDate) -> Result<(u64, f64)> {
         let sql = format!(
             "SELECT COALESCE(sum(requests), 0)::BIGINT, COALESCE({}, 0) FROM api_calls \
              WHERE date_trunc('month', called_at) = date_trunc('month', DATE '{day}')",

@@ -12,7 +12,7 @@ use crate::{
 
 /// Days that count alike, before or after a change.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DaySet {
+pub(crate) struct DaySet {
     pub days: Vec<NaiveDate>,
     /// What a dollar of these days counts.
     pub weight: f64,
@@ -21,7 +21,7 @@ pub struct DaySet {
 
 /// What a class of a meter cost in the days of one set, unweighted.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ClassCost {
+pub(crate) struct ClassCost {
     pub account: String,
     pub service: String,
     pub region: String,
@@ -39,7 +39,7 @@ pub struct ClassCost {
 
 /// What a value of a dimension cost before and after, weighted.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ValueCost {
+pub(crate) struct ValueCost {
     pub value: String,
     pub before: f64,
     pub after: f64,

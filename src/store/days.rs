@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Days of one source and payer, fetched as files.
-pub struct DayLoad<'a> {
+pub(crate) struct DayLoad<'a> {
     pub data_source: &'a str,
     pub payer_account_id: &'a str,
     /// What was asked: `GetCostAndUsage`.
@@ -35,7 +35,7 @@ impl Store {
     /// # Errors
     /// When a file cannot be read, another payer's days are only half in the load, or the database cannot be
     /// written; it then is as it was.
-    pub fn replace_days(&mut self, load: &DayLoad) -> Result<Vec<LoadedPeriod>> {
+    pub(crate) fn replace_days(&mut self, load: &DayLoad) -> Result<Vec<LoadedPeriod>> {
         self.in_transaction(|store| {
             let id = store.next_ingestion_id()?;
             for (_, file) in &load.files {
@@ -133,7 +133,7 @@ impl Store {
     }
 
     /// The days that were asked of an API for a payer, with how finely each was.
-    pub fn days_asked(&self, data_source: &str, payer: &str) -> Result<BTreeMap<NaiveDate, String>> {
+    pub(crate) fn days_asked(&self, data_source: &str, payer: &str) -> Result<BTreeMap<NaiveDate, String>> {
         let sql = format!(
             "SELECT usage_date, detail FROM api_days WHERE data_source = {} AND payer_account_id = {}",
             quoted(data_source),

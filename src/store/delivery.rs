@@ -19,7 +19,7 @@ pub(super) const MAPPING_VERSION: u32 = 1;
 pub(super) const SCOPE: &str = "data_source, payer_account_id, billing_period";
 
 /// Files that belong together: all that there is of the periods in them.
-pub struct Load<'a> {
+pub(crate) struct Load<'a> {
     pub data_source: &'a str,
     pub export: &'a str,
     pub assembly_id: &'a str,
@@ -32,7 +32,7 @@ pub struct Load<'a> {
 
 /// What a load does with what is stored of the same months.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// Replaces earlier versions of the same, and nothing else.
     #[default]
     Restate,
@@ -43,7 +43,7 @@ pub enum Mode {
 }
 
 /// One file as SQL.
-pub struct SourceFile<'a> {
+pub(crate) struct SourceFile<'a> {
     pub key: &'a str,
     pub size: u64,
     pub etag: &'a str,
@@ -83,7 +83,7 @@ pub struct LoadedPeriod {
 
 /// What the database has of the files of a load.
 #[derive(Debug, PartialEq)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// Each is there whole and unchanged.
     pub whole: bool,
     /// Other files that were loaded together with them and share a period.
@@ -92,7 +92,7 @@ pub struct Stored {
 
 /// The outcome of one load.
 #[derive(Debug, Default)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     pub periods: Vec<LoadedPeriod>,
     /// Rows that the files hold but the store does not want.
     pub excluded: u64,
@@ -113,7 +113,7 @@ pub struct Replaced {
 }
 
 /// A payer's month: payer and billing period.
-pub type PayerMonth = (String, NaiveDate);
+pub(crate) type PayerMonth = (String, NaiveDate);
 
 /// The sum of credits in the rows of `loaded`, whose columns have `prefix`.
 pub(super) fn exact_credits(prefix: &str) -> String {

@@ -21,7 +21,7 @@ use crate::{
 macro_rules! facts {
     ($($(#[$doc:meta])* fn $name:ident(&self $(, $argument:ident: $type:ty)* $(,)?) -> $answer:ty;)*) => {
         /// The reads of costs. Every one fails when the bills cannot be read.
-        pub trait Facts {
+        pub(crate) trait Facts {
             $($(#[$doc])* fn $name(&self $(, $argument: $type)*) -> $answer;)*
         }
 

@@ -17,7 +17,7 @@ const DOING: &str = "cannot read the ingestion log";
 
 /// What one former load has of one payer's month that the new load is of, too.
 #[derive(Clone, Debug)]
-pub struct FormerLoad {
+pub(crate) struct FormerLoad {
     /// Its files in that month.
     pub keys: Vec<String>,
     /// The export that it was delivered by; blank for loose files.
@@ -41,7 +41,7 @@ pub struct FormerLoad {
 
 /// What becomes of a former load in a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// It is an earlier version.
     Replaced,
     /// It is other money.

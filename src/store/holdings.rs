@@ -13,21 +13,21 @@ const NOBODY: [&str; 2] = ["", "unknown"];
 
 /// Who pays a bill. Ids of payers are unique across clouds; where there is none, the provider stands for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Payer {
+pub(crate) struct Payer {
     pub id: String,
     /// Only where nobody is named.
     pub provider: Option<String>,
 }
 
 impl Payer {
-    pub fn new(id: &str, provider: &str) -> Self {
+    pub(crate) fn new(id: &str, provider: &str) -> Self {
         Self { id: id.to_owned(), provider: NOBODY.contains(&id).then(|| provider.to_owned()) }
     }
 }
 
 /// What a data source has of a payer, in one provider and currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holding {
+pub(crate) struct Holding {
     pub data_source: String,
     pub payer: Payer,
     pub provider: String,
@@ -39,7 +39,7 @@ pub struct Holding {
 
 /// What an account cost in a month of a payer in a data source.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AccountCost {
+pub(crate) struct AccountCost {
     pub data_source: String,
     pub payer: Payer,
     /// Its first day.

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 impl Store {
     /// Whether each file of `load` is stored whole and unchanged, and the other files that were loaded with
     /// them and share a period.
-    pub fn stored(&self, load: &Load) -> Result<Stored> {
+    pub(crate) fn stored(&self, load: &Load) -> Result<Stored> {
         let doing = "cannot read the ingestion log";
         let files = load.files.iter().map(|file| format!("({}, {})", quoted(file.key), quoted(file.etag)));
         let files = files.collect::<Vec<_>>().join(", ");
@@ -41,7 +41,7 @@ impl Store {
     }
 
     /// Whether anything of a file is stored.
-    pub fn has_rows_of(&self, key: &str) -> Result<bool> {
+    pub(crate) fn has_rows_of(&self, key: &str) -> Result<bool> {
         let sql = format!("SELECT COALESCE(sum(rows), 0) > 0 FROM ingestion_log WHERE key = {}", quoted(key));
         self.connection
             .query_row(&sql, [], |row| row.get(0))
@@ -49,7 +49,12 @@ impl Store {
     }
 
     /// Whether a delivery is stored whole: the ETags by key of its files that are, as loaded by this version.
-    pub fn delivered(&self, data_source: &str, export: &str, assembly_id: &str) -> Result<BTreeMap<String, String>> {
+    pub(crate) fn delivered(
+        &self,
+        data_source: &str,
+        export: &str,
+        assembly_id: &str,
+    ) -> Result<BTreeMap<String, String>> {
         let sql = format!(
             "SELECT key, any_value(etag) FROM ingestion_log WHERE data_source = {} AND export = {} AND assembly_id = {} \
              AND mapping_version = {MAPPING_VERSION} GROUP BY key HAVING sum(rows) = max(file_rows)",
@@ -62,13 +67,13 @@ impl Store {
     }
 
     /// Keys and ETags of all files that the database is made of.
-    pub fn source_files(&self) -> Result<Vec<(String, String)>> {
+    pub(crate) fn source_files(&self) -> Result<Vec<(String, String)>> {
         let sql = "SELECT DISTINCT key, etag FROM ingestion_log ORDER BY ALL";
         self.rows(sql, "cannot read the ingestion log", |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// The day (UTC) on which bills came last.
-    pub fn last_ingested(&self) -> Result<Option<NaiveDate>> {
+    pub(crate) fn last_ingested(&self) -> Result<Option<NaiveDate>> {
         let sql = "SELECT CAST(max(ingested_at) AS DATE) FROM ingestion_log";
         Ok(self.rows(sql, "cannot read the ingestion log", |row| row.get(0))?.pop().flatten())
     }

@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 /// A database file and how it is opened. Clones, and other handles of the same file, share one instance.
 #[derive(Clone)]
-pub struct Database {
+pub(crate) struct Database {
     settings: Settings,
     /// The user's own names of accounts.
     account_names: BTreeMap<String, String>,
@@ -53,30 +53,30 @@ struct State {
 }
 
 /// The database, read-only, until it is dropped.
-pub struct Reader {
+pub(crate) struct Reader {
     store: Option<Store>,
     idle: Duration,
     instance: Arc<Instance>,
 }
 
 /// The database for writing, until it is dropped.
-pub struct Writer {
+pub(crate) struct Writer {
     store: Option<Store>,
     instance: Arc<Instance>,
 }
 
 impl Database {
-    pub fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         let instance = Instance::of(&settings.path);
         Self { settings, account_names: BTreeMap::new(), idle: Duration::ZERO, instance }
     }
 
     /// Puts the user's own names of accounts over those stored.
-    pub fn with_account_names(self, account_names: BTreeMap<String, String>) -> Self {
+    pub(crate) fn with_account_names(self, account_names: BTreeMap<String, String>) -> Self {
         Self { account_names, ..self }
     }
 
-    pub fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
@@ -84,7 +84,7 @@ impl Database {
     ///
     /// # Errors
     /// When there is no database, it is of another version, or it is still being written.
-    pub fn read(&self) -> Result<Reader> {
+    pub(crate) fn read(&self) -> Result<Reader> {
         let deadline = Instant::now() + READER_WAITS;
         let mut state = self.instance.turn(false, deadline, &self.settings.path)?;
         loop {
@@ -116,7 +116,7 @@ impl Database {
     ///
     /// # Errors
     /// When it is still in use, is of another version, or cannot be written.
-    pub fn write(&self) -> Result<Writer> {
+    pub(crate) fn write(&self) -> Result<Writer> {
         self.write_within(WRITER_WAITS)
     }
 
@@ -124,7 +124,7 @@ impl Database {
     ///
     /// # Errors
     /// As [`Database::write`].
-    pub fn write_now(&self) -> Result<Writer> {
+    pub(crate) fn write_now(&self) -> Result<Writer> {
         self.write_within(Duration::ZERO)
     }
 

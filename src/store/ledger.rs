@@ -150,7 +150,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn incidents(&self, scope: Option<&Scope>) -> Result<Vec<Incident>> {
+    pub(crate) fn incidents(&self, scope: Option<&Scope>) -> Result<Vec<Incident>> {
         let condition = scope.map_or_else(|| "true".to_owned(), |scope| format!("scope = {}", scope.sql()));
         let sql = format!(
             "SELECT {} FROM {} WHERE {condition} ORDER BY last_date DESC, abs(impact_total) DESC, id",
@@ -164,7 +164,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn incident_events(&self, id: &str) -> Result<Vec<HistoryEntry>> {
+    pub(crate) fn incident_events(&self, id: &str) -> Result<Vec<HistoryEntry>> {
         let sql = format!(
             "SELECT {} FROM {} WHERE incident_id = {} ORDER BY recorded_at, seen_on",
             HistoryEntry::COLUMNS.join(", "),
@@ -178,7 +178,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written; it then is as it was.
-    pub fn save_incidents(&mut self, incidents: &[(Incident, Option<Event>)]) -> Result<()> {
+    pub(crate) fn save_incidents(&mut self, incidents: &[(Incident, Option<Event>)]) -> Result<()> {
         if incidents.is_empty() {
             return Ok(());
         }

@@ -19,7 +19,12 @@ use crate::error::{Error, Result};
 
 impl Store {
     /// The scopes of one file, read from the few columns that say it; of all rows or of the first ones.
-    pub fn scopes(&self, file: &SourceFile, first_rows: bool, days: (NaiveDate, NaiveDate)) -> Result<Vec<PayerMonth>> {
+    pub(crate) fn scopes(
+        &self,
+        file: &SourceFile,
+        first_rows: bool,
+        days: (NaiveDate, NaiveDate),
+    ) -> Result<Vec<PayerMonth>> {
         let expression = |column: &str| {
             let found = file.expressions.iter().find(|(name, _)| *name == column);
             found.map_or("NULL", |(_, sql)| sql.as_str())
@@ -48,7 +53,7 @@ impl Store {
     }
 
     /// Whether any row of a file has a value in an expression.
-    pub fn has_values(&self, from: &str, expression: &str) -> Result<bool> {
+    pub(crate) fn has_values(&self, from: &str, expression: &str) -> Result<bool> {
         let sql = format!("SELECT EXISTS (FROM {from} WHERE {expression} IS NOT NULL)");
         self.connection
             .query_row(&sql, [], |row| row.get(0))
@@ -56,7 +61,7 @@ impl Store {
     }
 
     /// Whether the database still answers; after a fatal error it does not until it is opened again.
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.connection.execute_batch("SELECT count(*) FROM ingestion_log").is_ok()
     }
 
@@ -68,7 +73,7 @@ impl Store {
     /// # Errors
     /// When a file cannot be read as its columns promise, holds no rows or costs that are no numbers, when two files
     /// hold the same days and nothing says which counts, or the database cannot be written.
-    pub fn replace(
+    pub(crate) fn replace(
         &mut self,
         load: &Load,
         judge: &dyn Fn(&FormerLoad) -> Result<Fate>,
@@ -156,7 +161,7 @@ impl Store {
     }
 
     /// The rows of a query over files, all values as text.
-    pub fn ask(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
+    pub(crate) fn ask(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
         let read = || -> duckdb::Result<Vec<Vec<Option<String>>>> {
             let mut statement = self.connection.prepare(&format!("SELECT CAST(COLUMNS(*) AS VARCHAR) FROM ({sql})"))?;
             let mut rows = statement.query([])?;

@@ -23,13 +23,13 @@ const MOST: u64 = 1_000_000_000_000_000;
 
 /// A size such as `2GB`, kept as it was written.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MemoryLimit {
+pub(crate) struct MemoryLimit {
     text: String,
     bytes: u64,
 }
 
 impl MemoryLimit {
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 }

@@ -5,31 +5,31 @@
 //! program's own statements alone, with every value of a user's or a bill's quoted. A statement of the user's runs on a
 //! database opened read-only and cut off ([`user_query`] refuses others), and in a process of its own ([`apart`]).
 
-pub mod accounts;
-pub mod apart;
-pub mod api_calls;
-pub mod changes;
-pub mod days;
-pub mod delivery;
+pub(crate) mod accounts;
+pub(crate) mod apart;
+pub(crate) mod api_calls;
+pub(crate) mod changes;
+pub(crate) mod days;
+pub(crate) mod delivery;
 mod facts;
-pub mod former;
-pub mod holdings;
+pub(crate) mod former;
+pub(crate) mod holdings;
 mod ingestion_log;
 mod lease;
-pub mod ledger;
+pub(crate) mod ledger;
 mod load;
 mod memory;
-pub mod outbox;
-pub mod overlap;
-pub mod queries;
+pub(crate) mod outbox;
+pub(crate) mod overlap;
+pub(crate) mod queries;
 mod reading;
 mod schema;
 mod scratch;
-pub mod segments;
-pub mod series;
+pub(crate) mod segments;
+pub(crate) mod series;
 mod texts;
-pub mod triage;
-pub mod user_query;
+pub(crate) mod triage;
+pub(crate) mod user_query;
 
 use std::{
     collections::BTreeMap,
@@ -41,7 +41,7 @@ use std::{
 use duckdb::{AccessMode, Config, Connection};
 use serde::{Deserialize, Serialize};
 
-pub use self::{
+pub(crate) use self::{
     facts::Facts,
     lease::{Database, Reader, Writer},
     memory::MemoryLimit,
@@ -54,7 +54,7 @@ const STORAGE_VERSION: &str = "v1.4.0";
 /// The `database` section of the configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The database file.
     pub path: PathBuf,
     /// Where fetched bills are kept.
@@ -68,19 +68,19 @@ pub struct Settings {
 }
 
 /// More threads than that are no machine's; each takes memory before it does anything.
-pub const MOST_THREADS: u32 = 1024;
+pub(crate) const MOST_THREADS: u32 = 1024;
 /// Gigabytes of fetched bills, at most.
 const MOST_CACHE_GB: f64 = 1e6;
 
 impl Settings {
     /// The bytes of fetched bills to keep.
-    pub fn cache_limit(&self) -> u64 {
+    pub(crate) fn cache_limit(&self) -> u64 {
         (self.cache_limit_gb * 1e9) as u64
     }
 
     /// # Errors
     /// When a value is out of range.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if !(0.0..=MOST_CACHE_GB).contains(&self.cache_limit_gb) {
             return Err(Error::input(format!("`database.cache_limit_gb` must be from 0 to {MOST_CACHE_GB}")));
         }
@@ -92,7 +92,7 @@ impl Settings {
 }
 
 /// An open database.
-pub struct Store {
+pub(crate) struct Store {
     connection: Connection,
     path: PathBuf,
     access: Access,
@@ -174,7 +174,7 @@ impl Store {
     }
 
     /// A handle to ask from another thread how far the running statement is.
-    pub fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> Progress {
         Progress(self.connection.progress_handle())
     }
 
@@ -297,7 +297,7 @@ impl Progress {
 }
 
 /// The version of the DuckDB library, such as `v2.0.0`.
-pub fn duckdb_version() -> String {
+pub(crate) fn duckdb_version() -> String {
     Connection::open_in_memory().and_then(|connection| connection.version()).unwrap_or_else(|_| "unknown".into())
 }
 

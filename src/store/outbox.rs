@@ -14,7 +14,7 @@ use crate::{
 
 /// What became of the messages to a channel.
 #[derive(Clone, Debug)]
-pub struct Deliveries {
+pub(crate) struct Deliveries {
     pub channel: String,
     pub sent: u64,
     pub last_sent_at: Option<NaiveDateTime>,
@@ -23,7 +23,7 @@ pub struct Deliveries {
 
 /// A run of `run` or `watch`.
 #[derive(Clone, Debug)]
-pub struct RunRecord {
+pub(crate) struct RunRecord {
     pub started_at: NaiveDateTime,
     pub finished_at: NaiveDateTime,
     pub as_of: NaiveDate,
@@ -39,7 +39,7 @@ const WRITE: &str = "cannot write what is to be sent";
 
 impl Store {
     /// What was told, the oldest first.
-    pub fn notifications(&self) -> Result<Vec<Notification>> {
+    pub(crate) fn notifications(&self) -> Result<Vec<Notification>> {
         let sql = "SELECT incident_id, channel, event, subject, notified_on, seen_on, last_date, impact, impact_total, message_id FROM notifications \
                    ORDER BY notified_at, rowid";
         self.rows(sql, READ, |row| {
@@ -63,7 +63,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written; it then is as it was.
-    pub fn queue(&mut self, now: NaiveDateTime, messages: &[(Queued, Vec<Notification>)]) -> Result<()> {
+    pub(crate) fn queue(&mut self, now: NaiveDateTime, messages: &[(Queued, Vec<Notification>)]) -> Result<()> {
         if messages.is_empty() {
             return Ok(());
         }
@@ -96,7 +96,7 @@ impl Store {
     }
 
     /// The messages that wait, the oldest first.
-    pub fn waiting(&self) -> Result<Vec<Queued>> {
+    pub(crate) fn waiting(&self) -> Result<Vec<Queued>> {
         let sql = "SELECT message_id, channel, created_at, message, attempts, refusals, not_before, parts_done, error FROM outbox \
                    WHERE state = 'waiting' ORDER BY created_at, rowid";
         self.rows(sql, READ, |row| {
@@ -115,13 +115,13 @@ impl Store {
     }
 
     /// What each channel calls the messages that it was sent, by our own id.
-    pub fn references(&self) -> Result<Vec<(String, String)>> {
+    pub(crate) fn references(&self) -> Result<Vec<(String, String)>> {
         let sql = "SELECT message_id, reference FROM outbox WHERE reference IS NOT NULL ORDER BY message_id";
         self.rows(sql, READ, |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// What became of the messages to each channel.
-    pub fn deliveries(&self) -> Result<Vec<Deliveries>> {
+    pub(crate) fn deliveries(&self) -> Result<Vec<Deliveries>> {
         let sql = "SELECT channel, count(*) FILTER (state = 'sent'), max(sent_at), count(*) FILTER (state = 'dropped') \
                    FROM outbox GROUP BY channel ORDER BY channel";
         self.rows(sql, READ, |row| {
@@ -133,7 +133,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written; it then is as it was.
-    pub fn save_deliveries(&mut self, now: NaiveDateTime, deliveries: &[(String, Delivery)]) -> Result<()> {
+    pub(crate) fn save_deliveries(&mut self, now: NaiveDateTime, deliveries: &[(String, Delivery)]) -> Result<()> {
         let update = |(id, delivery): &(String, Delivery)| {
             let what = match delivery {
                 Delivery::Sent { reference } => format!(
@@ -158,7 +158,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn save_run(&mut self, run: &RunRecord) -> Result<()> {
+    pub(crate) fn save_run(&mut self, run: &RunRecord) -> Result<()> {
         let sql = format!(
             "INSERT INTO runs VALUES (TIMESTAMP '{}', TIMESTAMP '{}', DATE '{}', {}, {}, {}, {}, {})",
             run.started_at,
@@ -174,13 +174,13 @@ impl Store {
     }
 
     /// The newest day that a run judged in a scope.
-    pub fn judged_through(&self, scope: &Scope) -> Result<Option<NaiveDate>> {
+    pub(crate) fn judged_through(&self, scope: &Scope) -> Result<Option<NaiveDate>> {
         let sql = format!("SELECT max(judged_end) FROM runs WHERE bill IS NULL AND scope = {}", quoted(&scope.key()));
         Ok(self.rows(&sql, "cannot read the runs", |row| row.get(0))?.pop().flatten())
     }
 
     /// The bills that ended before the others in the last run of a scope, each with the last day that was judged.
-    pub fn judged_bills(&self, scope: &Scope) -> Result<Vec<(String, NaiveDate)>> {
+    pub(crate) fn judged_bills(&self, scope: &Scope) -> Result<Vec<(String, NaiveDate)>> {
         let sql = format!(
             "SELECT bill, judged_end FROM runs WHERE scope = {scope} AND bill IS NOT NULL AND judged_end IS NOT NULL AND started_at = \
              (SELECT max(started_at) FROM runs WHERE scope = {scope} AND bill IS NULL AND judged_end IS NOT NULL) ORDER BY 1",

@@ -33,7 +33,7 @@ const DOING: &str = "cannot compare the new lines with each other and with those
 
 /// Two sets of lines of one payer's month, side by side. A cell is a day of an account.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Overlap {
+pub(crate) struct Overlap {
     /// Cells that both have.
     shared_cells: u64,
     /// Of these, with a cost, those that cost the same in both, and how many different sums that are.
@@ -55,7 +55,7 @@ pub struct Overlap {
 impl Overlap {
     /// Whether the days that both have are the same money: half of their lines are the same, or half of their cells
     /// have the same sums (in another detail).
-    pub fn is_same_money(&self) -> bool {
+    pub(crate) fn is_same_money(&self) -> bool {
         let lines = self.lines_both > 0 && 2 * self.lines_both >= self.lines_left.min(self.lines_right);
         lines || self.has_same_sums()
     }
@@ -68,7 +68,7 @@ impl Overlap {
     }
 
     /// Whether the left side has the lines of the right one, as far as both have the days; a restated bill drops some.
-    pub fn left_has_lines_of_right(&self) -> bool {
+    pub(crate) fn left_has_lines_of_right(&self) -> bool {
         self.has_same_sums() || 2 * self.lines_both >= self.lines_right
     }
 
@@ -79,7 +79,7 @@ impl Overlap {
 
 /// The days and accounts with costs that one side has and the other lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Surplus {
+pub(crate) struct Surplus {
     pub days: Vec<NaiveDate>,
     pub accounts: Vec<String>,
 }

@@ -14,11 +14,11 @@ use crate::{
 };
 
 /// What stands for a value that the bill does not give.
-pub const NONE: &str = "(none)";
+pub(crate) const NONE: &str = "(none)";
 
 /// What a query is about.
 #[derive(Clone, Debug)]
-pub struct Selection<'a> {
+pub(crate) struct Selection<'a> {
     pub segments: &'a [Segment],
     pub metric: Metric,
     pub filters: &'a [Filter],
@@ -26,7 +26,7 @@ pub struct Selection<'a> {
 
 /// The cost of one group, day and charge category.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Cell {
+pub(crate) struct Cell {
     /// One value for each dimension.
     pub group: Vec<String>,
     pub day: NaiveDate,
@@ -37,7 +37,7 @@ pub struct Cell {
 
 /// A payer's month of a data source.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Delivered {
+pub(crate) struct Delivered {
     pub data_source: String,
     pub provider: String,
     pub payer_account_id: String,
@@ -52,7 +52,7 @@ pub struct Delivered {
 
 /// What a month may be narrowed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MonthColumn {
+pub(crate) enum MonthColumn {
     Payer,
     UsageAccount,
 }
@@ -68,7 +68,7 @@ impl MonthColumn {
 
 /// What a product cost in a month, by charge category.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MonthCost {
+pub(crate) struct MonthCost {
     pub product_code: String,
     pub charge_category: String,
     pub currency: String,
@@ -78,7 +78,7 @@ pub struct MonthCost {
 
 /// A source's billing period, of one payer or of all.
 #[derive(Clone, Copy, Debug)]
-pub struct BillMonth<'a> {
+pub(crate) struct BillMonth<'a> {
     pub data_source: &'a str,
     pub month: NaiveDate,
     pub payer: Option<&'a str>,
@@ -154,7 +154,7 @@ impl Store {
     }
 
     /// The exports that bills came from, blank for loose files.
-    pub fn exports(&self) -> Result<Vec<String>> {
+    pub(crate) fn exports(&self) -> Result<Vec<String>> {
         self.rows("SELECT DISTINCT export FROM ingestion_log ORDER BY 1", "cannot read the ingestion log", |row| {
             row.get(0)
         })
@@ -169,7 +169,7 @@ impl Store {
     }
 
     /// The regions that any source has costs in, `global` left out.
-    pub fn regions(&self) -> Result<Vec<String>> {
+    pub(crate) fn regions(&self) -> Result<Vec<String>> {
         let sql =
             "SELECT DISTINCT region FROM daily_cost_summary WHERE region <> 'global' AND provider = 'AWS' ORDER BY 1";
         self.rows(sql, "cannot read the regions", |row| row.get(0))

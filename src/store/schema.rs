@@ -16,7 +16,7 @@ enum Held {
 ///
 /// # Errors
 /// When the database is of another version, or cannot be written.
-pub fn prepare(store: &mut Store) -> Result<()> {
+pub(super) fn prepare(store: &mut Store) -> Result<()> {
     if matches!(held(store)?, Held::Current) {
         return Ok(());
     }
@@ -37,7 +37,7 @@ pub fn prepare(store: &mut Store) -> Result<()> {
 ///
 /// # Errors
 /// When there are none, or they are of another version.
-pub fn check(store: &Store) -> Result<()> {
+pub(super) fn check(store: &Store) -> Result<()> {
     match held(store)? {
         Held::Nothing => Err(Error::input(format!("the database `{}` holds no bills", store.path.display()))
             .with_code(Code::NoData)

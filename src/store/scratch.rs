@@ -17,7 +17,7 @@ impl Store {
     ///
     /// # Errors
     /// When the folder of the database cannot be written.
-    pub fn scratch(&self) -> Result<TempDir> {
+    pub(crate) fn scratch(&self) -> Result<TempDir> {
         tempfile::Builder::new()
             .prefix(&prefix(&self.path))
             .rand_bytes(RANDOM)

@@ -9,7 +9,7 @@ const MANY_PAYERS: usize = 24;
 
 /// What is read of one data source in some days. Queries never add two sources of one bill for the same day.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
+pub(crate) struct Segment {
     pub data_source: String,
     /// `None` for all that the source has.
     pub payers: Option<Vec<Payer>>,

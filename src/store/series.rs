@@ -23,7 +23,7 @@ const LONGEST_SILENCE: i32 = 400;
 
 /// Which series to read.
 #[derive(Clone, Copy, Debug)]
-pub enum Extent<'a> {
+pub(crate) enum Extent<'a> {
     /// All history of every group.
     All,
     /// All history of these groups.

@@ -5,7 +5,7 @@ use crate::{error::Result, model::Triaged};
 
 impl Store {
     /// What was said, the oldest first; of one incident, or of all.
-    pub fn triage(&self, id: Option<&str>) -> Result<Vec<Triaged>> {
+    pub(crate) fn triage(&self, id: Option<&str>) -> Result<Vec<Triaged>> {
         let condition = id.map_or_else(|| "true".to_owned(), |id| format!("incident_id = {}", quoted(id)));
         let sql = format!(
             "SELECT incident_id, state, until, reason, triaged_by, triaged_at, impact, last_date FROM triage \
@@ -29,7 +29,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written; it then is as it was.
-    pub fn save_triage(&mut self, triaged: &[Triaged]) -> Result<()> {
+    pub(crate) fn save_triage(&mut self, triaged: &[Triaged]) -> Result<()> {
         let rows = triaged.iter().map(|one| {
             format!(
                 "({}, TIMESTAMP '{}', {}, {}, {}, {}, {:?}, DATE '{}')",

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 /// The answer to a query.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(crate) struct Table {
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Json>>,
     /// Whether there were more rows than the limit.
@@ -25,7 +25,7 @@ pub struct Table {
 
 /// A statement, and what it may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Query<'a> {
+pub(crate) struct Query<'a> {
     pub sql: &'a str,
     /// Rows at most.
     pub rows: usize,
@@ -57,7 +57,7 @@ impl Store {
     ///
     /// # Errors
     /// When it is not a single SELECT, fails, or takes too much time or memory, or the database is open for writing.
-    pub fn select(&self, query: &Query) -> Result<Table> {
+    pub(crate) fn select(&self, query: &Query) -> Result<Table> {
         let mut table = Table::default();
         self.stream(query, &mut |part| table.add(part))?;
         Ok(table)

@@ -1,7 +1,7 @@
 //! One way to services on the web: retries, the times that they ask for, and errors without addresses, which are
 //! secrets here.
 
-pub mod secret;
+pub(crate) mod secret;
 
 use std::{io::Read, thread, time::Duration};
 
@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// A service that asks for a longer wait is tried again at the next run.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// No service is left alone for longer.
-pub const LONGEST_REST: TimeDelta = TimeDelta::hours(6);
+pub(crate) const LONGEST_REST: TimeDelta = TimeDelta::hours(6);
 /// Bytes of an answer that are read; no service that is used here says more. What is longer is cut, and then mostly no
 /// JSON any more, which is said by whoever reads it.
 const MOST_BODY: u64 = 1 << 20;
@@ -34,7 +34,7 @@ const SHOWN: usize = 200;
 
 /// Why a message did not arrive.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub error: String,
     /// Before this time there is no use in trying again.
     pub not_before: Option<NaiveDateTime>,
@@ -43,7 +43,7 @@ pub struct Failure {
 
 /// What a failure asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Time: the service is not reached, or busy.
     Later,
     /// A hand on the configuration: an address, a permission, a certificate.
@@ -54,31 +54,31 @@ pub enum Kind {
 
 /// What a service answered.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub body: String,
 }
 
 /// A client for the web.
-pub struct Http {
+pub(crate) struct Http {
     client: Client,
     attempts: u32,
 }
 
 impl Failure {
-    pub fn refused(error: impl Into<String>) -> Self {
+    pub(crate) fn refused(error: impl Into<String>) -> Self {
         Self { error: error.into(), not_before: None, kind: Kind::Refused }
     }
 
-    pub fn settings(error: impl Into<String>) -> Self {
+    pub(crate) fn settings(error: impl Into<String>) -> Self {
         Self { error: error.into(), not_before: None, kind: Kind::Settings }
     }
 
-    pub fn later(error: impl Into<String>) -> Self {
+    pub(crate) fn later(error: impl Into<String>) -> Self {
         Self { error: error.into(), not_before: None, kind: Kind::Later }
     }
 
     /// The same as an error of the program.
-    pub fn to_error(&self, message: String) -> Error {
+    pub(crate) fn to_error(&self, message: String) -> Error {
         let error = if self.kind == Kind::Settings { Error::input(message) } else { Error::remote(message) };
         error.cause(&self.error)
     }
@@ -87,7 +87,7 @@ impl Failure {
 impl Http {
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(attempts: u32, timeout: Duration) -> Result<Self> {
+    pub(crate) fn new(attempts: u32, timeout: Duration) -> Result<Self> {
         // An address that is a secret is not to be sent on to wherever an answer points.
         let client = Client::builder()
             .redirect(Policy::none())
@@ -103,7 +103,7 @@ impl Http {
     ///
     /// # Errors
     /// When all attempts failed, or the service refused it.
-    pub fn post(
+    pub(crate) fn post(
         &self,
         address: &str,
         secrets: &[&Secret],
@@ -176,7 +176,7 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
 
 /// The time that a `Retry-After` header asks for, in seconds or as a date:
 /// <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>.
-pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<NaiveDateTime> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<NaiveDateTime> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let time = match text.parse::<u32>() {
         Ok(seconds) => now + chrono::Duration::seconds(i64::from(seconds)),
@@ -186,7 +186,7 @@ pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<NaiveDateT
 }
 
 /// An error with all that lies below it.
-pub fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(below) = source {
@@ -201,7 +201,7 @@ pub fn causes(error: &dyn std::error::Error) -> String {
 
 /// # Errors
 /// When an address would show the message, and the secret in itself, to everybody on the way.
-pub fn check_address(key: &str, address: &str) -> Result<()> {
+pub(crate) fn check_address(key: &str, address: &str) -> Result<()> {
     let is_here = |url: &Url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
     match Url::parse(address) {
         Ok(url) if url.scheme() == "https" || url.scheme() == "http" && is_here(&url) => Ok(()),
@@ -211,7 +211,7 @@ pub fn check_address(key: &str, address: &str) -> Result<()> {
 }
 
 /// Whether a text is an address of the web.
-pub fn is_address(text: &str) -> bool {
+pub(crate) fn is_address(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
 }
 
@@ -219,7 +219,7 @@ pub fn is_address(text: &str) -> bool {
 ///
 /// # Errors
 /// As [`check_address`], without the address.
-pub fn secret_address(key: &str, secret: &Secret) -> Result<(), Failure> {
+pub(crate) fn secret_address(key: &str, secret: &Secret) -> Result<(), Failure> {
     check_address(key, secret.expose()).map_err(|e| Failure::settings(e.summary()))
 }
 

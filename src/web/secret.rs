@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// Where a secret is kept: `{ env: NAME }` or `{ file: PATH }`.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Reference {
+pub(crate) enum Reference {
     Env(String),
     File(PathBuf),
 }
@@ -22,14 +22,14 @@ const LEAST_PART: usize = 6;
 
 /// A secret itself. It is never shown, logged or stored.
 #[derive(Clone)]
-pub struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Reference {
     /// Reads the secret.
     ///
     /// # Errors
     /// When the variable is not set, or the file cannot be read, or it is empty.
-    pub fn read(&self) -> Result<Secret> {
+    pub(crate) fn read(&self) -> Result<Secret> {
         let text = match self {
             Reference::Env(name) => std::env::var(name).map_err(|e| {
                 let what = if e == std::env::VarError::NotPresent { "set" } else { "UTF-8" };
@@ -128,12 +128,12 @@ fn is_name(text: &str) -> bool {
 
 impl Secret {
     /// The secret, to be handed to whom it is for.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 
     /// A text without this secret, and without the parts of it that a server may repeat when it is an address.
-    pub fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         let whole = text.replace(&self.0, STARS);
         let path = self.0.split_once("://").map_or("", |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
         let parts = path.split(['/', '?', '&', '=', '#']).filter(|part| part.len() >= LEAST_PART);

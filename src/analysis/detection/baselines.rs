@@ -24,7 +24,7 @@ const ROLLING_Z: f64 = 2.0;
 const MEDIUM: f64 = 2.5;
 
 /// One verdict for each day of `series`; `None` where the method has too little before the day.
-pub fn verdicts(series: &Series, parameters: &Parameters) -> Vec<Option<Verdict>> {
+pub(super) fn verdicts(series: &Series, parameters: &Parameters) -> Vec<Option<Verdict>> {
     let values = &series.values;
     (0..values.len())
         .map(|day| {

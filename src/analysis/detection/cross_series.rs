@@ -11,10 +11,10 @@ use crate::{
 };
 
 /// A shift is shared when at least so many series, and a share of those judged, go the same way by this score.
-pub const SHIFT_SCORE: f64 = 2.0;
-pub const LEAST_SERIES: usize = 5;
+pub(super) const SHIFT_SCORE: f64 = 2.0;
+pub(super) const LEAST_SERIES: usize = 5;
 /// So many days later it is the same shift.
-pub const SHIFT_GAP: i64 = 3;
+pub(super) const SHIFT_GAP: i64 = 3;
 /// How much farther than a shared shift one series must go to be a finding of its own, in robust standard deviations
 /// of the relative changes of those that moved, and the least that one of these is.
 const AHEAD: f64 = 2.5;
@@ -22,7 +22,7 @@ const LEAST_SPREAD: f64 = 0.1;
 
 /// Days in a row, but for [`SHIFT_GAP`], on which many series moved the same way.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CrossSeriesShift {
+pub(crate) struct CrossSeriesShift {
     pub start: NaiveDate,
     pub last: NaiveDate,
     pub direction: Direction,
@@ -35,7 +35,7 @@ pub struct CrossSeriesShift {
 /// Finds the shifts that many series share of the days of `period`, and takes the flags from the series that only take part. A shift is
 /// shared by at least five series and a `share` of those judged.
 /// `verdicts[i]` belongs to the days of `series[i]`.
-pub fn cross_series_shifts(
+pub(super) fn cross_series_shifts(
     series: &[Series],
     verdicts: &mut [Vec<Option<Verdict>>],
     period: Period,

@@ -29,7 +29,7 @@ const HORIZON_DAYS: usize = 30;
 
 /// A run of flagged days of one series and direction.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The indexes of its series: one, or all that take part in a cross-series shift.
     pub series: Vec<usize>,
     pub kind: Kind,
@@ -60,7 +60,7 @@ pub struct Finding {
 }
 
 /// The findings that reach into `period`, those with most dollars at stake first.
-pub fn findings(series: &[Series], judged: &Judged, period: Period, parameters: &Parameters) -> Vec<Finding> {
+pub(crate) fn findings(series: &[Series], judged: &Judged, period: Period, parameters: &Parameters) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     for (index, one) in series.iter().enumerate() {
         let verdicts = &judged.verdicts[index];
@@ -339,7 +339,7 @@ fn severity(score: f64, impact: f64, parameters: &Parameters) -> Severity {
 }
 
 /// What the verdict on a day rests on, as facts that can be checked against the bill.
-pub fn evidence(actual: f64, verdict: &Verdict, threshold: f64) -> Vec<Evidence> {
+pub(crate) fn evidence(actual: f64, verdict: &Verdict, threshold: f64) -> Vec<Evidence> {
     let Verdict { expected, score, .. } = *verdict;
     let score = Evidence::Score { score, threshold };
     match verdict.basis {

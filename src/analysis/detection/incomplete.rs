@@ -22,7 +22,7 @@ const LEAST_LOW_SERIES: usize = 5;
 
 /// Which days the bills of a series have.
 #[derive(Clone, Debug)]
-pub struct BillDays {
+pub(crate) struct BillDays {
     /// Their first day, from which it is known that a series did not exist.
     pub first_day: NaiveDate,
     /// Days that they do not have.
@@ -33,7 +33,7 @@ pub struct BillDays {
 /// the delivery or an unfinished day; and those that its bills do not have at all, by `bills[i]`. `accounts[i]`
 /// is any number that series of one account share. Each day of `period` is decided by itself and the days before.
 /// Silence that goes on for longer than `late_days` is no late delivery: it is judged.
-pub fn incomplete_days(
+pub(crate) fn incomplete_days(
     series: &[Series],
     accounts: &[usize],
     bills: &[&BillDays],

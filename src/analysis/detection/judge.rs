@@ -13,7 +13,7 @@ use super::{
 use crate::model::{Method, Period, Series};
 
 /// What is known of the days of series, and shifts that many of them share.
-pub struct Judged {
+pub(crate) struct Judged {
     /// One for each day of each series; `None` where a day cannot be judged.
     pub verdicts: Vec<Vec<Option<Verdict>>>,
     pub shifts: Vec<CrossSeriesShift>,
@@ -25,7 +25,7 @@ pub struct Judged {
 ///
 /// `accounts[i]` is a number that series of the same account share; `bills[i]` are the days of the bills of `series[i]`;
 /// `period` are the days whose cross-series shifts matter.
-pub fn judge(
+pub(crate) fn judge(
     series: &[Series],
     accounts: &[usize],
     bills: &[&BillDays],
@@ -46,7 +46,7 @@ pub fn judge(
 }
 
 /// One verdict for each day of each series, by itself; `incomplete[i]` are the days of `series[i]` that say nothing.
-pub fn verdicts(
+pub(crate) fn verdicts(
     series: &[Series],
     incomplete: &[Vec<bool>],
     bills: &[&BillDays],

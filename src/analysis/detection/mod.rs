@@ -11,11 +11,11 @@
 
 mod baselines;
 mod cross_series;
-pub mod findings;
+pub(crate) mod findings;
 mod incomplete;
 mod judge;
 mod model;
-pub mod prefilter;
+pub(crate) mod prefilter;
 mod recurring;
 mod robust;
 mod scale;
@@ -28,8 +28,8 @@ mod week;
 #[cfg(test)]
 mod tests;
 
-pub use findings::{Finding, findings};
-pub use incomplete::{BillDays, incomplete_days};
-pub use judge::{Judged, judge, verdicts};
-pub use settings::{Parameters, Settings, Step};
-pub use verdict::{Basis, Verdict};
+pub(crate) use findings::{Finding, findings};
+pub(crate) use incomplete::{BillDays, incomplete_days};
+pub(crate) use judge::{Judged, judge, verdicts};
+pub(crate) use settings::{Parameters, Settings, Step};
+pub(crate) use verdict::{Basis, Verdict};

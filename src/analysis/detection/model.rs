@@ -15,7 +15,7 @@ use crate::model::Series;
 const SHIFT_SPAN: usize = 365;
 
 /// What is normal for a series.
-pub struct Model<'a> {
+pub(super) struct Model<'a> {
     series: &'a Series,
     incomplete: &'a [bool],
     parameters: &'a Parameters,
@@ -38,7 +38,7 @@ pub struct Model<'a> {
 
 impl<'a> Model<'a> {
     /// Nothing is normal yet. `incomplete[i]` says that day `i` of the series says nothing.
-    pub fn new(series: &'a Series, incomplete: &'a [bool], parameters: &'a Parameters) -> Self {
+    pub(super) fn new(series: &'a Series, incomplete: &'a [bool], parameters: &'a Parameters) -> Self {
         let days = series.values.len();
         let mut usable_before = vec![0; days + 1];
         let mut idle_before = vec![0; days + 1];
@@ -66,41 +66,41 @@ impl<'a> Model<'a> {
     }
 
     /// Whether the day's cost is consumption: delivered, and no credit.
-    pub fn is_usable(&self, index: usize) -> bool {
+    pub(super) fn is_usable(&self, index: usize) -> bool {
         !self.incomplete[index] && self.series.values[index] >= 0.0
     }
 
     /// How many usable days there are from `first` to before `until`, and how many of them have no charge.
-    pub fn idle(&self, first: usize, until: usize) -> (usize, usize) {
+    pub(super) fn idle(&self, first: usize, until: usize) -> (usize, usize) {
         let between = |counts: &[u32]| (counts[until] - counts[first]) as usize;
         (between(&self.usable_before), between(&self.idle_before))
     }
 
     /// Whether the day is one of those that say what is normal.
-    pub fn is_normal(&self, index: usize) -> bool {
+    pub(super) fn is_normal(&self, index: usize) -> bool {
         self.normal[index]
     }
 
     /// The cost of a normal day without the week; none on weekdays without charges.
-    pub fn normal_cost(&self, index: usize) -> Option<f64> {
+    pub(super) fn normal_cost(&self, index: usize) -> Option<f64> {
         Some(self.without_week[index]).filter(|cost| self.normal[index] && cost.is_finite())
     }
 
     /// Takes a day as normal that was not judged by a level.
-    pub fn take(&mut self, index: usize) {
+    pub(super) fn take(&mut self, index: usize) {
         self.normal[index] = true;
         self.remove_week(index);
     }
 
     /// Notes how far a judged day was from its level. `residual` is relative, `score_unit` what one unit of the score is.
-    pub fn note(&mut self, index: usize, level: f64, residual: f64, score_unit: f64) {
+    pub(super) fn note(&mut self, index: usize, level: f64, residual: f64, score_unit: f64) {
         self.scale.note(index, level, residual, score_unit);
         self.remove_week(index);
     }
 
     /// Decides what a judged day says of what is normal: of an `unusual` one nothing but that there was one, and not even
     /// that when it `follows` another of the same event.
-    pub fn learn(&mut self, index: usize, unusual: bool, follows: bool) {
+    pub(super) fn learn(&mut self, index: usize, unusual: bool, follows: bool) {
         if self.week.is_idle(index) {
             self.scale.forget(index);
             self.normal[index] = true;
@@ -112,7 +112,7 @@ impl<'a> Model<'a> {
 
     /// Makes what began on `start` the new normal, as it was in the last days that end with `index`, and forgets the level
     /// before it: the first days of a slow change are not what is normal at its end.
-    pub fn absorb(&mut self, start: usize, index: usize) {
+    pub(super) fn absorb(&mut self, start: usize, index: usize) {
         let recent = index + 1 - self.parameters.shift_days;
         for day in start..=index {
             self.normal[day] = self.is_usable(day) && day >= recent;
@@ -123,7 +123,7 @@ impl<'a> Model<'a> {
 
     /// Takes back that the change from `start` on was absorbed, the day `index` being as before: of the two `levels`, the old
     /// and the new one, days that are nearer to the new one are no longer normal.
-    pub fn restore(&mut self, since: usize, start: usize, index: usize, (old, new): (f64, f64)) {
+    pub(super) fn restore(&mut self, since: usize, start: usize, index: usize, (old, new): (f64, f64)) {
         self.since = since;
         for day in start..index {
             let plain = self.without_week[day];
@@ -132,7 +132,7 @@ impl<'a> Model<'a> {
     }
 
     /// The lasting change of the days that end with `index`, if there are enough of them.
-    pub fn shift(&mut self, index: usize) -> Option<Shift> {
+    pub(super) fn shift(&mut self, index: usize) -> Option<Shift> {
         let parameters = self.parameters;
         if index < self.since + parameters.shift_days + parameters.level_days / 2 {
             return None;
@@ -151,7 +151,7 @@ impl<'a> Model<'a> {
     }
 
     /// Fits the model to the days before `until`.
-    pub fn fit(&mut self, until: usize) {
+    pub(super) fn fit(&mut self, until: usize) {
         let tuning = &self.parameters.tuning;
         let first = until.saturating_sub(tuning.week_days).max(self.since);
         if until >= first + 2 * WEEK {

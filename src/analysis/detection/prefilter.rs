@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Days that are looked at: eight weeks and the newest day.
-pub const SPAN: usize = 8 * WEEK + 1;
+pub(crate) const SPAN: usize = 8 * WEEK + 1;
 /// What is nearer than this share of the method's threshold is let go.
 const SHARE: f64 = 0.8;
 /// The same for the floors in money and percent.
@@ -47,7 +47,7 @@ const CHUNK: usize = 1024;
 const MOVE_DAYS: usize = SHIFT_GAP as usize + 1;
 
 /// Whether it can stand for the method: the whole of it, with levels of no more than four weeks.
-pub fn can_tell(parameters: &Parameters) -> bool {
+pub(crate) fn can_tell(parameters: &Parameters) -> bool {
     parameters.method == Method::Robust
         && parameters.tuning == Tuning::default()
         && parameters.level_days <= 4 * WEEK
@@ -57,7 +57,7 @@ pub fn can_tell(parameters: &Parameters) -> bool {
 
 /// Which series are to be judged.
 #[derive(Debug, PartialEq)]
-pub struct Prefiltered {
+pub(crate) struct Prefiltered {
     /// Whether each series is a candidate: to be judged in full.
     pub candidates: Vec<bool>,
     /// Whether many series may move together, which only a judgement of all of them can tell.
@@ -65,7 +65,7 @@ pub struct Prefiltered {
 }
 
 /// Looks at the last day of each series, which are of at most [`SPAN`] days and end on the same one.
-pub fn prefilter(series: &[Series], incomplete: &[Vec<bool>], parameters: &Parameters) -> Prefiltered {
+pub(crate) fn prefilter(series: &[Series], incomplete: &[Vec<bool>], parameters: &Parameters) -> Prefiltered {
     let looked = series.par_chunks(CHUNK).zip(incomplete.par_chunks(CHUNK)).map(|(series, incomplete)| {
         let mut prefilter = Prefilter::new(parameters);
         let both = series.iter().zip(incomplete);

@@ -27,13 +27,13 @@ const SPAN: usize = 120;
 /// unless the weekday says which, but for one day in twelve.
 const ODD_SHARE: f64 = 0.08;
 /// The spread of the logarithm of charges that four charges' worth of doubt assumes: a factor of 1.8.
-pub const PRIOR_SPREAD: f64 = 0.6;
-pub const PRIOR_CHARGES: f64 = 4.0;
+pub(super) const PRIOR_SPREAD: f64 = 0.6;
+pub(super) const PRIOR_CHARGES: f64 = 4.0;
 /// From so many charges on, their 95 % quantile counts too.
 const MANY_CHARGES: usize = 20;
 
 /// What an intermittent series says of a day.
-pub struct Charge {
+pub(super) struct Charge {
     pub expected: f64,
     pub score: f64,
     /// How many earlier charges it is judged by; 0 for a charge on a day of the month that never had one.
@@ -42,7 +42,7 @@ pub struct Charge {
 
 /// The verdict on `day` of a series in which a quarter of the days have no charge; `None` when the series is
 /// not one, or its weekdays explain when it is charged.
-pub fn charge(series: &Series, model: &Model, index: usize, parameters: &Parameters) -> Option<Charge> {
+pub(super) fn charge(series: &Series, model: &Model, index: usize, parameters: &Parameters) -> Option<Charge> {
     let is_charge = |past: &usize| series.values[*past] >= NO_CHARGE;
     // Nor does a silence that was absorbed as normal make a series intermittent.
     let first = (index.saturating_sub(SPAN).max(model.since)..index).find(is_charge)?;
@@ -91,7 +91,7 @@ pub fn charge(series: &Series, model: &Model, index: usize, parameters: &Paramet
 
 /// An earlier day on the same day of the month, a month or two ago, that cost as much more than the days
 /// around it as `day` costs more than expected, or at most `growth` times that: its date and how much more.
-pub fn same_day_of_month(
+pub(super) fn same_day_of_month(
     series: &Series,
     model: &Model,
     index: usize,
@@ -123,7 +123,7 @@ pub fn same_day_of_month(
 
 /// As much more a week ago and two weeks ago, each against the days around it: the day of the first of them and
 /// how much more that was. Weekday factors need half of their weeks to see a new weekly batch.
-pub fn same_day_of_week(
+pub(super) fn same_day_of_week(
     series: &Series,
     model: &Model,
     index: usize,
@@ -146,7 +146,7 @@ pub fn same_day_of_week(
 }
 
 /// Whether the last day of `series` costs about as much as the same day of the month before.
-pub fn is_as_last_month(series: &Series, cost: f64) -> bool {
+pub(super) fn is_as_last_month(series: &Series, cost: f64) -> bool {
     let Some(today) = series.values.len().checked_sub(1) else { return false };
     let mut earlier = MONTHS_BACK.take_while(|back| *back <= today).map(|back| today - back);
     let same_day = |index: &usize| is_same_day_of_month(series.date(*index), series.date(today));

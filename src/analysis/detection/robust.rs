@@ -36,7 +36,7 @@ const MAX_SCORE: f64 = 100.0;
 const QUIET_DAYS: usize = 3;
 
 /// Judges series one after another, reusing its memory.
-pub struct Judge<'a> {
+pub(super) struct Judge<'a> {
     parameters: &'a Parameters,
     buffer: Vec<f64>,
 }
@@ -124,13 +124,18 @@ impl Run {
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(parameters: &'a Parameters) -> Self {
+    pub(super) fn new(parameters: &'a Parameters) -> Self {
         Self { parameters, buffer: Vec::new() }
     }
 
     /// One verdict for each day of `series`; `None` for days that cannot be judged: the first
     /// [`MIN_HISTORY`], those of `incomplete`, and days below 0, which are credits.
-    pub fn verdicts(&mut self, series: &Series, incomplete: &[bool], first_day: NaiveDate) -> Vec<Option<Verdict>> {
+    pub(super) fn verdicts(
+        &mut self,
+        series: &Series,
+        incomplete: &[bool],
+        first_day: NaiveDate,
+    ) -> Vec<Option<Verdict>> {
         let parameters = self.parameters;
         let days = series.values.len();
         let mut verdicts: Vec<Option<Verdict>> = vec![None; days];

@@ -8,11 +8,11 @@ use super::{verdict::NO_CHARGE, week::Week};
 use crate::analysis::stats::{median_in_place, quantile_in_place, robust_sigma};
 
 /// No score's unit is below this share of the level: a constant series is not judged by cents.
-pub const FLOOR: f64 = 0.015;
+pub(super) const FLOOR: f64 = 0.015;
 /// What a relative residual is relative to is at least this share of the level.
-pub const LEAST_UNIT: f64 = 0.3;
+pub(super) const LEAST_UNIT: f64 = 0.3;
 /// From so many robust standard deviations on, the middle preset's, a residual is an outlier that the scale leaves out.
-pub const OUTLIER_SIGMAS: f64 = 5.0;
+pub(super) const OUTLIER_SIGMAS: f64 = 5.0;
 /// Residuals beyond this many robust standard deviations count as this many.
 const WINSOR: f64 = 3.0;
 /// If more than this share of residuals are outliers, the scale is too small, and they count.
@@ -22,7 +22,7 @@ const LEAST_RESIDUALS: usize = 7;
 const YOUNG_FLOOR: f64 = 0.05;
 
 /// The errors of a series, by day.
-pub struct Scale {
+pub(super) struct Scale {
     /// Robust standard deviations that a score of 1 stands for.
     day_sigmas: f64,
     /// The level each day was judged by, its residual, the robust standard deviation then.
@@ -36,7 +36,7 @@ pub struct Scale {
 
 impl Scale {
     /// No errors yet, of a series of so many days.
-    pub fn new(days: usize, day_sigmas: f64) -> Self {
+    pub(super) fn new(days: usize, day_sigmas: f64) -> Self {
         Self {
             day_sigmas,
             levels: vec![f64::NAN; days],
@@ -49,17 +49,17 @@ impl Scale {
     }
 
     /// The robust standard deviation of a day's relative residual.
-    pub fn sigma(&self) -> f64 {
+    pub(super) fn sigma(&self) -> f64 {
         self.sigma.unwrap_or(YOUNG_FLOOR / self.day_sigmas)
     }
 
     /// What one unit of the score is, relative to `unit` dollars.
-    pub fn score_unit(&self, unit: f64) -> f64 {
+    pub(super) fn score_unit(&self, unit: f64) -> f64 {
         (self.day_sigmas * self.sigma()).max(FLOOR).max(NO_CHARGE / unit)
     }
 
     /// Notes how far a judged day was from its level. `residual` is relative, `score_unit` what one unit of the score is.
-    pub fn note(&mut self, index: usize, level: f64, residual: f64, score_unit: f64) {
+    pub(super) fn note(&mut self, index: usize, level: f64, residual: f64, score_unit: f64) {
         self.levels[index] = level;
         self.residuals[index] = residual;
         self.sigmas[index] = score_unit / self.day_sigmas;
@@ -67,7 +67,7 @@ impl Scale {
 
     /// Decides what the residual of a judged day says of the scale: of an `unusual` one nothing but that there was one, and
     /// not even that when it `follows` another of the same event.
-    pub fn learn(&mut self, index: usize, unusual: bool, follows: bool) {
+    pub(super) fn learn(&mut self, index: usize, unusual: bool, follows: bool) {
         let limit = WINSOR * self.sigmas[index];
         self.outliers[index] = unusual && self.residuals[index].abs() >= OUTLIER_SIGMAS * self.sigmas[index];
         self.residuals[index] = match unusual && follows {
@@ -77,12 +77,12 @@ impl Scale {
     }
 
     /// Takes back the residual of a day that says nothing.
-    pub fn forget(&mut self, index: usize) {
+    pub(super) fn forget(&mut self, index: usize) {
         self.residuals[index] = f64::NAN;
     }
 
     /// Measures the residual of a day again, by the factor that its weekday has now.
-    pub fn measure_again(&mut self, index: usize, cost: f64, week: &Week) {
+    pub(super) fn measure_again(&mut self, index: usize, cost: f64, week: &Week) {
         if self.residuals[index].is_finite() && self.levels[index].is_finite() {
             let (level, factor) = (self.levels[index], week.factor(index));
             let limit = WINSOR * self.sigmas[index];
@@ -93,7 +93,7 @@ impl Scale {
 
     /// Fits the scale to the residuals from `first` to before `until`; where they are too few, to `level_costs`, the costs of
     /// the level's normal days without the week.
-    pub fn fit(&mut self, first: usize, until: usize, level_costs: impl Iterator<Item = f64>) {
+    pub(super) fn fit(&mut self, first: usize, until: usize, level_costs: impl Iterator<Item = f64>) {
         self.collect_residuals(first, until);
         self.sigma = match self.buffer.len() < LEAST_RESIDUALS {
             true => spread(level_costs.collect()).map(|sigma| (2.0 * sigma).max(YOUNG_FLOOR) / self.day_sigmas),
@@ -117,7 +117,7 @@ impl Scale {
 }
 
 /// Dollars that a relative residual of 1 is.
-pub fn dollars_of_one(level: f64, factor: f64) -> f64 {
+pub(super) fn dollars_of_one(level: f64, factor: f64) -> f64 {
     (level * factor.max(LEAST_UNIT)).max(1e-9)
 }
 

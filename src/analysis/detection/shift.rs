@@ -8,7 +8,7 @@ use crate::{
 
 /// The scale of a lasting change is at least this share of that of a day: seven independent days would have
 /// 0.47 (the median's 1.2533 over the root of 7), and days are not independent.
-pub const SHIFT_SHARE: f64 = 0.5;
+pub(super) const SHIFT_SHARE: f64 = 0.5;
 /// No scale of a change is below this share of the level.
 const FLOOR: f64 = 0.02;
 /// Earlier lasting changes that a scale for them needs.
@@ -18,7 +18,7 @@ const MAX_SCORE: f64 = 100.0;
 
 /// A lasting change.
 #[derive(Clone, Copy, Debug)]
-pub struct Shift {
+pub(super) struct Shift {
     /// Dollars a day, without the week.
     pub before: f64,
     pub now: f64,
@@ -29,7 +29,7 @@ pub struct Shift {
 }
 
 /// The lasting changes of a series, by their last day.
-pub struct Shifts {
+pub(super) struct Shifts {
     changes: Vec<f64>,
     /// Days whose change was an event.
     events: Vec<bool>,
@@ -39,7 +39,7 @@ pub struct Shifts {
 
 impl Shifts {
     /// No changes yet, of a series of so many days.
-    pub fn new(days: usize) -> Self {
+    pub(super) fn new(days: usize) -> Self {
         Self { changes: vec![f64::NAN; days], events: vec![false; days], sigma: None, buffer: Vec::new() }
     }
 
@@ -49,7 +49,7 @@ impl Shifts {
     /// A change is also measured by the level's days alone, in units of their own robust standard deviation, when nearly all
     /// recent days are beyond nearly all of those: a series that has calmed down is so not judged by its wilder past. The
     /// rank statistic is at most 4.04 for 7 days against 28.
-    pub fn measure(
+    pub(super) fn measure(
         &mut self,
         index: usize,
         recent: &[f64],
@@ -87,7 +87,7 @@ impl Shifts {
     }
 
     /// Fits the scale to the changes from `first` to before `until` that were no events.
-    pub fn fit(&mut self, first: usize, until: usize) {
+    pub(super) fn fit(&mut self, first: usize, until: usize) {
         self.buffer.clear();
         let known = (first..until).filter(|index| self.changes[*index].is_finite() && !self.events[*index]);
         self.buffer.extend(known.map(|index| self.changes[index].abs()));

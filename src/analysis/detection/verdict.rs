@@ -5,13 +5,13 @@ use chrono::NaiveDate;
 use crate::model::Kind;
 
 /// Costs below a cent are no charge.
-pub const NO_CHARGE: f64 = 0.01;
+pub(super) const NO_CHARGE: f64 = 0.01;
 /// The score of what has no past to be measured by.
-pub const UNHEARD_OF: f64 = 10.0;
+pub(super) const UNHEARD_OF: f64 = 10.0;
 
 /// What is known of one day of one series.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// What the day should have cost.
     pub expected: f64,
     /// How far the day is from that, signed, in units of the modified z-score.
@@ -28,7 +28,7 @@ pub struct Verdict {
 
 /// What a verdict rests on.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Basis {
+pub(crate) enum Basis {
     /// The level of `days` days, of which `sigma` dollars are one unit of the score.
     Level {
         days: usize,

@@ -30,7 +30,7 @@ const SUBJECT: usize = 120;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub host: String,
     #[serde(default = "submission")]
     pub port: u16,
@@ -47,7 +47,7 @@ pub struct Settings {
 /// How the way to the server is kept private.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum TlsMode {
+pub(crate) enum TlsMode {
     /// TLS from the first byte, mostly port 465.
     Tls,
     /// TLS after a greeting, mostly port 587; without it nothing is sent.

@@ -14,7 +14,7 @@ use crate::{
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub path: PathBuf,
     #[serde(default)]
     pub format: FileFormat,
@@ -22,7 +22,7 @@ pub struct Settings {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum FileFormat {
+pub(crate) enum FileFormat {
     #[default]
     Text,
     /// The digest of docs/ALERTS.md, one a line.

@@ -22,7 +22,7 @@ const OWN: &str = "aws-cost-anomalies";
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub routing_key: Reference,
     #[serde(default = "events")]
     pub url: String,

@@ -28,7 +28,7 @@ const TOGETHER: usize = 11_000;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// An incoming webhook,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Reference>,

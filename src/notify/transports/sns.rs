@@ -27,7 +27,7 @@ const MESSAGE: usize = 256 * 1024;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub topic_arn: String,
 }
 

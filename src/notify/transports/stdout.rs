@@ -12,7 +12,7 @@ use crate::{
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {}
+pub(crate) struct Settings {}
 
 impl Transport for Settings {
     fn is_terminal(&self) -> bool {

@@ -23,7 +23,7 @@ const BUTTONS: usize = 5;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub webhook: Reference,
 }
 

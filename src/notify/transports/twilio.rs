@@ -16,7 +16,7 @@ const TEXT: usize = 480;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub account_sid: String,
     pub auth_token: Reference,
     /// The sending number, or the id of a messaging service (`MG…`).

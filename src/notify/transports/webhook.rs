@@ -21,7 +21,7 @@ use crate::{
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub url: Reference,
     /// What the signature is made with; none for no signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -41,7 +41,12 @@ const LONGEST_WAIT: TimeDelta = TimeDelta::days(30);
 ///
 /// # Errors
 /// When nothing could be planned or kept.
-pub fn alert(alerting: &Alerting, with: Option<ExplainWith>, session: &Session, summary: &mut Summary) -> Result<()> {
+pub(super) fn alert(
+    alerting: &Alerting,
+    with: Option<ExplainWith>,
+    session: &Session,
+    summary: &mut Summary,
+) -> Result<()> {
     let settings = &session.config().notify;
     let mut planned = planned(alerting, false, session)?;
     // The database is closed: a model takes its time.
@@ -149,7 +154,7 @@ fn without_absent(
 }
 
 /// Why a message waits for a channel of another configuration.
-pub const NO_CHANNEL: &str = "this configuration has no such channel";
+pub(super) const NO_CHANNEL: &str = "this configuration has no such channel";
 
 /// Puts what came of messages into the summary, and gives the errors.
 fn note_results(mut results: Vec<Attempt>, planned: &Planned, waiting: &[Queued], summary: &mut Summary) -> Vec<Error> {
@@ -218,7 +223,7 @@ fn note_results(mut results: Vec<Attempt>, planned: &Planned, waiting: &[Queued]
 }
 
 /// What there is to be told about.
-pub struct Alerting<'a> {
+pub(super) struct Alerting<'a> {
     /// What is asked apart, as filters.
     pub questions: &'a [Vec<Filter>],
     pub plans: &'a [Plan],
@@ -347,7 +352,7 @@ fn freshness_of_bills(today: NaiveDate, frame: &Frame, session: &Session, known:
 }
 
 /// What there is to tell, and to whom.
-pub fn planned(alerting: &Alerting, explain_all: bool, session: &Session) -> Result<Planned> {
+pub(super) fn planned(alerting: &Alerting, explain_all: bool, session: &Session) -> Result<Planned> {
     let config = &session.config();
     let store = session.store()?;
     let mut all = Candidates { candidates: Vec::new(), others: Vec::new() };
@@ -402,7 +407,7 @@ pub fn send_to_all(digest: &Digest, session: &Session, print: &dyn Fn(&str) -> R
 ///
 /// # Errors
 /// When it does not arrive.
-pub fn send_now(channel: &Channel, digest: &Digest, session: &Session) -> Result<()> {
+pub(super) fn send_now(channel: &Channel, digest: &Digest, session: &Session) -> Result<()> {
     let aws = if channel.needs_aws() { Some(aws_access(session)?) } else { None };
     let references = BTreeMap::new();
     let sending = Sending::new(&session.config().notify, aws, &references)?;

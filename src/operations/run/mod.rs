@@ -52,6 +52,7 @@ const MOST_MISSED_DAYS: u64 = 14;
 /// docs/ALERTS.md has it all.
 #[derive(Args, Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct RunOnce {
+    /// What a run does.
     #[command(flatten)]
     #[serde(flatten)]
     pub cycle: Cycle,
@@ -62,6 +63,7 @@ pub struct RunOnce {
 }
 
 // No comment above: clap takes that of a flattened struct for the help of the command.
+/// What a run does.
 #[derive(Args, Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Cycle {
     /// Bills, as `ingest` takes them [default: the exports of the configuration]

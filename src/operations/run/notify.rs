@@ -63,12 +63,14 @@ pub struct ShowChannels {}
 /// What would be sent.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Plans {
+    /// By incident and channel.
     pub decisions: Vec<Decision>,
 }
 
 /// How the channels stand.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct ChannelStatus {
+    /// Those of the configuration, and those that messages wait for.
     pub channels: Vec<Standing>,
 }
 
@@ -87,6 +89,7 @@ pub struct Standing {
 /// A sample that was sent.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Tested {
+    /// The channel, by name.
     pub channel: String,
     /// The sample itself, of a channel that is this program's own output.
     pub text: Option<String>,
@@ -95,7 +98,9 @@ pub struct Tested {
 /// Messages that were given up.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Dropped {
+    /// The channel, by name.
     pub channel: String,
+    /// How many messages were dropped.
     pub messages: usize,
 }
 

@@ -31,17 +31,17 @@ use crate::{
     error::{Error, Result},
     model::{ChargeCategory, Granularity as Step, Period},
 };
-pub use rows::line_item;
+pub(crate) use rows::line_item;
 use rows::{HEADER, take_page};
 
 /// The `data_source` under which its costs are kept.
-pub use crate::model::source::COST_EXPLORER as DATA_SOURCE;
+pub(crate) use crate::model::source::COST_EXPLORER as DATA_SOURCE;
 
 /// US dollars for each request: <https://aws.amazon.com/aws-cost-management/aws-cost-explorer/pricing/>.
-pub const REQUEST_PRICE: f64 = 0.01;
+pub(crate) const REQUEST_PRICE: f64 = 0.01;
 
 /// Whole months before the current one that daily costs are kept for.
-pub const HISTORY_MONTHS: u32 = 13;
+pub(crate) const HISTORY_MONTHS: u32 = 13;
 
 /// The metrics, in the order of [`COSTS`] and the usage after them.
 const METRICS: [&str; 6] =
@@ -84,7 +84,7 @@ const RECORD_TYPES: [(ChargeCategory, &[&str]); 4] = [
 /// The `cost_explorer` section of the configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Region of the endpoint; the API answers for all regions from one.
     pub region: String,
     /// Days to fetch where there are none yet.
@@ -99,21 +99,21 @@ pub struct Settings {
 
 /// How finely to ask. Every refinement multiplies the requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Detail {
+pub(crate) struct Detail {
     pub split_region: bool,
     pub charge_categories: bool,
 }
 
 impl Detail {
     /// The detail in words: `by service and account, region`.
-    pub fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         let region = if self.split_region { ", region" } else { "" };
         let categories = if self.charge_categories { ", charge category" } else { "" };
         format!("by service and account{region}{categories}")
     }
 
     /// Queries for a month, for so many regions: one for each region and category, and one for what is in none.
-    pub fn queries(self, regions: usize) -> usize {
+    pub(crate) fn queries(self, regions: usize) -> usize {
         let regions = if self.split_region { regions + 1 } else { 1 };
         regions * if self.charge_categories { RECORD_TYPES.len() + 1 } else { 1 }
     }
@@ -121,7 +121,7 @@ impl Detail {
 
 /// A request, or several for one page when some had to be repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub(crate) struct Call {
     pub operation: &'static str,
     /// What it was about, such as `2026-10`.
     pub about: String,
@@ -132,7 +132,7 @@ pub struct Call {
 
 /// The costs of a month, or the part of it that was asked for, in a file.
 #[derive(Debug)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     pub period: Period,
     pub path: PathBuf,
     pub rows: u64,
@@ -143,7 +143,7 @@ pub struct Fetched {
 }
 
 /// Asks Cost Explorer, and counts.
-pub struct CostExplorer<'a> {
+pub(crate) struct CostExplorer<'a> {
     aws: &'a Aws,
     client: Client,
     meter: Meter,
@@ -178,12 +178,12 @@ impl Intercept for Meter {
 }
 
 /// The calendar months of `period`, the newest first, cut to it: a stop in between keeps what matters most.
-pub fn months(period: Period) -> Vec<Period> {
+pub(crate) fn months(period: Period) -> Vec<Period> {
     period.split(Step::Monthly).into_iter().rev().collect()
 }
 
 impl<'a> CostExplorer<'a> {
-    pub fn new(aws: &'a Aws, settings: &Settings) -> Self {
+    pub(crate) fn new(aws: &'a Aws, settings: &Settings) -> Self {
         let meter = Meter { sent: Arc::default(), refused: Arc::default(), limit: settings.max_requests };
         let config = aws_sdk_costexplorer::config::Builder::from(&aws.in_region(&settings.region));
         let client = Client::from_conf(config.interceptor(meter.clone()).build());
@@ -191,7 +191,7 @@ impl<'a> CostExplorer<'a> {
     }
 
     /// Requests so far.
-    pub fn requests(&self) -> u32 {
+    pub(crate) fn requests(&self) -> u32 {
         self.meter.sent.load(Ordering::SeqCst)
     }
 
@@ -199,7 +199,7 @@ impl<'a> CostExplorer<'a> {
     ///
     /// # Errors
     /// As [`CostExplorer::fetch`].
-    pub fn regions(&self, period: Period, record: &mut dyn FnMut(Call) -> Result<()>) -> Result<Vec<String>> {
+    pub(crate) fn regions(&self, period: Period, record: &mut dyn FnMut(Call) -> Result<()>) -> Result<Vec<String>> {
         let about = format!("the regions of {}..{}", period.start, period.end);
         let mut regions = BTreeSet::new();
         let mut token: Option<String> = None;
@@ -225,7 +225,7 @@ impl<'a> CostExplorer<'a> {
     ///
     /// # Errors
     /// When AWS refuses, or the limit of requests is reached; the file is then of no use.
-    pub fn fetch(
+    pub(crate) fn fetch(
         &self,
         period: Period,
         detail: Detail,
@@ -278,7 +278,7 @@ impl<'a> CostExplorer<'a> {
     ///
     /// # Errors
     /// As [`CostExplorer::fetch`].
-    pub fn probe(&self, today: NaiveDate, record: &mut dyn FnMut(Call) -> Result<()>) -> Result<usize> {
+    pub(crate) fn probe(&self, today: NaiveDate, record: &mut dyn FnMut(Call) -> Result<()>) -> Result<usize> {
         let day = today - Days::new(2);
         let about = format!("the costs of {day}");
         let before = self.requests();

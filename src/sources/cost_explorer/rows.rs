@@ -140,7 +140,7 @@ fn pseudo_category(service: &str) -> Option<ChargeCategory> {
 }
 
 /// CUR's product code of a Cost Explorer service.
-pub fn product_code(service: &str) -> Option<&'static str> {
+pub(super) fn product_code(service: &str) -> Option<&'static str> {
     static CODES: LazyLock<BTreeMap<&'static str, &'static str>> = LazyLock::new(|| {
         let unquoted = |name: &'static str| name.trim_matches('"');
         SERVICES
@@ -155,7 +155,7 @@ pub fn product_code(service: &str) -> Option<&'static str> {
 
 impl Fetched {
     /// A FROM item that reads the file in DuckDB.
-    pub fn source_item(&self) -> String {
+    pub(crate) fn source_item(&self) -> String {
         let path = pattern_of(&self.path).ok().flatten();
         let path = path.unwrap_or_else(|| self.path.to_string_lossy().into_owned());
         format!(
@@ -167,7 +167,7 @@ impl Fetched {
 
 /// What each column of the store is in terms of the file's, for costs that `payer` is billed for. Net costs that
 /// the API does not give are the gross ones: accounts without discounts have none.
-pub fn line_item(payer: &str) -> LineItem {
+pub(crate) fn line_item(payer: &str) -> LineItem {
     let codes = SERVICES.lines().skip(1).filter_map(|line| line.rsplit_once(','));
     let code = |(name, code): (&str, &str)| {
         let quoted = name.trim_matches('"').replace('\'', "''");

@@ -11,7 +11,7 @@ use crate::error::Result;
 
 /// The regular files below `folder` in order of their names. Hidden ones are passed over, and what has no end or no bytes
 /// of its own: pipes, devices, sockets.
-pub fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     let mut seen = BTreeSet::new();
@@ -39,7 +39,7 @@ pub fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Whether a file in a folder may be a bill, by its name.
-pub fn looks_like_data(path: &Path) -> bool {
+pub(crate) fn looks_like_data(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let endings = [".parquet", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".zip"];
     endings.iter().any(|ending| name.ends_with(ending))

@@ -21,7 +21,7 @@ const DELIMITERS: [char; 6] = [',', ';', '\t', '|', '\u{1}', '\u{1f}'];
 const MAX_LINES: usize = 100;
 
 #[derive(Debug)]
-pub struct Header {
+pub(super) struct Header {
     pub delimiter: char,
     /// Lines before it.
     pub skip: usize,
@@ -35,14 +35,14 @@ pub struct Header {
 ///
 /// # Errors
 /// When there is none, it is no text, its quotes do not match, or it has more columns than a bill has.
-pub fn read(path: &Path, gzip: bool) -> Result<Header> {
+pub(super) fn read(path: &Path, gzip: bool) -> Result<Header> {
     let file = File::open(path).map_err(|e| cannot_read(path).caused_by(e))?;
     if gzip { parse(&mut BufReader::new(MultiGzDecoder::new(file))) } else { parse(&mut BufReader::new(file)) }
 }
 
 impl Header {
     /// The columns that can be asked for by name.
-    pub fn columns(&self) -> Vec<Column> {
+    pub(super) fn columns(&self) -> Vec<Column> {
         let named = self.names.iter().zip(&self.physical).filter(|(name, _)| !name.is_empty());
         let column = |(name, physical): (&String, &String)| Column {
             name: name.clone(),

@@ -15,8 +15,8 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-pub use folders::{looks_like_data, walk};
-pub use place::pattern_of;
+pub(crate) use folders::{looks_like_data, walk};
+pub(crate) use place::pattern_of;
 
 use super::columns::{Columns, Missing, identifier, quoted};
 use crate::error::{Error, Result};
@@ -30,14 +30,14 @@ const MAX_COLUMNS: usize = 4000;
 
 /// Changes when the file does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     pub size: u64,
     pub text: String,
 }
 
 /// The stamp of `path` as it is now: its size and when it was written. On Unix also when the system says that it changed,
 /// which nobody can set back.
-pub fn stamp(path: &Path) -> Result<Stamp> {
+pub(crate) fn stamp(path: &Path) -> Result<Stamp> {
     let metadata = fs::metadata(path).map_err(|e| cannot_read(path).caused_by(e))?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let nanoseconds = modified.map_or(0, |duration| duration.as_nanos());
@@ -52,13 +52,13 @@ pub fn stamp(path: &Path) -> Result<Stamp> {
 
 /// The one path of a file, whatever links and dots lead to it; it names the file in the database. A pipe of the shell's
 /// (`/dev/fd/63`) has none, and is called as it is named.
-pub fn canonical(path: &Path) -> Result<PathBuf> {
+pub(crate) fn canonical(path: &Path) -> Result<PathBuf> {
     let found = fs::canonicalize(path).or_else(|e| if path.exists() { std::path::absolute(path) } else { Err(e) });
     found.map_err(|e| cannot_read(path).caused_by(e))
 }
 
 /// A file whose header has been read.
-pub struct OpenFile {
+pub(crate) struct OpenFile {
     pub columns: Columns,
     /// Rows, where the file's own metadata says it.
     pub rows: Option<u64>,
@@ -103,7 +103,7 @@ enum Content {
 ///
 /// # Errors
 /// When the file is empty or no file, cannot be read, unpacks to more than a bill does, or is neither parquet nor CSV.
-pub fn open(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
+pub(crate) fn open(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
     if canonical(path)?.to_str().is_none() {
         return Err(Error::input("its name is not UTF-8")
             .cause("the database could not tell it from others")
@@ -203,7 +203,7 @@ fn check_count(columns: usize) -> Result<()> {
 
 impl OpenFile {
     /// The FROM item that reads the file in DuckDB. Each of `null_texts` is NULL in CSV.
-    pub fn as_from_item(&self, null_texts: &[&str]) -> String {
+    pub(crate) fn as_from_item(&self, null_texts: &[&str]) -> String {
         let path = quoted(&self.pattern);
         match &self.reader {
             Reader::Parquet { names, zoned, binary_as_string } => {

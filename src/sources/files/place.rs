@@ -21,7 +21,7 @@ const MAX_PIPED_BYTES: u64 = 4 << 30;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A regular file.
-pub struct Regular {
+pub(super) struct Regular {
     pub path: PathBuf,
     /// What a pipe gave is known by its content.
     pub piped: Option<Stamp>,
@@ -31,7 +31,7 @@ pub struct Regular {
 ///
 /// # Errors
 /// When it is a folder, a device or a socket, or a pipe that nobody writes into or that has no end.
-pub fn regular(path: &Path, unpack_to: &Path) -> Result<Regular> {
+pub(super) fn regular(path: &Path, unpack_to: &Path) -> Result<Regular> {
     let metadata = fs::metadata(path).map_err(|e| cannot_read(path).caused_by(e))?;
     if metadata.is_file() {
         return Ok(Regular { path: path.to_owned(), piped: None });
@@ -71,12 +71,12 @@ fn copy(path: &Path, unpack_to: &Path, patience: Duration, limit: u64) -> Result
 }
 
 /// A new file in `unpack_to`, named by us, which goes with the folder.
-pub fn new_file(unpack_to: &Path) -> Result<(File, PathBuf)> {
+pub(super) fn new_file(unpack_to: &Path) -> Result<(File, PathBuf)> {
     let made = Builder::new().suffix(".csv").tempfile_in(unpack_to).map_err(|e| cannot_write(unpack_to, e))?;
     made.keep().map_err(|e| cannot_write(unpack_to, e.error))
 }
 
-pub fn cannot_write(unpack_to: &Path, cause: std::io::Error) -> Error {
+pub(super) fn cannot_write(unpack_to: &Path, cause: std::io::Error) -> Error {
     Error::input(format!("cannot unpack to `{}`", unpack_to.display())).cause(cause).hint("free space on that disk")
 }
 
@@ -84,7 +84,7 @@ pub fn cannot_write(unpack_to: &Path, cause: std::io::Error) -> Error {
 ///
 /// # Errors
 /// What cannot be read is the fault of what is read: `broken` says so. What `into` fails with is its own.
-pub fn pour(
+pub(super) fn pour(
     from: &mut dyn Read,
     limit: u64,
     broken: &dyn Fn(std::io::Error) -> Error,
@@ -110,7 +110,7 @@ pub fn pour(
 ///
 /// # Errors
 /// When the folder of the database cannot be written so either.
-pub fn pattern(path: &Path, unpack_to: &Path) -> Result<String> {
+pub(super) fn pattern(path: &Path, unpack_to: &Path) -> Result<String> {
     if let Some(pattern) = pattern_of(path)? {
         return Ok(pattern);
     }
@@ -135,7 +135,7 @@ pub fn pattern(path: &Path, unpack_to: &Path) -> Result<String> {
 ///
 /// # Errors
 /// When there is no current folder.
-pub fn pattern_of(path: &Path) -> Result<Option<String>> {
+pub(crate) fn pattern_of(path: &Path) -> Result<Option<String>> {
     let path = std::path::absolute(path).map_err(|e| cannot_read(path).caused_by(e))?;
     let Some(text) = path.to_str() else { return Ok(None) };
     if !text.contains(['*', '?', '[']) {

@@ -25,7 +25,7 @@ const MOST_ROWS_OF_A_BYTE: u64 = 4;
 
 /// # Errors
 /// When the file is damaged, or has more columns or rows than a bill has.
-pub fn open(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
+pub(super) fn open(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
     let broken = |e: parquet::errors::ParquetError| {
         Error::input("the parquet file is damaged or cut short").caused_by(e).hint("fetch the file again")
     };

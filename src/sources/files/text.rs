@@ -22,7 +22,7 @@ const MAX_SCANNED_BYTES: u64 = 1 << 30;
 
 /// How the bytes of a text are to be read.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Found {
+pub(super) struct Found {
     /// `None` is UTF-8 without a fault.
     encoding: Option<&'static Encoding>,
     /// Whether lines end in more than one way, those inside of values aside.
@@ -31,12 +31,12 @@ pub struct Found {
 
 impl Found {
     /// Whether DuckDB reads it as it is.
-    pub fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         self.encoding.is_none() && !self.mixed_ends
     }
 
     /// Whether nothing in the file says what its letters beyond ASCII are.
-    pub fn is_guessed(&self) -> bool {
+    pub(super) fn is_guessed(&self) -> bool {
         self.encoding == Some(WINDOWS_1252)
     }
 }
@@ -45,7 +45,7 @@ impl Found {
 ///
 /// # Errors
 /// When the file cannot be read or is no text.
-pub fn scan_file(path: &Path) -> Result<Found> {
+pub(super) fn scan_file(path: &Path) -> Result<Found> {
     let mut file = File::open(path).map_err(|e| cannot_read(path).caused_by(e))?;
     let mut scan = Scan::default();
     let seen = pour(&mut file, MAX_SCANNED_BYTES, &|e| cannot_read(path).caused_by(e), |bytes| scan.feed(bytes))?;
@@ -66,7 +66,7 @@ pub fn scan_file(path: &Path) -> Result<Found> {
 ///
 /// # Errors
 /// When it is no text.
-pub fn scan(head: &[u8], whole: bool) -> Result<Found> {
+pub(super) fn scan(head: &[u8], whole: bool) -> Result<Found> {
     let mut scan = Scan::default();
     scan.feed(head)?;
     let mut found = scan.end(whole);
@@ -203,7 +203,7 @@ fn encoding_of(head: &[u8]) -> Result<Option<&'static Encoding>> {
 ///
 /// # Errors
 /// When the file cannot be read, or the disk is full.
-pub fn normalise(path: &Path, found: &Found, unpack_to: &Path) -> Result<PathBuf> {
+pub(super) fn normalise(path: &Path, found: &Found, unpack_to: &Path) -> Result<PathBuf> {
     let mut from = File::open(path).map_err(|e| cannot_read(path).caused_by(e))?;
     let (mut to, target) = new_file(unpack_to)?;
     let mut decoder = found.encoding.unwrap_or(UTF_8).new_decoder_with_bom_removal();

@@ -55,7 +55,7 @@ fn open(path: &Path) -> Result<(File, u64)> {
 ///
 /// # Errors
 /// When it is damaged, holds no text, or unpacks to more than a bill does.
-pub fn is_plain_gzip(path: &Path) -> Result<bool> {
+pub(super) fn is_plain_gzip(path: &Path) -> Result<bool> {
     is_plain_gzip_within(path, MAX_UNPACK_FREELY)
 }
 
@@ -99,7 +99,7 @@ fn is_plain_gzip_within(path: &Path, freely: u64) -> Result<bool> {
 /// # Errors
 /// When the archive is damaged, protected, of a kind that is not known here, holds no CSV or several, or unpacks to more
 /// than a bill does; and when the disk is full.
-pub fn unpack(path: &Path, content: Content, unpack_to: &Path) -> Result<PathBuf> {
+pub(super) fn unpack(path: &Path, content: Content, unpack_to: &Path) -> Result<PathBuf> {
     unpack_within(path, content, unpack_to, MAX_UNPACK_FREELY)
 }
 

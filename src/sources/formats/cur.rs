@@ -74,15 +74,15 @@ const CUR1_COLUMNS: [&str; 8] = [
 ];
 
 /// One generation of the report.
-pub struct Cur {
+pub(crate) struct Cur {
     name: &'static str,
     is_legacy: bool,
 }
 
 /// The legacy report.
-pub const LEGACY: Cur = Cur { name: "CUR", is_legacy: true };
+pub(crate) const LEGACY: Cur = Cur { name: "CUR", is_legacy: true };
 /// The table `COST_AND_USAGE_REPORT` of Data Exports.
-pub const DATA_EXPORT: Cur = Cur { name: "CUR 2.0", is_legacy: false };
+pub(crate) const DATA_EXPORT: Cur = Cur { name: "CUR 2.0", is_legacy: false };
 
 impl Layout for Cur {
     fn is_known_by(&self, columns: &Columns, path: &Path) -> bool {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Cost and usage by the FOCUS specification.
-pub struct Focus;
+pub(crate) struct Focus;
 
 impl Layout for Focus {
     fn is_known_by(&self, columns: &Columns, _path: &Path) -> bool {

@@ -1,8 +1,8 @@
 //! The formats of bills: one file for each, which knows its columns, and one line in the list.
 
-pub mod cur;
-pub mod focus;
-pub mod plain;
+pub(crate) mod cur;
+pub(crate) mod focus;
+pub(crate) mod plain;
 
 use std::path::Path;
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A plain table.
-pub struct Plain;
+pub(crate) struct Plain;
 
 impl Layout for Plain {
     // One of the two columns makes it plain what was meant; the other is then asked for by name.
@@ -56,7 +56,7 @@ fn is_alias(field: &Field, header: &str) -> bool {
 }
 
 /// Whether each column that `mapping` names is there.
-pub fn fits(columns: &Columns, mapping: &Mapping) -> bool {
+pub(crate) fn fits(columns: &Columns, mapping: &Mapping) -> bool {
     !mapping.columns.is_empty() && mapping.columns.values().all(|wanted| named(columns, wanted).is_ok())
 }
 

@@ -37,10 +37,10 @@ const DELIVERIES_AT_ONCE: usize = 2;
 const ATTEMPTS: u32 = 5;
 
 /// The end of the name of what is not whole yet.
-pub const PART: &str = ".part";
+pub(crate) const PART: &str = ".part";
 
 /// Fetches under way, in the order of the deliveries.
-pub struct Fetching {
+pub(crate) struct Fetching {
     arriving: Vec<Option<oneshot::Receiver<Result<Vec<PathBuf>>>>>,
     /// Microseconds from the start to the last byte.
     last: Arc<AtomicU64>,
@@ -50,7 +50,7 @@ pub struct Fetching {
 impl Bucket<'_> {
     /// Starts to fetch the objects of each delivery. Few deliveries are under way at once, so that the first is there
     /// soon and is loaded while the next ones come. What is cached is done.
-    pub fn fetch(&self, deliveries: &[Vec<Object>]) -> Fetching {
+    pub(crate) fn fetch(&self, deliveries: &[Vec<Object>]) -> Fetching {
         let done = Arc::new(AtomicU64::new(0));
         let last = Arc::new(AtomicU64::new(0));
         let begun = Instant::now();
@@ -122,20 +122,20 @@ impl Fetching {
     ///
     /// # Errors
     /// The first that an object failed with.
-    pub fn wait(&mut self, index: usize) -> Result<Vec<PathBuf>> {
+    pub(crate) fn wait(&mut self, index: usize) -> Result<Vec<PathBuf>> {
         let arriving = self.arriving.get_mut(index).and_then(Option::take);
         let arriving = arriving.ok_or_else(|| Error::bug("a delivery that nobody fetches"))?;
         arriving.blocking_recv().map_err(|e| Error::bug("a fetch ended early").caused_by(e))?
     }
 
     /// Bytes fetched in a second, from the start to the last that came.
-    pub fn bytes_per_second(&self) -> f64 {
+    pub(crate) fn bytes_per_second(&self) -> f64 {
         let seconds = self.last.load(Ordering::Relaxed) as f64 / 1e6;
         self.done.load(Ordering::Relaxed) as f64 / seconds.max(1e-3)
     }
 
     /// Bytes fetched so far.
-    pub fn bytes(&self) -> Arc<AtomicU64> {
+    pub(crate) fn bytes(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.done)
     }
 }

@@ -5,7 +5,7 @@
 
 mod fetch;
 
-pub use self::fetch::PART;
+pub(crate) use self::fetch::PART;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -119,7 +119,7 @@ impl Export {
 
 /// The newest manifest of a billing period.
 #[derive(Clone, Debug)]
-pub struct ManifestObject {
+pub(crate) struct ManifestObject {
     pub period: NaiveDate,
     key: String,
     etag: String,
@@ -129,7 +129,7 @@ pub struct ManifestObject {
 
 /// What a manifest says of a period, with its objects.
 #[derive(Clone, Debug)]
-pub struct RemoteDelivery {
+pub(crate) struct RemoteDelivery {
     pub format: Format,
     pub export: String,
     pub period: NaiveDate,
@@ -140,7 +140,7 @@ pub struct RemoteDelivery {
 
 /// An object to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Object {
+pub(crate) struct Object {
     pub bucket: String,
     pub key: String,
     pub etag: String,
@@ -151,19 +151,19 @@ pub struct Object {
 
 impl Object {
     /// The name of the file in the database: `s3://bucket/key`.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         address(&self.bucket, &self.key)
     }
 
     /// Whether the cache has it whole.
-    pub fn is_cached(&self) -> bool {
+    pub(crate) fn is_cached(&self) -> bool {
         fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == self.size)
     }
 }
 
 impl RemoteDelivery {
     /// The names of the files in the database.
-    pub fn addresses(&self) -> Vec<String> {
+    pub(crate) fn addresses(&self) -> Vec<String> {
         self.places.iter().map(|(bucket, key)| address(bucket, key)).collect()
     }
 }
@@ -173,7 +173,7 @@ fn address(bucket: &str, key: &str) -> String {
 }
 
 /// One export's bucket, and the cache.
-pub struct Bucket<'a> {
+pub(crate) struct Bucket<'a> {
     aws: &'a Aws,
     client: Client,
     export: Export,
@@ -182,7 +182,7 @@ pub struct Bucket<'a> {
 
 impl<'a> Bucket<'a> {
     /// `cache` is the folder for what is fetched.
-    pub fn new(aws: &'a Aws, export: &Export, cache: &Path) -> Self {
+    pub(crate) fn new(aws: &'a Aws, export: &Export, cache: &Path) -> Self {
         let config = aws_sdk_s3::config::Builder::from(&aws.in_region(&export.region));
         // An endpoint of one's own has no host name for each bucket.
         let own_endpoint = aws.has_own_endpoint();
@@ -190,7 +190,7 @@ impl<'a> Bucket<'a> {
         Self { aws, client, export: export.clone(), cache: cache.to_owned() }
     }
 
-    pub fn export(&self) -> &Export {
+    pub(crate) fn export(&self) -> &Export {
         &self.export
     }
 
@@ -198,7 +198,7 @@ impl<'a> Bucket<'a> {
     ///
     /// # Errors
     /// When AWS refuses, or there is no report below the prefix. A period without a manifest goes to `failures`.
-    pub fn manifests(
+    pub(crate) fn manifests(
         &self,
         wanted: &dyn Fn(NaiveDate) -> bool,
         failures: &mut Vec<Error>,
@@ -229,7 +229,7 @@ impl<'a> Bucket<'a> {
     ///
     /// # Errors
     /// When AWS refuses, or it is no manifest.
-    pub fn delivery(&self, manifest: &ManifestObject) -> Result<RemoteDelivery> {
+    pub(crate) fn delivery(&self, manifest: &ManifestObject) -> Result<RemoteDelivery> {
         let place = address(&self.export.bucket, &manifest.key);
         let cached = cache_path(&self.cache, &self.export.bucket, &manifest.key, &manifest.etag);
         let text = match fs::read_to_string(&cached) {
@@ -268,7 +268,7 @@ impl<'a> Bucket<'a> {
     ///
     /// # Errors
     /// When AWS refuses, an object is missing, or is of a newer delivery than the manifest.
-    pub fn objects(&self, manifest: &ManifestObject, delivery: &RemoteDelivery) -> Result<Vec<Object>> {
+    pub(crate) fn objects(&self, manifest: &ManifestObject, delivery: &RemoteDelivery) -> Result<Vec<Object>> {
         let mut listings: BTreeMap<(String, String), BTreeMap<String, Listed>> = BTreeMap::new();
         let mut objects = Vec::with_capacity(delivery.places.len());
         for (bucket, key) in &delivery.places {
@@ -305,7 +305,7 @@ impl<'a> Bucket<'a> {
     ///
     /// # Errors
     /// When AWS refuses.
-    pub fn probe(&self, object: &Object) -> Result<()> {
+    pub(crate) fn probe(&self, object: &Object) -> Result<()> {
         let request = self.client.get_object().bucket(&object.bucket).key(&object.key).range("bytes=0-0");
         let answer = self.aws.block_on(request.set_request_payer(self.payer()).send());
         answer.map(drop).map_err(|e| self.explain("s3:GetObject", &object.address(), &e))
@@ -446,7 +446,7 @@ impl Listing {
 
 /// `<cache>/s3/<hash of bucket and key>-<hash of the ETag>-<end of the key>`. What a bucket says is hashed, and of the end,
 /// which tells people and readers the format, only letters and digits stay: no name leads out of the folder.
-pub fn cache_path(cache: &Path, bucket: &str, key: &str, etag: &str) -> PathBuf {
+pub(crate) fn cache_path(cache: &Path, bucket: &str, key: &str, etag: &str) -> PathBuf {
     let hash = |parts: &[&str]| -> String {
         let digest = Sha256::digest(parts.join("\0"));
         digest.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect()
@@ -459,7 +459,7 @@ pub fn cache_path(cache: &Path, bucket: &str, key: &str, etag: &str) -> PathBuf 
 
 /// The manifest that a file of the cache is a version of: the hash of its bucket and key. Nothing for other files, and for
 /// what earlier versions called `<bucket>/<folders>/<ETag>.<name>`.
-pub fn manifest_of(path: &Path) -> Option<&str> {
+pub(crate) fn manifest_of(path: &Path) -> Option<&str> {
     let mut parts = path.file_name()?.to_str()?.splitn(3, '-');
     let (object, etag, end) = (parts.next()?, parts.next()?, parts.next()?);
     let is_hash = |text: &str| text.len() == HASH_BYTES * 2 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
