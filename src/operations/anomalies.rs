@@ -44,8 +44,7 @@ pub struct ScoreDays {
     pub detection: Detection,
 }
 
-// No comment above: clap takes that of a flattened struct for the help of the command.
-/// What to judge, and how.
+#[expect(missing_docs, reason = "clap takes that of a flattened struct for the help of the command")]
 #[derive(Args, Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Detection {
     /// Days of two weeks: levels are medians of twice, lasting changes of half as many [default: anomaly.rolling_window_days]

@@ -18,8 +18,7 @@ use crate::{
 /// Days of a period when none is named.
 const WEEK: u64 = 7;
 
-// No comment above: clap takes that of a flattened struct for the help of the command.
-/// Which days are compared with which.
+#[expect(missing_docs, reason = "clap takes that of a flattened struct for the help of the command")]
 #[derive(Args, Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Periods {
     /// Earlier period, as YYYY-MM-DD..YYYY-MM-DD [default: as long as the later one, just before it]

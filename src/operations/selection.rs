@@ -10,8 +10,7 @@ use crate::{
     model::{ChargeCategory, Day, Filter, Metric},
 };
 
-// No comment above: clap takes that of a flattened struct for the help of the command.
-/// Which costs.
+#[expect(missing_docs, reason = "clap takes that of a flattened struct for the help of the command")]
 #[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct Selection {
     /// Cost to look at

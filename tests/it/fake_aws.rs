@@ -22,14 +22,14 @@ use crate::{
 };
 
 /// The account of the credentials.
-pub const PAYER: &str = "111122223333";
+pub(crate) const PAYER: &str = "111122223333";
 
 /// Keys that must appear nowhere.
-pub const SECRET: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYSECRETKEY";
+pub(crate) const SECRET: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYSECRETKEY";
 
 /// What goes wrong with a request.
 #[derive(Clone, Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// An error with this status, code and message.
     Error(u16, &'static str, &'static str),
     /// No answer for so long.
@@ -46,7 +46,7 @@ pub enum Fault {
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// `GetCostAndUsage`, or `GET` and the like of S3.
     pub operation: String,
     pub path: String,
@@ -77,7 +77,7 @@ struct State {
     fails_from: Option<(String, usize)>,
 }
 
-pub struct FakeAws {
+pub(crate) struct FakeAws {
     pub url: String,
     state: Arc<Mutex<State>>,
 }
@@ -102,7 +102,7 @@ fn amount(daily: f64, day: NaiveDate, factor: f64) -> f64 {
 }
 
 /// The sum that Cost Explorer has of some days, in its own order.
-pub fn billed(from: &str, to: &str, matches: impl Fn(&str, &str, &str) -> bool) -> f64 {
+pub(crate) fn billed(from: &str, to: &str, matches: impl Fn(&str, &str, &str) -> bool) -> f64 {
     let (from, to): (NaiveDate, NaiveDate) = (from.parse().expect("a date"), to.parse().expect("a date"));
     let days = from.iter_days().take_while(|day| *day <= to);
     days.flat_map(|day| BILL.iter().map(move |line| (day, line)))
@@ -112,7 +112,7 @@ pub fn billed(from: &str, to: &str, matches: impl Fn(&str, &str, &str) -> bool) 
 }
 
 impl FakeAws {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let state = Arc::new(Mutex::new(State {
@@ -145,11 +145,11 @@ impl FakeAws {
 
     /// Puts in a fault for the next request whose operation and path contain `what`; those for a further page
     /// end in ` page`.
-    pub fn fault(&self, what: &str, fault: Fault) {
+    pub(crate) fn fault(&self, what: &str, fault: Fault) {
         self.with(|state| state.faults.push_back((what.to_owned(), fault)));
     }
 
-    pub fn clear_faults(&self) {
+    pub(crate) fn clear_faults(&self) {
         self.with(|state| {
             state.faults.clear();
             state.fails_from = None;
@@ -157,53 +157,53 @@ impl FakeAws {
     }
 
     /// Lets every request of an operation fail from the `number`th on.
-    pub fn fail_from(&self, operation: &str, number: usize) {
+    pub(crate) fn fail_from(&self, operation: &str, number: usize) {
         self.with(|state| state.fails_from = Some((operation.to_owned(), number)));
     }
 
     /// Lets Cost Explorer show one account, as to the credentials of a member.
-    pub fn only_account(&self, account: Option<&str>) {
+    pub(crate) fn only_account(&self, account: Option<&str>) {
         self.with(|state| state.only_account = account.map(str::to_owned));
     }
 
-    pub fn page_size(&self, groups: usize) {
+    pub(crate) fn page_size(&self, groups: usize) {
         self.with(|state| state.page_size = groups);
     }
 
     /// Lets the next answer be a page without groups.
-    pub fn empty_first_page(&self) {
+    pub(crate) fn empty_first_page(&self) {
         self.with(|state| state.empty_first_page = true);
     }
 
-    pub fn restate(&self, factor: f64) {
+    pub(crate) fn restate(&self, factor: f64) {
         self.with(|state| state.factor = factor);
     }
 
     /// Lets the credentials be of another account.
-    pub fn caller(&self, account: &str) {
+    pub(crate) fn caller(&self, account: &str) {
         self.with(|state| state.caller = account.to_owned());
     }
 
-    pub fn estimated_from(&self, day: &str) {
+    pub(crate) fn estimated_from(&self, day: &str) {
         self.with(|state| state.estimated_from = day.parse().expect("a date"));
     }
 
     /// Requests so far whose operation is this.
-    pub fn count(&self, operation: &str) -> usize {
+    pub(crate) fn count(&self, operation: &str) -> usize {
         self.with(|state| state.requests.iter().filter(|request| request.operation == operation).count())
     }
 
-    pub fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.with(|state| state.requests.clone())
     }
 
     /// Bytes of bills that S3 has handed out.
-    pub fn bytes_of_objects(&self) -> u64 {
+    pub(crate) fn bytes_of_objects(&self) -> u64 {
         self.with(|state| state.bytes_of_objects)
     }
 
     /// The variables that lead the program here.
-    pub fn environment(&self, command: &mut Command) {
+    pub(crate) fn environment(&self, command: &mut Command) {
         command.env("AWS_ENDPOINT_URL", &self.url).env("AWS_REGION", "us-east-1");
         command.env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE").env("AWS_SECRET_ACCESS_KEY", SECRET);
         command.env("AWS_EC2_METADATA_DISABLED", "true");
@@ -579,7 +579,7 @@ fn exchange(address: &str, method: &str, path: &str, headers: &[(String, String)
 }
 
 /// The address of a moto server that all tests share, or `None` with a word on stderr where there is no moto.
-pub fn moto() -> Option<&'static str> {
+pub(crate) fn moto() -> Option<&'static str> {
     static ADDRESS: OnceLock<Option<String>> = OnceLock::new();
     ADDRESS.get_or_init(start_moto).as_deref()
 }
@@ -607,27 +607,27 @@ fn start_moto() -> Option<String> {
 }
 
 /// A bucket of a test's own.
-pub struct TestBucket {
+pub(crate) struct TestBucket {
     pub name: String,
 }
 
 impl TestBucket {
     /// Makes a bucket, where there is a server for it.
-    pub fn new(name: &str) -> Option<Self> {
+    pub(crate) fn new(name: &str) -> Option<Self> {
         let bucket = Self { name: name.to_owned() };
         let answer = exchange(moto()?, "PUT", &format!("/{name}"), &signed(), &[]);
         assert!(answer.status < 300, "{}", String::from_utf8_lossy(&answer.body));
         Some(bucket)
     }
 
-    pub fn put(&self, key: &str, body: &[u8]) {
+    pub(crate) fn put(&self, key: &str, body: &[u8]) {
         let path = format!("/{}/{}", self.name, key.replace('=', "%3D").replace(':', "%3A"));
         let answer = exchange(moto().expect("moto"), "PUT", &path, &signed(), body);
         assert!(answer.status < 300, "{key}: {}", String::from_utf8_lossy(&answer.body));
     }
 
     /// Puts an object in two parts, so that its ETag is no MD5.
-    pub fn put_in_parts(&self, key: &str, body: &[u8]) {
+    pub(crate) fn put_in_parts(&self, key: &str, body: &[u8]) {
         let address = moto().expect("moto");
         let path = format!("/{}/{}", self.name, key.replace('=', "%3D"));
         let begun = exchange(address, "POST", &format!("{path}?uploads"), &signed(), &[]);
@@ -654,14 +654,14 @@ impl TestBucket {
         assert!(done.status < 300, "{}", String::from_utf8_lossy(&done.body));
     }
 
-    pub fn delete(&self, key: &str) {
+    pub(crate) fn delete(&self, key: &str) {
         let path = format!("/{}/{}", self.name, key.replace('=', "%3D").replace(':', "%3A"));
         let answer = exchange(moto().expect("moto"), "DELETE", &path, &signed(), &[]);
         assert!(answer.status < 300, "{key}: {}", String::from_utf8_lossy(&answer.body));
     }
 
     /// Uploads a folder; manifests then name this bucket.
-    pub fn upload(&self, folder: &Path) {
+    pub(crate) fn upload(&self, folder: &Path) {
         let mut folders = vec![folder.to_owned()];
         let mut files = Vec::new();
         while let Some(next) = folders.pop() {

@@ -16,25 +16,25 @@ use tempfile::TempDir;
 /// Where the shared real bills are, for those who have them.
 const SHARED_DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data");
 
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     folder: TempDir,
 }
 
 /// What a command answered.
 #[derive(Debug)]
-pub struct Run {
+pub(crate) struct Run {
     pub stdout: String,
     pub stderr: String,
     pub code: i32,
 }
 
 impl Sandbox {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: TempDir::new().expect("a temporary folder") }
     }
 
     /// A sandbox for several tests, which none of them drops: it lies where the next run of tests removes it.
-    pub fn kept() -> Self {
+    pub(crate) fn kept() -> Self {
         static FOLDER: OnceLock<PathBuf> = OnceLock::new();
         let folder = FOLDER.get_or_init(|| {
             let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
@@ -51,7 +51,7 @@ impl Sandbox {
     }
 
     /// Generated bills of 60 days up to 2026-03-15, ingested.
-    pub fn with_sample() -> Self {
+    pub(crate) fn with_sample() -> Self {
         Self::beginning("sample", |sandbox| {
             sandbox.sample("bills", &[]);
             sandbox.ok(&["ingest", "bills", "--quiet"]);
@@ -59,7 +59,7 @@ impl Sandbox {
     }
 
     /// A folder of real bills, ingested; `None` with a word on stderr where it does not exist.
-    pub fn with_real(name: &str) -> Option<Self> {
+    pub(crate) fn with_real(name: &str) -> Option<Self> {
         let folder = shared(name)?;
         Some(Self::beginning(name, |sandbox| {
             sandbox.ok(&["ingest", &folder, "--quiet"]);
@@ -67,7 +67,7 @@ impl Sandbox {
     }
 
     /// A copy of what many tests begin with, which is made once.
-    pub fn beginning(name: &str, make: impl FnOnce(&Self)) -> Self {
+    pub(crate) fn beginning(name: &str, make: impl FnOnce(&Self)) -> Self {
         static MADE: Mutex<BTreeMap<String, Arc<OnceLock<Sandbox>>>> = Mutex::new(BTreeMap::new());
         let made = MADE.lock().expect("no panic").entry(name.to_owned()).or_default().clone();
         let made = made.get_or_init(|| {
@@ -80,12 +80,12 @@ impl Sandbox {
         own
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a file, and the folders above it.
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("create the folder");
         fs::write(&path, content).expect("write the file");
@@ -93,23 +93,23 @@ impl Sandbox {
     }
 
     /// A command in the sandbox: no configuration, a fixed width, a time zone far from UTC.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         self.command_of(Path::new(env!("CARGO_BIN_EXE_aws-cost-anomalies")), arguments)
     }
 
     /// The same of a copy of the binary.
-    pub fn command_of(&self, binary: &Path, arguments: &[&str]) -> Command {
+    pub(crate) fn command_of(&self, binary: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary);
         command.args(arguments).current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
         command.env("HOME", self.folder.path()).env("COLUMNS", "120").env("TZ", "Pacific/Kiritimati");
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         self.finish(self.command(arguments))
     }
 
-    pub fn finish(&self, mut command: Command) -> Run {
+    pub(crate) fn finish(&self, mut command: Command) -> Run {
         let output = command.output().expect("the binary runs");
         let own = self.folder.path().to_string_lossy().into_owned();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text").replace(&own, "[DIR]");
@@ -117,21 +117,21 @@ impl Sandbox {
     }
 
     /// Runs a command that must succeed.
-    pub fn ok(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> Run {
         let run = self.run(arguments);
         assert_eq!(run.code, 0, "{arguments:?}\n{run}");
         run
     }
 
     /// Runs a command with `--format json` that must succeed.
-    pub fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let run = self.ok(&[arguments, &["--format", "json"]].concat());
         serde_json::from_str(&run.stdout).expect("JSON")
     }
 
     /// The rows of a query on the sandbox's database, as objects. The test reads the file itself, which takes a tenth of
     /// the time that `sql` does.
-    pub fn rows(&self, query: &str) -> Vec<Value> {
+    pub(crate) fn rows(&self, query: &str) -> Vec<Value> {
         let path = self.path("data/costs.duckdb");
         let open = || {
             let config = Config::default().access_mode(AccessMode::ReadOnly)?.threads(1)?;
@@ -149,14 +149,14 @@ impl Sandbox {
     }
 
     /// The one number of a query on the sandbox's database.
-    pub fn number(&self, query: &str) -> f64 {
+    pub(crate) fn number(&self, query: &str) -> f64 {
         let rows = self.rows(query);
         let first = rows.first().and_then(|row| row.as_object()?.values().next()?.as_f64());
         first.unwrap_or_else(|| panic!("{query} gives {rows:?}"))
     }
 
     /// Writes the answer of a query to a parquet file.
-    pub fn parquet(&self, name: &str, query: &str) -> PathBuf {
+    pub(crate) fn parquet(&self, name: &str, query: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("create the folder");
         direct(&format!("COPY ({query}) TO '{}' (FORMAT parquet)", path.display()));
@@ -164,7 +164,7 @@ impl Sandbox {
     }
 
     /// Generated bills: 60 days up to 2026-03-15.
-    pub fn sample(&self, out: &str, more: &[&str]) {
+    pub(crate) fn sample(&self, out: &str, more: &[&str]) {
         let made = Self::beginning(&format!("bills {more:?}"), |sandbox| {
             let fixed = ["sample-data", "--out", "bills", "--days", "60", "--as-of", "2026-03-15", "--quiet"];
             sandbox.ok(&[&fixed, more].concat());
@@ -186,20 +186,20 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Runs SQL in a DuckDB of the test's own.
-pub fn direct(sql: &str) {
+pub(crate) fn direct(sql: &str) {
     let connection = Connection::open_in_memory().expect("DuckDB");
     connection.execute_batch(sql).expect("SQL of a test");
 }
 
 /// The numbers of the one row of a query in a DuckDB of the test's own.
-pub fn direct_numbers(sql: &str, count: usize) -> Vec<f64> {
+pub(crate) fn direct_numbers(sql: &str, count: usize) -> Vec<f64> {
     let connection = Connection::open_in_memory().expect("DuckDB");
     let row = connection.query_row(sql, [], |row| (0..count).map(|index| row.get::<_, f64>(index)).collect());
     row.expect("SQL of a test")
 }
 
 /// The folder of real bills, or `None` with a word on stderr where it does not exist.
-pub fn shared(name: &str) -> Option<String> {
+pub(crate) fn shared(name: &str) -> Option<String> {
     let path = Path::new(SHARED_DATA).join(name);
     if path.exists() {
         return Some(path.canonicalize().expect("a path").to_string_lossy().into_owned());

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 /// A request as it came.
-pub struct Incoming {
+pub(crate) struct Incoming {
     pub method: String,
     /// With the query.
     pub path: String,
@@ -18,25 +18,25 @@ pub struct Incoming {
     pub body: Vec<u8>,
 }
 
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn json(body: &Value) -> Self {
+    pub(crate) fn json(body: &Value) -> Self {
         Self { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() }
     }
 
-    pub fn xml(body: impl Into<String>) -> Self {
+    pub(crate) fn xml(body: impl Into<String>) -> Self {
         let body: String = body.into();
         Self { status: 200, headers: vec![("content-type".into(), "text/xml".into())], body: body.into_bytes() }
     }
 }
 
 /// Reads one request, or `None` where it ends early.
-pub fn read(stream: &TcpStream) -> Option<Incoming> {
+pub(crate) fn read(stream: &TcpStream) -> Option<Incoming> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut line = String::new();
     if reader.read_line(&mut line).unwrap_or(0) == 0 {
@@ -94,7 +94,7 @@ fn read_chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
 }
 
 /// Writes an answer. Its head speaks of its own body, whatever is `sent` instead.
-pub fn write(stream: &mut TcpStream, answer: &Answer, sent: &[u8]) {
+pub(crate) fn write(stream: &mut TcpStream, answer: &Answer, sent: &[u8]) {
     let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", answer.status);
     head += &format!("date: {}\r\n", chrono::Utc::now().format("%a, %d %b %Y %H:%M:%S GMT"));
     for (name, value) in &answer.headers {

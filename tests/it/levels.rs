@@ -8,14 +8,14 @@ use crate::harness::Sandbox;
 const ACCOUNTS: [&str; 3] = ["111111111111", "222222222222", "333333333333"];
 const SERVICES: [&str; 5] = ["AmazonEC2", "AmazonRDS", "AmazonS3", "AWSLambda", "AmazonSQS"];
 
-pub fn day(index: u64) -> NaiveDate {
+pub(crate) fn day(index: u64) -> NaiveDate {
     let start: NaiveDate = "2026-01-01".parse().expect("a date");
     start + Days::new(index)
 }
 
 /// Costs of five services in three accounts, two usage types each, around 50 a day and usage type: from 2026-01-01 on,
 /// with what `moved` adds to an account and service on a day, by their places.
-pub fn bill(days: u64, moved: impl Fn(usize, usize, u64) -> f64) -> String {
+pub(crate) fn bill(days: u64, moved: impl Fn(usize, usize, u64) -> f64) -> String {
     let mut text = String::from("date,cost,account,account_name,service,usage_type,region\n");
     for index in 0..days {
         for (account, id) in ACCOUNTS.iter().enumerate() {
@@ -56,7 +56,7 @@ fn ids(sandbox: &Sandbox) -> Vec<String> {
     rows.iter().map(|row| row["id"].as_str().expect("an id").to_owned()).collect()
 }
 
-pub fn from_60(index: u64, dollars: f64) -> f64 {
+pub(crate) fn from_60(index: u64, dollars: f64) -> f64 {
     if index >= 60 { dollars } else { 0.0 }
 }
 

@@ -33,7 +33,7 @@ fn deliver(sandbox: &Sandbox, folder: &str, account: &str, name: &str, files: &[
 }
 
 /// The money in line items, which summary and log must agree with.
-pub fn total(sandbox: &Sandbox) -> f64 {
+pub(crate) fn total(sandbox: &Sandbox) -> f64 {
     let sum = |table: &str| sandbox.number(&format!("SELECT round(coalesce(sum(unblended_cost), 0), 6) FROM {table}"));
     let lines = sum("cost_line_items");
     assert_eq!(sum("daily_cost_summary"), lines, "summary");

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The Python with the servers, or `None` with a word on stderr where there is none.
-pub fn python(what: &str) -> Option<PathBuf> {
+pub(crate) fn python(what: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_BIN_EXE_aws-cost-anomalies")).parent()?.parent()?.join("moto/bin/python");
     let python = std::env::var_os("MOTO_PYTHON").map_or(beside, PathBuf::from);
     if python.exists() {
@@ -27,7 +27,7 @@ pub fn python(what: &str) -> Option<PathBuf> {
 }
 
 /// A server that ends with the test.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     folder: TempDir,
     pub port: u16,
@@ -35,7 +35,7 @@ pub struct Server {
 
 impl Server {
     /// Starts tests/it/servers.py, where there is a Python for it.
-    pub fn start(arguments: &[&str]) -> Option<Self> {
+    pub(crate) fn start(arguments: &[&str]) -> Option<Self> {
         let python = python("SMTP and TLS")?;
         let folder = TempDir::new().expect("a folder");
         let mut child = Command::new(python)
@@ -53,11 +53,11 @@ impl Server {
     }
 
     /// The certificate authority to trust.
-    pub fn ca(&self) -> PathBuf {
+    pub(crate) fn ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
-    pub fn received(&self) -> Vec<Value> {
+    pub(crate) fn received(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.path().join("received.jsonl")).expect("a record");
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }

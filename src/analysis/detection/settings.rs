@@ -214,7 +214,7 @@ impl Parameters {
 
 /// The parameters of the built-in settings, for tests.
 #[cfg(test)]
-pub fn preset() -> Parameters {
+pub(super) fn preset() -> Parameters {
     let settings = Settings {
         rolling_window_days: 14,
         z_score_threshold: 2.5,

@@ -62,8 +62,7 @@ pub struct RunOnce {
     pub as_of: Option<Day>,
 }
 
-// No comment above: clap takes that of a flattened struct for the help of the command.
-/// What a run does.
+#[expect(missing_docs, reason = "clap takes that of a flattened struct for the help of the command")]
 #[derive(Args, Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Cycle {
     /// Bills, as `ingest` takes them [default: the exports of the configuration]

@@ -26,17 +26,17 @@ use self::{checks::text, decode::read_form};
 use crate::http::{self, Answer};
 
 /// Of the 24 bytes `aws-cost-anomalies-hooks`.
-pub const HOOK_SECRET: &str = "whsec_YXdzLWNvc3QtYW5vbWFsaWVzLWhvb2tz";
+pub(crate) const HOOK_SECRET: &str = "whsec_YXdzLWNvc3QtYW5vbWFsaWVzLWhvb2tz";
 
 /// The one token that Slack's Web API takes. In two parts, so that no scanner takes it for a real one.
-pub const SLACK_TOKEN: &str = concat!("xoxb", "-111122223333-TESTTOKENOFABOT");
+pub(crate) const SLACK_TOKEN: &str = concat!("xoxb", "-111122223333-TESTTOKENOFABOT");
 
 /// The one password that Twilio takes, of any account.
-pub const TWILIO_TOKEN: &str = "twiliotokentwiliotokentwiliotoke";
+pub(crate) const TWILIO_TOKEN: &str = "twiliotokentwiliotokentwiliotoke";
 
 /// What goes wrong with a request.
 #[derive(Clone, Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// An answer with this status, these headers and this body.
     Status(u16, Vec<(&'static str, String)>, &'static str),
     /// No answer for so long, and then none at all.
@@ -51,7 +51,7 @@ pub enum Fault {
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub struct Received {
+pub(crate) struct Received {
     /// `slack-webhook`, `slack`, `teams`, `hook`, `pagerduty`, `twilio`, `sns`, `sts`, `anthropic`, `bedrock` or
     /// `unknown`.
     pub service: &'static str,
@@ -82,13 +82,13 @@ struct State {
     text: String,
 }
 
-pub struct FakeServices {
+pub(crate) struct FakeServices {
     pub url: String,
     state: Arc<Mutex<State>>,
 }
 
 impl FakeServices {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let state = Arc::new(Mutex::new(State {
@@ -115,22 +115,22 @@ impl FakeServices {
 
     /// Puts in a fault for the next request whose service and path, as in `slack /api/chat.postMessage`, contain
     /// this.
-    pub fn fault(&self, path_contains: &str, fault: Fault) {
+    pub(crate) fn fault(&self, path_contains: &str, fault: Fault) {
         self.with(|state| state.faults.push_back((path_contains.to_owned(), fault)));
     }
 
     /// All requests so far, also those that met a fault.
-    pub fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.with(|state| state.received.clone())
     }
 
     /// What broke a rule of its service.
-    pub fn violations(&self) -> Vec<String> {
+    pub(crate) fn violations(&self) -> Vec<String> {
         self.with(|state| state.violations.clone())
     }
 
     /// Forgets requests, violations and faults. What Slack's channels and webhooks have seen stays.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.with(|state| {
             state.received.clear();
             state.violations.clear();
@@ -139,11 +139,11 @@ impl FakeServices {
     }
 
     /// Lets the models answer with this text.
-    pub fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         self.with(|state| state.text = text.to_owned());
     }
 
-    pub fn assert_clean(&self) {
+    pub(crate) fn assert_clean(&self) {
         assert_eq!(self.violations(), Vec::<String>::new(), "what was sent is not what the services take");
     }
 }
