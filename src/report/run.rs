@@ -39,21 +39,20 @@ pub(crate) fn text(summary: &Summary, style: Style) -> String {
             summary.open
         );
     }
-    for told in summary.notified.iter().filter(|told| told.sent) {
-        text += &match told.incidents {
-            0 => format!("told {}: {}\n", told.channel, told.title),
-            incidents => format!("told {}: {} ({})\n", told.channel, plural(incidents, "incident"), told.title),
+    for one in summary.notified.iter().filter(|one| one.sent) {
+        text += &match one.incidents {
+            0 => format!("notified {}: {}\n", one.channel, one.title),
+            incidents => format!("notified {}: {} ({})\n", one.channel, plural(incidents, "incident"), one.title),
         };
     }
     for (channel, messages) in &summary.caught_up {
         text += &format!("delivered to {channel}: {} that had waited\n", plural(*messages, "message"));
     }
     if !summary.has_alerted() {
-        text += "told nobody: nothing is new\n";
+        text += "notified nobody: nothing is new\n";
     }
     if summary.suppressed > 0 {
-        text +=
-            &format!("told to nobody: {} (`notify --dry-run` says why)\n", plural(summary.suppressed, "open incident"));
+        text += &format!("suppressed: {} (`notify --dry-run` says why)\n", plural(summary.suppressed, "open incident"));
     }
     if let Some(days) = summary.data_age_days.filter(|days| *days > 2) {
         text += &format!("the newest bills are {days} days old\n");

@@ -98,16 +98,16 @@ fn every_channel_gets_a_message_that_its_service_takes() {
     insta::assert_snapshot!(run, @"
     ingested: 3 billing periods, 1,890 rows
     judged: 2026-03-03, 36 series; incidents: 1 opened, 0 ended, 1 open
-    told slack-hook: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
-    told slack-bot: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
-    told teams: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
-    told relay: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
-    told pager: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
-    told phones: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
-    told topic: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
-    told topic-fifo: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
-    told log: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
-    told plain-log: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
+    notified slack-hook: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
+    notified slack-bot: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
+    notified teams: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
+    notified relay: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
+    notified pager: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
+    notified phones: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
+    notified topic: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
+    notified topic-fifo: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
+    notified log: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
+    notified plain-log: 1 incident (Cost incident: AmazonRDS / 111111111111 (team-0): +$81.00 a day since 2026-03-02)
     --- stderr
     ingested `a.csv`: 1,890 rows
     note: the newest data is of 2026-03-04, 1 days before 2026-03-05: reading as of that day
@@ -406,7 +406,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
     // Again there is nothing to tell.
     services.clear();
     let again = morning(&sandbox, &services, &[]);
-    assert!(again.stdout.contains("told nobody: nothing is new") && again.code == 0, "{again}");
+    assert!(again.stdout.contains("notified nobody: nothing is new") && again.code == 0, "{again}");
     assert_eq!(services.received().iter().filter(|one| one.service != "sts").count(), 0);
     let stored = std::fs::read(sandbox.path("data/costs.duckdb")).expect("the database");
     no_secret_in("the database", &String::from_utf8_lossy(&stored));
@@ -478,6 +478,21 @@ fn what_fails_for_a_moment_arrives_in_the_same_run() {
     let counts = ["slack-webhook", "teams", "hook", "pagerduty", "twilio"]
         .map(|service| services.received().iter().filter(|one| one.service == service).count());
     assert_eq!(counts, [2, 2, 2, 2, 3], "each once more");
+}
+
+#[test]
+fn the_log_has_what_came_of_each_message_and_no_secret() {
+    let services = FakeServices::start();
+    let sandbox = moved();
+    configure(&sandbox, &every_channel(&services), "  attempts: 2");
+    services.fault("slack-webhook", Fault::Status(404, Vec::new(), "/services/T0/B0/SLACKSECRET is gone"));
+    services.fault("hook /", Fault::Status(500, Vec::new(), HOOK_SECRET));
+    let run = morning(&sandbox, &services, &["-vvv"]);
+    no_secret_in("the log", &run.to_string());
+    let has = |words: &[&str]| run.stderr.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(has(&["WARN not sent", "channel=\"slack-hook\"", "404"]), "{run}");
+    assert!(has(&["INFO sent", "channel=\"pager\""]), "{run}");
+    assert!(has(&["DEBUG a message was not taken", "attempt=1", "500"]), "{run}");
 }
 
 #[test]

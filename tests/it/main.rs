@@ -21,6 +21,7 @@ mod ingest;
 mod layouts;
 mod levels;
 mod limits;
+mod logging;
 mod messy_bills;
 mod messy_columns;
 mod messy_files;

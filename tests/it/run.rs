@@ -222,7 +222,7 @@ fn one_message_has_the_largest_and_counts_the_rest() {
 
     ingested: 3 billing periods, 1,890 rows
     judged: 2026-03-03, 36 series; incidents: 3 opened, 0 ended, 3 open
-    told stdout: 3 incidents (3 cost incidents: +$240.74 a day)
+    notified stdout: 3 incidents (3 cost incidents: +$240.74 a day)
     --- stderr
     ingested `a.csv`: 1,890 rows
     note: the newest data is of 2026-03-04, 1 days before 2026-03-05: reading as of that day
@@ -231,7 +231,7 @@ fn one_message_has_the_largest_and_counts_the_rest() {
     insta::assert_snapshot!(sandbox.run(&["run", "a.csv", "--as-of", &day(63).to_string(), "--exit-code"]), @"
     ingested: nothing new
     judged: 2026-03-03, 36 series; incidents: 0 opened, 0 ended, 3 open
-    told nobody: nothing is new
+    notified nobody: nothing is new
     --- stderr
     note: the newest data is of 2026-03-04, 1 days before 2026-03-05: reading as of that day
     --- exit code 0
@@ -597,7 +597,7 @@ fn a_run_that_is_killed_loses_nothing_and_tells_nothing_twice() {
     assert_eq!((received.len(), &received[0].body["id"]), (2, &received[1].body["id"]), "the same message");
     assert_eq!((logged.len(), told(&sandbox, &mut seen).len()), (1, 0));
     let again = sandbox.ok(&["run", "a.csv", "--as-of", "2026-03-05"]);
-    assert!(again.stdout.contains("told nobody: nothing is new"), "{again}");
+    assert!(again.stdout.contains("notified nobody: nothing is new"), "{again}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn it_runs_says_how_it_is_and_stops_when_told() {
     assert_eq!(sandbox.ok(&["watch", "--check", "--health-file", "health"]).stdout, "healthy\n");
     let run = stop(child, "-TERM");
     assert!(run.code == 0 && run.stderr.ends_with("stopped\n"), "{run}");
-    assert!(run.stdout.contains("told log: 1 incident"), "{run}");
+    assert!(run.stdout.contains("notified log: 1 incident"), "{run}");
     let log = std::fs::read_to_string(sandbox.path("log.jsonl")).expect("a log");
     assert!(log.contains("AmazonRDS"), "{log}");
     let long_ago = "2020-01-01T00:00:00Z";
