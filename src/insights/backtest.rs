@@ -20,7 +20,7 @@ use crate::{
 
 /// Days before the first replayed one that a verdict should have.
 const LEAST_HISTORY: u64 = 28;
-/// The yardsticks' own thresholds.
+/// The baselines' own thresholds.
 const ZSCORE_THRESHOLD: f64 = 2.0;
 const CLASSIC_DAYS: usize = 14;
 /// A method that finds so much more of the events is worth a word.
@@ -172,7 +172,7 @@ pub(crate) fn backtest(facts: &dyn Facts, replay: &Replay) -> Result<Answer<Back
     Ok(Answer { header, body })
 }
 
-/// The robust method at each sensitivity, and the yardsticks with their own rules.
+/// The robust method at each sensitivity, and the baselines with their own rules.
 fn rules() -> impl Iterator<Item = (Method, Option<Sensitivity>)> {
     let robust = Sensitivity::ALL.iter().copied().map(|sensitivity| (Method::Robust, Some(sensitivity)));
     let others = Method::ALL.iter().copied().filter(|method| *method != Method::Robust);

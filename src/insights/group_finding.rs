@@ -80,7 +80,7 @@ impl GroupFinding {
     }
 
     /// Whether it tells an incident that is not found by itself any more: as a member, or as one of the groups, or within one
-    /// of them, that a common move is of.
+    /// of them, that a cross-series shift is of.
     pub(crate) fn covers(&self, incident: &Incident) -> bool {
         if self.members.iter().any(|one| one.is_same(incident)) {
             return true;
@@ -94,7 +94,7 @@ impl GroupFinding {
         within.is_some_and(shares) && self.has_direction(incident) && self.overlap(incident) > 0
     }
 
-    /// Whether it is a common move that has taken a finding of one of its groups up, which has no later day of its own.
+    /// Whether it is a cross-series shift that has taken a finding of one of its groups up, which has no later day of its own.
     pub(crate) fn goes_on_with(&self, one: &GroupFinding) -> bool {
         let value = |dimension: &Dimension| {
             one.group_by.0.iter().position(|own| own == dimension).and_then(|place| one.values.get(place))
