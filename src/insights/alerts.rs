@@ -47,7 +47,7 @@ pub(crate) struct Whole {
     pub id: String,
     pub is_open: bool,
     /// Channels that were told of it.
-    pub told: Vec<String>,
+    pub sent: Vec<String>,
 }
 
 /// What an alert is about.
@@ -188,13 +188,13 @@ impl Candidate {
         covered: Option<&Covered>,
     ) -> Result<AlertEvent, Suppression> {
         let incident = &self.shown.incident;
-        let told: Vec<&Notification> =
+        let sent: Vec<&Notification> =
             self.notifications.iter().filter(|notification| notification.channel == policy.channel).collect();
-        let last = told.last().copied();
+        let last = sent.last().copied();
         let is_open = incident.state == State::Open;
         if let Some(last) = last.filter(|_| !is_open) {
             let ended = matches!(incident.state, State::Closed | State::Absorbed);
-            let size = self.notified_size(&told, policy.channel);
+            let size = self.notified_size(&sent, policy.channel);
             let is_quiet = self.shown.triage.is_some()
                 || self.expected.is_some()
                 || covered.is_some_and(|covered| covered.exceeded.is_none());
@@ -220,28 +220,28 @@ impl Candidate {
             return Err(Suppression::Snoozed { until });
         }
         let Some(last) = last else { return self.decide_first(policy) };
-        let acked = self.shown.triage.as_ref().filter(|mark| mark.state == TriageState::Acked);
+        let acked = self.shown.triage.as_ref().filter(|triaged| triaged.state == TriageState::Acked);
         let known = self.expected.as_ref().or(acked);
         let after = self.returned_after.or((last.event == AlertKind::Closed).then_some(last.last_date));
         if let Some(after) = after.filter(|after| last.event == AlertKind::Closed || last.last_date <= *after)
-            && known.is_none_or(|mark| mark.state != TriageState::Expected && mark.last_date <= after)
+            && known.is_none_or(|triaged| triaged.state != TriageState::Expected && triaged.last_date <= after)
         {
             return Ok(AlertEvent::Returned { after });
         }
         let woke =
-            self.snoozed_until().is_some_and(|until| told.iter().all(|notification| notification.notified_on < until));
+            self.snoozed_until().is_some_and(|until| sent.iter().all(|notification| notification.notified_on < until));
         if woke {
             return Ok(AlertEvent::Woken);
         }
-        let size = self.notified_size(&told, policy.channel);
-        let size = known.map_or(size, |mark| size.max(mark.impact.abs()));
-        let notified_through = known.map_or(last.seen_on, |mark| last.seen_on.max(mark.last_date));
+        let size = self.notified_size(&sent, policy.channel);
+        let size = known.map_or(size, |triaged| size.max(triaged.impact.abs()));
+        let notified_through = known.map_or(last.seen_on, |triaged| last.seen_on.max(triaged.last_date));
         if self.has_grown(size, policy.step, notified_through) {
             return Ok(AlertEvent::Grown { from: size, to: self.size() });
         }
         Err(match known {
             _ if size > 0.0 && incident.impact.abs() >= policy.step * size => Suppression::Restated,
-            Some(mark) => known_as(mark),
+            Some(triaged) => known_as(triaged),
             None => Suppression::Notified { on: last.notified_on, impact: size },
         })
     }
@@ -250,11 +250,11 @@ impl Candidate {
     fn decide_first(&self, policy: &Policy) -> Result<AlertEvent, Suppression> {
         let incident = &self.shown.incident;
         let merged = self.merged.get(policy.channel).copied().unwrap_or(0.0);
-        let acked = self.shown.triage.as_ref().filter(|mark| mark.state == TriageState::Acked);
-        if let Some(mark) = self.expected.as_ref().or(acked) {
-            let larger = self.size() >= policy.step * mark.impact.abs();
-            let from = mark.impact.abs();
-            return if larger { Ok(AlertEvent::Grown { from, to: self.size() }) } else { Err(known_as(mark)) };
+        let acked = self.shown.triage.as_ref().filter(|triaged| triaged.state == TriageState::Acked);
+        if let Some(triaged) = self.expected.as_ref().or(acked) {
+            let larger = self.size() >= policy.step * triaged.impact.abs();
+            let from = triaged.impact.abs();
+            return if larger { Ok(AlertEvent::Grown { from, to: self.size() }) } else { Err(known_as(triaged)) };
         }
         if merged > 0.0 {
             return match self.size() >= policy.step * merged {
@@ -273,9 +273,9 @@ impl Candidate {
     }
 
     /// The most that a channel was told, of this incident or of those that are part of it.
-    fn notified_size(&self, told: &[&Notification], channel: &str) -> f64 {
+    fn notified_size(&self, sent: &[&Notification], channel: &str) -> f64 {
         let merged = self.merged.get(channel).copied().unwrap_or(0.0);
-        told.iter().map(|notification| notification.impact.abs()).fold(merged, f64::max)
+        sent.iter().map(|notification| notification.impact.abs()).fold(merged, f64::max)
     }
 
     /// Whether the last flagged day, or the one that stands out most, is new and so many times a size.
@@ -294,7 +294,7 @@ impl Candidate {
         let Some(whole) = self.whole.as_ref().filter(|_| how == Closing::Merged) else {
             return Ok(AlertEvent::Closed { how });
         };
-        match (whole.is_open, whole.told.iter().any(|told| told == channel)) {
+        match (whole.is_open, whole.sent.iter().any(|sent| sent == channel)) {
             (true, true) => Ok(AlertEvent::Closed { how }),
             (true, false) => Err(Suppression::PartOf { incident: whole.id.clone() }),
             (false, _) => Ok(AlertEvent::Closed { how: Closing::Over }),
@@ -302,14 +302,14 @@ impl Candidate {
     }
 
     fn snoozed_until(&self) -> Option<NaiveDate> {
-        self.shown.triage.as_ref().filter(|mark| mark.state == TriageState::Snoozed)?.until
+        self.shown.triage.as_ref().filter(|triaged| triaged.state == TriageState::Snoozed)?.until
     }
 }
 
-fn known_as(mark: &Triaged) -> Suppression {
-    match mark.state {
-        TriageState::Expected => Suppression::Expected { reason: mark.reason.clone() },
-        _ => Suppression::Acked { by: mark.triaged_by.clone() },
+fn known_as(triaged: &Triaged) -> Suppression {
+    match triaged.state {
+        TriageState::Expected => Suppression::Expected { reason: triaged.reason.clone() },
+        _ => Suppression::Acked { by: triaged.triaged_by.clone() },
     }
 }
 
@@ -346,30 +346,31 @@ pub(crate) fn candidates(store: &Store, scope: &Scope, threshold: f64) -> Result
     let expected: Vec<(&Incident, &Triaged)> = every
         .iter()
         .filter_map(|one| {
-            Some((&one.incident, one.triage.as_ref().filter(|mark| mark.state == TriageState::Expected)?))
+            Some((&one.incident, one.triage.as_ref().filter(|triaged| triaged.state == TriageState::Expected)?))
         })
         .collect();
     let mut found = Vec::new();
     for one in &every {
         let incident = &one.incident;
-        let told = notifications.get(&incident.id).cloned().unwrap_or_default();
+        let sent = notifications.get(&incident.id).cloned().unwrap_or_default();
         let is_new = judged_through.is_some_and(|judged| incident.opened_on > judged);
         let counts = incident.score.abs() >= threshold || incident.threshold >= threshold;
-        let is_wanted = (incident.state == State::Open || is_new) && counts || !told.is_empty();
-        let returned_after = match incident.state == State::Open && !told.is_empty() {
+        let is_wanted = (incident.state == State::Open || is_new) && counts || !sent.is_empty();
+        let returned_after = match incident.state == State::Open && !sent.is_empty() {
             true => returned_after(store, incident)?,
             false => None,
         };
-        let said = expected.iter().filter(|(other, _)| is_alike(other, incident)).map(|(_, mark)| (*mark).clone());
+        let said =
+            expected.iter().filter(|(other, _)| is_alike(other, incident)).map(|(_, triaged)| (*triaged).clone());
         found.push(is_wanted.then(|| Candidate {
             merged: merged(&all, &notifications, &incident.id),
             whole: whole(&all, &notifications, incident),
-            notifications: told,
+            notifications: sent,
             is_new,
             judged_through,
             returned_after,
             earlier: earlier(&all, incident).map(|earlier| earlier.last_date),
-            expected: said.max_by_key(|mark| mark.triaged_at),
+            expected: said.max_by_key(|triaged| triaged.triaged_at),
             shown: one.clone(),
         }));
     }
@@ -405,9 +406,9 @@ fn merged(all: &[Incident], notifications: &BTreeMap<String, Vec<Notification>>,
 
 fn whole(all: &[Incident], notifications: &BTreeMap<String, Vec<Notification>>, part: &Incident) -> Option<Whole> {
     let whole = all.iter().find(|other| Some(&other.id) == part.merged_into.as_ref())?;
-    let told =
+    let sent =
         notifications.get(&whole.id).into_iter().flatten().map(|notification| notification.channel.clone()).collect();
-    Some(Whole { id: whole.id.clone(), is_open: whole.state == State::Open, told })
+    Some(Whole { id: whole.id.clone(), is_open: whole.state == State::Open, sent })
 }
 
 /// The last day before an incident was over that is open again because of a day that was not judged then.

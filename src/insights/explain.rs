@@ -92,11 +92,7 @@ pub(crate) fn explain(facts: &dyn Facts, request: &Request) -> Result<Answer<Exp
         None => (found.start..=found.last_seen).contains(&date),
     };
     let found = found.iter().filter(known).max_by_key(|found| found.flagged_days);
-    let event = match (found, request.incident) {
-        (Some(found), _) => Period { start: found.start, end: found.last_seen },
-        (None, Some(shown)) => Period { start: shown.incident.start_date, end: shown.incident.last_date },
-        (None, None) => Period { start: date, end: date },
-    };
+    let event = event(found, request, date);
     // A day that was asked for by name is the one to talk about.
     let peak = match request.date {
         Some(_) if request.incident.is_none() => day,
@@ -111,26 +107,7 @@ pub(crate) fn explain(facts: &dyn Facts, request: &Request) -> Result<Answer<Exp
     let compared = Compared { frame: &data.frame, selection: &selection, include: request.include, sets: &sets };
     let attribution = Attribution::read(facts, compared)?;
     let names = facts.account_names()?;
-    let (mut contributors, mut missing_dimensions) = (Vec::new(), Vec::new());
-    let also = request.also.iter().filter(|one| !is_fixed(question.filters, one)).cloned();
-    let mut looked_at = dimensions(question.filters);
-    looked_at.extend(also.filter(|one| !looked_at.contains(one)).collect::<Vec<_>>());
-    for dimension in looked_at {
-        let members = match attribution.members_of(facts, compared, &dimension, request.top, &names) {
-            // A tag that an owner is known by and this data does not have is no reason to explain nothing.
-            Err(error) if request.also.contains(&dimension) => {
-                let dimension = dimension.to_string();
-                missing_dimensions.push(Warning::DimensionMissing { dimension, error: error.summary() });
-                continue;
-            }
-            members => members?,
-        };
-        // One value that is all of it says nothing that the subject does not.
-        let says = members.members.iter().any(|member| member.value != NONE && !member.value.is_empty());
-        if says {
-            contributors.push(members);
-        }
-    }
+    let (mut contributors, missing_dimensions) = contributors(facts, compared, &attribution, request, &names)?;
     annotate(facts, compared, &mut contributors)?;
     let change = attribution.total;
     let course = Course {
@@ -180,6 +157,46 @@ pub(crate) fn explain(facts: &dyn Facts, request: &Request) -> Result<Answer<Exp
     explanation.before_days.sort();
     explanation.sentence = super::sentences::explanation(&explanation, header.currency());
     Ok(Answer { header, body: explanation })
+}
+
+/// The days of the change: of the finding, else of the incident, else the day that is asked for.
+fn event(found: Option<&Finding>, request: &Request, date: NaiveDate) -> Period {
+    match (found, request.incident) {
+        (Some(found), _) => Period { start: found.start, end: found.last_seen },
+        (None, Some(shown)) => Period { start: shown.incident.start_date, end: shown.incident.last_date },
+        (None, None) => Period { start: date, end: date },
+    }
+}
+
+/// What carries the change, by dimension, and which dimensions the data does not have.
+fn contributors(
+    facts: &dyn Facts,
+    compared: Compared,
+    attribution: &Attribution,
+    request: &Request,
+    names: &BTreeMap<String, String>,
+) -> Result<(Vec<Members>, Vec<Warning>)> {
+    let filters = request.question.filters;
+    let (mut contributors, mut missing) = (Vec::new(), Vec::new());
+    let also = request.also.iter().filter(|one| !is_fixed(filters, one)).cloned();
+    let mut looked_at = dimensions(filters);
+    looked_at.extend(also.filter(|one| !looked_at.contains(one)).collect::<Vec<_>>());
+    for dimension in looked_at {
+        let members = match attribution.members_of(facts, compared, &dimension, request.top, names) {
+            // A tag that an owner is known by and this data does not have is no reason to explain nothing.
+            Err(error) if request.also.contains(&dimension) => {
+                let dimension = dimension.to_string();
+                missing.push(Warning::DimensionMissing { dimension, error: error.summary() });
+                continue;
+            }
+            members => members?,
+        };
+        // One value that is all of it says nothing that the subject does not.
+        if members.members.iter().any(|member| member.value != NONE && !member.value.is_empty()) {
+            contributors.push(members);
+        }
+    }
+    Ok((contributors, missing))
 }
 
 /// Explains an incident as it was found, on its peak day.

@@ -70,7 +70,7 @@ pub(crate) fn list(store: &Store, query: &Query) -> Result<Incidents> {
             one.group.get(dimension).and_then(Value::as_str) == Some(value)
                 || (dimension == "account" && one.account_name.as_ref() == Some(value))
         };
-        let is_triaged = one.triage.as_ref().is_some_and(|mark| query.triage_states.contains(&mark.state));
+        let is_triaged = one.triage.as_ref().is_some_and(|triaged| query.triage_states.contains(&triaged.state));
         let any = query.states.is_empty() && query.triage_states.is_empty();
         (any || query.states.contains(&one.incident.state) || is_triaged && one.incident.state == State::Open)
             && query.since.is_none_or(|since| one.incident.last_date >= since)
@@ -132,22 +132,22 @@ impl Shown {
 
 /// The newest mark of each incident, but those that were taken back.
 fn current_triage(store: &Store) -> Result<BTreeMap<String, Triaged>> {
-    let mut said: BTreeMap<String, Triaged> =
+    let mut triaged: BTreeMap<String, Triaged> =
         store.triage(None)?.into_iter().map(|one| (one.incident_id.clone(), one)).collect();
-    said.retain(|_, one| one.state != TriageState::Undone);
-    Ok(said)
+    triaged.retain(|_, one| one.state != TriageState::Undone);
+    Ok(triaged)
 }
 
 pub(super) fn shown(store: &Store, incidents: Vec<Incident>) -> Result<Vec<Shown>> {
     let names = Facts::account_names(store)?;
-    let said = current_triage(store)?;
+    let triaged = current_triage(store)?;
     let show = |incident: Incident| {
         let dimensions = incident.group_by.0.iter().map(ToString::to_string);
         let values = incident.group_values.iter().map(|value| Value::from(value.as_str()));
         let group: Map<String, Value> = dimensions.zip(values).collect();
         let account_name = group.get("account").and_then(Value::as_str).and_then(|account| names.get(account)).cloned();
         let days = (incident.last_date - incident.start_date).num_days() + 1;
-        let triage = said.get(&incident.id).cloned();
+        let triage = triaged.get(&incident.id).cloned();
         Shown { group, account_name, days, incident, triage, history: None }
     };
     Ok(incidents.into_iter().map(show).collect())

@@ -3,29 +3,29 @@
 use chrono::{NaiveDate, NaiveDateTime};
 use schemars::JsonSchema;
 use serde::Serialize;
-use strum::{Display, EnumString, IntoStaticStr};
 
-/// What an alert is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumString, IntoStaticStr, JsonSchema, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum AlertKind {
-    /// An incident is new.
-    Opened,
-    /// It costs more than the last alert said.
-    Grown,
-    /// It was over and has come back.
-    Returned,
-    /// A snooze is over.
-    Woken,
-    /// Several incidents are one now.
-    Joined,
-    /// There are no further alerts, unless the incident comes back.
-    Closed,
-    /// Bills have stopped coming.
-    Stale,
-    /// They come again.
-    Fresh,
+use super::text::words;
+
+words! {
+    /// What an alert is about.
+    pub enum AlertKind in "lowercase" {
+        /// An incident is new.
+        Opened,
+        /// It costs more than the last alert said.
+        Grown,
+        /// It was over and has come back.
+        Returned,
+        /// A snooze is over.
+        Woken,
+        /// Several incidents are one now.
+        Joined,
+        /// There are no further alerts, unless the incident comes back.
+        Closed,
+        /// Bills have stopped coming.
+        Stale,
+        /// They come again.
+        Fresh,
+    }
 }
 
 /// What was sent of an incident to a channel.
@@ -88,25 +88,17 @@ pub enum Delivery {
     Dropped { error: String },
 }
 
-/// What somebody said of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, JsonSchema, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum TriageState {
-    /// Somebody is at it.
-    Acked,
-    /// There are no alerts of it until a day.
-    Snoozed,
-    /// The cost is meant to be so.
-    Expected,
-    /// What was said before is taken back.
-    Undone,
-}
-
-impl TriageState {
-    /// The word of the database and of JSON.
-    pub fn name(self) -> &'static str {
-        self.into()
+words! {
+    /// What somebody said of an incident.
+    pub enum TriageState in "lowercase" {
+        /// Somebody is at it.
+        Acked,
+        /// There are no alerts of it until a day.
+        Snoozed,
+        /// The cost is meant to be so.
+        Expected,
+        /// What was said before is taken back.
+        Undone,
     }
 }
 

@@ -5,39 +5,26 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-/// Which cost of a line item is meant; AWS's words (DATA.md says how each is computed).
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Deserialize,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    JsonSchema,
-    Serialize,
-    ValueEnum,
-    VariantArray,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Metric {
-    /// As billed
-    Unblended,
-    /// By the average rates of an organization
-    Blended,
-    /// Commitments spread over what they cover
-    Amortized,
-    /// As billed, after discounts
-    NetUnblended,
-    /// Amortized, after discounts
-    #[default]
-    NetAmortized,
-    /// At public on-demand prices
-    List,
+use super::text::words;
+
+words! {
+    /// Which cost of a line item is meant; AWS's words (DATA.md says how each is computed).
+    #[derive(Default, ValueEnum)]
+    pub enum Metric in "snake_case" {
+        /// As billed
+        Unblended,
+        /// By the average rates of an organization
+        Blended,
+        /// Commitments spread over what they cover
+        Amortized,
+        /// As billed, after discounts
+        NetUnblended,
+        /// Amortized, after discounts
+        #[default]
+        NetAmortized,
+        /// At public on-demand prices
+        List,
+    }
 }
 
 impl Metric {
@@ -55,11 +42,6 @@ impl Metric {
             Metric::NetAmortized => "net_amortized_cost",
             Metric::List => "list_cost",
         }
-    }
-
-    /// The name in JSON: `net_amortized`.
-    pub fn name(self) -> &'static str {
-        self.into()
     }
 }
 

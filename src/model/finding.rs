@@ -1,37 +1,20 @@
 //! The words of findings and incidents, the same in the detector, in the database and in every answer.
 
 use clap::ValueEnum;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-/// How readily a day is flagged.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Deserialize,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    JsonSchema,
-    Serialize,
-    ValueEnum,
-    VariantArray,
-)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum Sensitivity {
-    /// Score of 3.0
-    Low,
-    /// Score of 2.5
-    Medium,
-    /// Score of 2.0
-    High,
+use super::text::words;
+
+words! {
+    /// How readily a day is flagged.
+    #[derive(ValueEnum)]
+    pub enum Sensitivity in "lowercase" {
+        /// Score of 3.0
+        Low,
+        /// Score of 2.5
+        Medium,
+        /// Score of 2.0
+        High,
+    }
 }
 
 impl Sensitivity {
@@ -45,97 +28,50 @@ impl Sensitivity {
     }
 }
 
-/// How a day is judged.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Deserialize,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    JsonSchema,
-    Serialize,
-    ValueEnum,
-    VariantArray,
-)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum Method {
-    /// Against its level, weekday and trend, by the series' own errors
-    #[default]
-    Robust,
-    /// Median/MAD and Theil-Sen slope of the last 14 days
-    Classic,
-    /// Mean and standard deviation of all history
-    Zscore,
-    /// Over 50 % more than the day before
-    PctChange,
-    /// Mean and standard deviation of 7 days, and over 50 % more
-    RollingZscore,
+words! {
+    /// How a day is judged.
+    #[derive(Default, ValueEnum)]
+    pub enum Method in "kebab-case" {
+        /// Against its level, weekday and trend, by the series' own errors
+        #[default]
+        Robust,
+        /// Median/MAD and Theil-Sen slope of the last 14 days
+        Classic,
+        /// Mean and standard deviation of all history
+        Zscore,
+        /// Over 50 % more than the day before
+        PctChange,
+        /// Mean and standard deviation of 7 days, and over 50 % more
+        RollingZscore,
+    }
 }
 
-/// What kind of change a finding is.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Deserialize,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    JsonSchema,
-    Serialize,
-    VariantArray,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Kind {
-    /// A day, or a few, far from what was expected.
-    Point,
-    /// A change that came at once and stayed.
-    LevelShift,
-    /// A change that came slowly.
-    Drift,
-    /// First charges.
-    New,
-    /// No charges any more.
-    Stopped,
-    /// As much less in one place as more in another.
-    Moved,
+words! {
+    /// What kind of change a finding is.
+    pub enum Kind in "snake_case" {
+        /// A day, or a few, far from what was expected.
+        Point,
+        /// A change that came at once and stayed.
+        LevelShift,
+        /// A change that came slowly.
+        Drift,
+        /// First charges.
+        New,
+        /// No charges any more.
+        Stopped,
+        /// As much less in one place as more in another.
+        Moved,
+    }
 }
 
-/// Whether costs are above or below what was expected.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Deserialize,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    JsonSchema,
-    Serialize,
-    VariantArray,
-)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum Direction {
-    /// Costs more
-    Up,
-    /// Costs less
-    Down,
+words! {
+    /// Whether costs are above or below what was expected.
+    pub enum Direction in "lowercase" {
+        /// Costs more
+        Up,
+        /// Costs less
+        Down,
+    }
 }
 
 impl Direction {
@@ -153,118 +89,53 @@ impl Direction {
     }
 }
 
-/// Ordered from least to most severe.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Deserialize,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    JsonSchema,
-    Serialize,
-    ValueEnum,
-    VariantArray,
-)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum Severity {
-    /// Worth knowing
-    Info,
-    /// Worth a look
-    Warning,
-    /// Worth an alert at once
-    Critical,
+words! {
+    /// Ordered from least to most severe.
+    #[derive(ValueEnum)]
+    pub enum Severity in "lowercase" {
+        /// Worth knowing
+        Info,
+        /// Worth a look
+        Warning,
+        /// Worth an alert at once
+        Critical,
+    }
 }
 
-/// How an incident stands.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Deserialize,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    JsonSchema,
-    Serialize,
-    ValueEnum,
-    VariantArray,
-)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum State {
-    /// Going on, or seen within three days
-    Open,
-    /// Over
-    Closed,
-    /// Lasted, and is what is normal now
-    Absorbed,
-    /// Not found any more: the bill was restated, or the settings changed
-    Withdrawn,
+words! {
+    /// How an incident stands.
+    #[derive(ValueEnum)]
+    pub enum State in "lowercase" {
+        /// Going on, or seen within three days
+        Open,
+        /// Over
+        Closed,
+        /// Lasted, and is what is normal now
+        Absorbed,
+        /// Not found any more: the bill was restated, or the settings changed
+        Withdrawn,
+    }
 }
 
-/// What became of an incident on a day.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Deserialize,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    JsonSchema,
-    Serialize,
-    VariantArray,
-)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum Event {
-    /// It is new.
-    Opened,
-    /// Its dollars, kind, severity or days changed.
-    Changed,
-    /// It is over.
-    Closed,
-    /// It has lasted and is what is normal now.
-    Absorbed,
-    /// It is not found any more.
-    Withdrawn,
-    /// It was over and goes on.
-    Reopened,
-    /// Another incident covers it now.
-    Merged,
+words! {
+    /// What became of an incident on a day.
+    pub enum Event in "lowercase" {
+        /// It is new.
+        Opened,
+        /// Its dollars, kind, severity or days changed.
+        Changed,
+        /// It is over.
+        Closed,
+        /// It has lasted and is what is normal now.
+        Absorbed,
+        /// It is not found any more.
+        Withdrawn,
+        /// It was over and goes on.
+        Reopened,
+        /// Another incident covers it now.
+        Merged,
+    }
 }
-
-/// The name of each word, as the database and JSON have it.
-macro_rules! names {
-    ($($word:ident),*) => {$(
-        impl $word {
-            /// Every one of them, in order.
-            pub const ALL: &[Self] = Self::VARIANTS;
-
-            /// Its name, in the database and in JSON.
-            pub fn name(self) -> &'static str {
-                self.into()
-            }
-        }
-    )*};
-}
-
-names!(Sensitivity, Method, Kind, Direction, Severity, State, Event);
 
 #[cfg(test)]
 mod tests {

@@ -35,7 +35,32 @@ macro_rules! as_text {
     )*};
 }
 
+/// Words of the program's own: each has one name, in the database, in JSON, on the command line.
+macro_rules! words {
+    ($(#[$meta:meta])* pub enum $name:ident in $case:literal { $($variants:tt)* }) => {
+        $(#[$meta])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, strum::Display, strum::EnumString,
+            strum::IntoStaticStr, schemars::JsonSchema, serde::Serialize, strum::VariantArray,
+        )]
+        #[serde(rename_all = $case)]
+        #[strum(serialize_all = $case)]
+        pub enum $name { $($variants)* }
+
+        impl $name {
+            /// Every one of them, in order.
+            pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
+
+            /// Its name.
+            pub fn name(self) -> &'static str {
+                self.into()
+            }
+        }
+    };
+}
+
 pub(crate) use as_text;
+pub(crate) use words;
 
 /// An error of the program as one of a reader of files.
 pub(crate) fn explained<E: de::Error>(error: Error) -> E {

@@ -174,7 +174,7 @@ pub(crate) fn plan(candidates: &Candidates, inputs: &Inputs) -> Planned {
     let mut planned = Planned::default();
     let seen = explained(candidates, &channels, inputs, &mut planned.notes);
     let spent: Vec<Spent> = inputs.plans.iter().map(|plan| spent(plan, candidates, &seen, inputs)).collect();
-    let mut told: BTreeMap<&str, Vec<(Alert, &Candidate)>> = BTreeMap::new();
+    let mut alerts_by_channel: BTreeMap<&str, Vec<(Alert, &Candidate)>> = BTreeMap::new();
     for Seen { candidate, explained, places } in &seen {
         let shown = &candidate.shown;
         let covered = inputs.plans.iter().zip(&spent);
@@ -209,7 +209,7 @@ pub(crate) fn plan(candidates: &Candidates, inputs: &Inputs) -> Planned {
             let first = candidate.notifications.iter().find(|notification| notification.channel == channel.name);
             alert.told_as =
                 first.map(|notification| notification.subject.clone()).filter(|subject| *subject != alert.subject);
-            told.entry(&channel.name).or_default().push((alert, candidate));
+            alerts_by_channel.entry(&channel.name).or_default().push((alert, candidate));
         }
         let is_told = planned.decisions.iter().any(|one| one.id == shown.incident.id && one.event.is_some());
         let is_open = shown.incident.state == State::Open;
@@ -221,7 +221,7 @@ pub(crate) fn plan(candidates: &Candidates, inputs: &Inputs) -> Planned {
         }
     }
     for channel in &channels {
-        let Some(alerts) = told.remove(channel.name.as_str()) else { continue };
+        let Some(alerts) = alerts_by_channel.remove(channel.name.as_str()) else { continue };
         planned.messages.extend(messages(channel, alerts, inputs));
     }
     let explained = seen.into_iter().filter_map(|one| Some((one.candidate.shown.incident.id.clone(), one.explained?)));

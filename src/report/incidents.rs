@@ -57,8 +57,8 @@ pub(crate) fn render_one(shown: &Answer<Shown>, format: Format, style: Style) ->
         return to_csv_of(std::slice::from_ref(shown));
     }
     let who = shown.subject();
-    let mark = shown.triage.as_ref().filter(|_| incident.state == State::Open).map(|mark| mark.state.name());
-    let state = mark.unwrap_or(incident.state.name());
+    let triage = shown.triage.as_ref().filter(|_| incident.state == State::Open).map(|triage| triage.state.name());
+    let state = triage.unwrap_or(incident.state.name());
     let mut text = format!("{} {}: {}, {}, {state}\n", incident.id, who, what(shown), incident.severity.name());
     text += &format!(
         "from {} to {}, {} of {} days flagged, most on {}: {} instead of {}\n",
@@ -78,11 +78,11 @@ pub(crate) fn render_one(shown: &Answer<Shown>, format: Format, style: Style) ->
         incident.threshold,
         inert::one_line(&incident.program)
     );
-    if let Some(mark) = &shown.triage {
-        let until = mark.until.map_or(String::new(), |until| format!(" until {until}"));
-        let by = if mark.triaged_by.is_empty() { String::new() } else { format!(" by {}", mark.triaged_by) };
-        let reason = if mark.reason.is_empty() { String::new() } else { format!(": {}", mark.reason) };
-        let said = format!("{}{until}{by} on {}{reason}", mark.state.name(), mark.triaged_at.date());
+    if let Some(triage) = &shown.triage {
+        let until = triage.until.map_or(String::new(), |until| format!(" until {until}"));
+        let by = if triage.triaged_by.is_empty() { String::new() } else { format!(" by {}", triage.triaged_by) };
+        let reason = if triage.reason.is_empty() { String::new() } else { format!(": {}", triage.reason) };
+        let said = format!("{}{until}{by} on {}{reason}", triage.state.name(), triage.triaged_at.date());
         text += &format!("{}\n", inert::one_line(&said));
     }
     let page = if format == Format::Markdown { Page::Markdown } else { Page::Terminal(style) };
@@ -119,7 +119,7 @@ fn table(incidents: &[Shown]) -> Table {
                 Some(Triaged { state: TriageState::Snoozed, until: Some(until), .. }) => {
                     format!("snoozed until {until}")
                 }
-                Some(mark) => mark.state.name().to_owned(),
+                Some(triage) => triage.state.name().to_owned(),
                 None => "open".to_owned(),
             },
             state => format!("{} {}", state.name(), incident.closed_on.map_or(String::new(), |day| day.to_string())),
@@ -205,10 +205,10 @@ fn to_csv_of(incidents: &[Shown]) -> Result<String> {
             incident.threshold.to_string(),
             incident.scope.to_string(),
             phrases(&incident.reasons),
-            shown.triage.as_ref().map_or("", |mark| mark.state.name()).to_owned(),
-            shown.triage.as_ref().and_then(|mark| mark.until).map_or(String::new(), |until| until.to_string()),
-            shown.triage.as_ref().map_or(String::new(), |mark| mark.triaged_by.clone()),
-            shown.triage.as_ref().map_or(String::new(), |mark| mark.reason.clone()),
+            shown.triage.as_ref().map_or("", |triage| triage.state.name()).to_owned(),
+            shown.triage.as_ref().and_then(|triage| triage.until).map_or(String::new(), |until| until.to_string()),
+            shown.triage.as_ref().map_or(String::new(), |triage| triage.triaged_by.clone()),
+            shown.triage.as_ref().map_or(String::new(), |triage| triage.reason.clone()),
         ]
     });
     csv(&header.map(str::to_owned), rows)
