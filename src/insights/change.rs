@@ -115,7 +115,7 @@ pub struct CauseShare {
 
 /// A change that is not part of the total, such as credits.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct Beside {
+pub struct ExcludedChange {
     pub charge_category: &'static str,
     #[serde(flatten)]
     pub change: Change,
@@ -127,7 +127,7 @@ pub(crate) struct Attribution {
     pub total: Change,
     pub causes: Vec<CauseShare>,
     pub moves: Vec<Move>,
-    pub beside: Vec<Beside>,
+    pub excluded_charges: Vec<ExcludedChange>,
     /// The cells of the selection that count.
     pub cells: Vec<Cell>,
     pub effects: Vec<Effect>,
@@ -200,12 +200,12 @@ impl Attribution {
             sets.iter().filter(|set| set.after == after).flat_map(|set| set.days.iter().copied()).collect()
         };
         let sources_differ = frame.sources_differ([&days(false), &days(true)]);
-        let (mut counted, mut beside) = (Vec::new(), BTreeMap::new());
+        let (mut counted, mut excluded_charges) = (Vec::new(), BTreeMap::new());
         for cell in cells(rows, sets, sources_differ)? {
             match category(cell.class).filter(|category| !include.contains(category)) {
                 None => counted.push(cell),
                 Some(category) if is_selected(&cell.meter) => {
-                    let sums: &mut (f64, f64) = beside.entry(category).or_default();
+                    let sums: &mut (f64, f64) = excluded_charges.entry(category).or_default();
                     sums.0 += cell.before.cost;
                     sums.1 += cell.after.cost;
                 }
@@ -223,13 +223,13 @@ impl Attribution {
             causes: causes(&effects, total.change),
             total,
             moves: moves.into_iter().filter(concerns).collect(),
-            beside: beside
+            excluded_charges: excluded_charges
                 .into_iter()
-                .map(|(category, (before, after))| Beside {
+                .map(|(category, (before, after))| ExcludedChange {
                     charge_category: category.as_str(),
                     change: Change::new(before, after),
                 })
-                .filter(|beside| beside.change.before != 0.0 || beside.change.after != 0.0)
+                .filter(|excluded| excluded.change.before != 0.0 || excluded.change.after != 0.0)
                 .collect(),
             cells: counted,
             effects,
@@ -290,7 +290,15 @@ impl Attribution {
         let sum = |of: fn(&Cell) -> f64| cells.iter().map(of).sum::<f64>();
         let total = Change::new(sum(|cell| cell.before.cost), sum(|cell| cell.after.cost));
         let (causes, moves) = (causes(&effects, total.change), self.moves.clone());
-        Some(Self { total, causes, moves, beside: Vec::new(), effects, cells, sources_differ: self.sources_differ })
+        Some(Self {
+            total,
+            causes,
+            moves,
+            excluded_charges: Vec::new(),
+            effects,
+            cells,
+            sources_differ: self.sources_differ,
+        })
     }
 
     /// Whether costs come with quantities, so that use and price can be told apart.

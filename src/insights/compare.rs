@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{
     Frame, Question, account_name,
     answer::Answer,
-    change::{Attribution, Beside, CauseShare, Change, Compared, HALF_CENT, Known, Status, known_sets, share},
+    change::{Attribution, CauseShare, Change, Compared, ExcludedChange, HALF_CENT, Known, Status, known_sets, share},
     check_filters, group_object, single_currency,
     warning::Warning,
 };
@@ -107,7 +107,7 @@ pub struct Comparison {
     /// Cost that moved between accounts or regions.
     pub moves: Vec<Move>,
     /// Charges that are no usage: credits, taxes, fees.
-    pub beside: Vec<Beside>,
+    pub excluded_charges: Vec<ExcludedChange>,
 }
 
 /// A month and the one that it is compared with: of one that is not over, as many days of both.
@@ -214,7 +214,7 @@ pub(crate) fn compare(facts: &dyn Facts, request: &Request) -> Result<Answer<Com
         unchanged,
         causes: attribution.causes,
         moves: attribution.moves,
-        beside: attribution.beside,
+        excluded_charges: attribution.excluded_charges,
     };
     Ok(Answer { header, body })
 }

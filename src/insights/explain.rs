@@ -151,7 +151,7 @@ pub(crate) fn explain(facts: &dyn Facts, request: &Request) -> Result<Answer<Exp
         contributors,
         main_meter,
         meters,
-        beside: attribution.beside,
+        excluded_charges: attribution.excluded_charges,
         chart: chart(series, missing, verdicts, event, end),
     };
     explanation.before_days.sort();

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    change::{Beside, CauseShare, Change, Members, MeterChange},
+    change::{CauseShare, Change, ExcludedChange, Members, MeterChange},
     course::{Baseline, ChartDay, Course},
     next_steps::NextStep,
 };
@@ -41,7 +41,7 @@ pub struct Explanation {
     /// The meters that changed most, with quantities and unit prices.
     pub meters: Vec<MeterChange>,
     /// Charges that are no usage: credits, taxes, fees.
-    pub beside: Vec<Beside>,
+    pub excluded_charges: Vec<ExcludedChange>,
     /// The days around the change.
     pub chart: Vec<ChartDay>,
     /// Where to look next.

@@ -57,7 +57,7 @@ pub struct Trends {
     /// The groups over the whole range, the costliest first, `other` last.
     pub groups: Vec<GroupTotal>,
     /// Charge categories that the costs do not count, over the whole range.
-    pub apart: Vec<Apart>,
+    pub excluded_charges: Vec<ExcludedCharge>,
     /// Set when credits and refunds make the bill look much smaller than what was spent.
     pub hidden_by_credits: Option<HiddenByCredits>,
 }
@@ -114,7 +114,7 @@ pub struct HiddenByCredits {
 
 /// Charges that are shown beside the total.
 #[derive(Debug, JsonSchema, Serialize)]
-pub struct Apart {
+pub struct ExcludedCharge {
     pub charge_category: &'static str,
     pub cost: f64,
 }
@@ -143,7 +143,7 @@ pub(crate) fn trends(facts: &dyn Facts, request: &Request) -> Result<Answer<Tren
     let included: BTreeSet<&str> = request.include.iter().map(|category| category.as_str()).collect();
     let mut groups: BTreeMap<Vec<String>, BTreeMap<usize, f64>> = BTreeMap::new();
     let mut credits = vec![0.0; periods.len()];
-    let mut apart: BTreeMap<&str, f64> = BTreeMap::new();
+    let mut excluded_charges: BTreeMap<&str, f64> = BTreeMap::new();
     for Cell { group, day, charge_category, cost } in &cells {
         let Some(&index) = index_of.get(day) else { continue };
         if charge_category == ChargeCategory::Credit.as_str() {
@@ -152,7 +152,7 @@ pub(crate) fn trends(facts: &dyn Facts, request: &Request) -> Result<Answer<Tren
         if included.contains(charge_category.as_str()) {
             *groups.entry(group.clone()).or_default().entry(index).or_default() += cost;
         } else {
-            *apart.entry(charge_category).or_default() += cost;
+            *excluded_charges.entry(charge_category).or_default() += cost;
         }
     }
     let rows = ranked(groups, request.top, periods.len());
@@ -213,10 +213,12 @@ pub(crate) fn trends(facts: &dyn Facts, request: &Request) -> Result<Answer<Tren
         include: request.include.iter().map(|category| category.as_str()).collect(),
         periods: trend_periods.collect(),
         groups: group_totals.collect(),
-        apart: ChargeCategory::ALL
+        excluded_charges: ChargeCategory::ALL
             .iter()
             .filter_map(|category| {
-                apart.get(category.as_str()).map(|cost| Apart { charge_category: category.as_str(), cost: *cost })
+                excluded_charges
+                    .get(category.as_str())
+                    .map(|cost| ExcludedCharge { charge_category: category.as_str(), cost: *cost })
             })
             .collect(),
         hidden_by_credits,

@@ -46,12 +46,12 @@ fn text(compared: &Answer<Comparison>, page: Page) -> String {
     text += &format!("\n{}", page.table(&waterfall(compared)));
     text += &format!("\n{}", page.table(&causes(&compared.causes, compared.total, compared.header.currency())));
     text += &page.prose(&moves(&compared.moves, compared.header.currency()));
-    for beside in &compared.beside {
-        let Change { before, after, .. } = beside.change;
+    for excluded in &compared.excluded_charges {
+        let Change { before, after, .. } = excluded.change;
         let (before, after) = (money(before, compared.header.currency()), money(after, compared.header.currency()));
         text += &page.prose(&format!(
             "not in the total: {} {before} before, {after} after (`--include`)\n",
-            beside.charge_category
+            excluded.charge_category
         ));
     }
     text

@@ -77,12 +77,12 @@ fn text(found: &Answer<Explanation>, chart: &str, page: Page) -> String {
         text += "\nquantities and unit prices, a day\n";
         text += &page.table(&meters(found));
     }
-    for beside in &found.beside {
+    for excluded in &found.excluded_charges {
         text += &page.prose(&format!(
             "\nnot in the total: {} {} a day, {} before (`--include`)\n",
-            beside.charge_category,
-            money(beside.change.after, found.header.currency()),
-            money(beside.change.before, found.header.currency())
+            excluded.charge_category,
+            money(excluded.change.after, found.header.currency()),
+            money(excluded.change.before, found.header.currency())
         ));
     }
     if !found.next.is_empty() {

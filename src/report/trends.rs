@@ -174,13 +174,13 @@ fn footer(trends: &Answer<Trends>) -> String {
     if trends.periods.iter().any(|period| period.provisional) {
         text += &format!("provisional: days after {} may still change\n", super::settled(&trends.header));
     }
-    if !trends.apart.is_empty() {
-        let apart: Vec<String> = trends
-            .apart
+    if !trends.excluded_charges.is_empty() {
+        let excluded_charges: Vec<String> = trends
+            .excluded_charges
             .iter()
-            .map(|apart| format!("{} {}", apart.charge_category, money(apart.cost, trends.header.currency())))
+            .map(|excluded| format!("{} {}", excluded.charge_category, money(excluded.cost, trends.header.currency())))
             .collect();
-        text += &format!("not in the total: {} (`--include`)\n", apart.join(", "));
+        text += &format!("not in the total: {} (`--include`)\n", excluded_charges.join(", "));
     }
     if let Some(hidden) = &trends.hidden_by_credits {
         let money = |amount| money(amount, trends.header.currency());

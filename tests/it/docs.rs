@@ -13,7 +13,7 @@ fn reference(sandbox: &Sandbox) -> String {
     let mut text = String::from(
         "# Command line\n\nGenerated from `--help`: `UPDATE_DOCS=1 cargo test --release docs`. Do not edit.\n",
     );
-    let commands: [&[&str]; 32] = [
+    let commands: &[&[&str]] = &[
         &[],
         &["ingest"],
         &["trends"],
@@ -47,7 +47,7 @@ fn reference(sandbox: &Sandbox) -> String {
         &["completions"],
         &["man"],
     ];
-    for command in commands {
+    for command in commands.iter().copied() {
         let mut process = sandbox.command(&[command, &["--help"]].concat());
         process.env("COLUMNS", "100");
         let run = sandbox.finish(process);

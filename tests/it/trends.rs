@@ -260,7 +260,7 @@ fn json_has_the_promised_fields() {
           ]
         }
       ],
-      "apart": [],
+      "excluded_charges": [],
       "hidden_by_credits": null
     }
     "#);
@@ -352,11 +352,15 @@ fn credits_and_taxes_count_when_asked_for() {
     let sandbox = sample();
     let without = sandbox.json(&["trends", "--days", "60", "--quiet"]);
     let with = sandbox.json(&["trends", "--days", "60", "--include", "credits,tax", "--quiet"]);
-    let apart: f64 =
-        without["apart"].as_array().expect("apart").iter().map(|line| line["cost"].as_f64().expect("a cost")).sum();
+    let apart: f64 = without["excluded_charges"]
+        .as_array()
+        .expect("apart")
+        .iter()
+        .map(|line| line["cost"].as_f64().expect("a cost"))
+        .sum();
     assert!(apart < -10.0);
     assert!((total(&without) + apart - total(&with)).abs() < 0.005);
-    assert_eq!(with["apart"].as_array().map(Vec::len), Some(0));
+    assert_eq!(with["excluded_charges"].as_array().map(Vec::len), Some(0));
 }
 
 #[test]
