@@ -49,7 +49,7 @@ pub struct IngestBills {
     pub from: Option<Day>,
 
     /// Last day to fetch, itself included
-    #[arg(long, value_name = "DATE", requires = "from")]
+    #[arg(long, value_name = "DATE")]
     pub to: Option<Day>,
 
     /// Only say what would be fetched, and what it costs
@@ -82,7 +82,6 @@ pub struct IngestBills {
 
 /// How files on disk are read.
 #[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[group(id = "files", multiple = true, conflicts_with_all = ["source", "explorer", "bucket"])]
 pub struct FileOptions {
     /// Take the files for this format, whatever their columns
     #[arg(long, value_enum, value_name = "FORMAT")]
@@ -124,7 +123,6 @@ pub struct FileOptions {
 
 /// What is read of buckets.
 #[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[group(id = "bucket", multiple = true, conflicts_with = "explorer")]
 pub struct BucketOptions {
     /// Only this billing period; may be given several times
     #[arg(long, value_name = "YYYY-MM")]
@@ -133,7 +131,6 @@ pub struct BucketOptions {
 
 /// What Cost Explorer is asked.
 #[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[group(id = "explorer", multiple = true, requires = "source", conflicts_with = "paths")]
 pub struct ExplorerOptions {
     /// Days to fetch, up to yesterday [default: cost_explorer.lookback_days]
     #[arg(long, value_name = "N", conflicts_with_all = ["from", "to"])]

@@ -110,7 +110,7 @@ fn restated_days_and_clocks_that_jump_tell_nothing() {
     }
     assert_eq!(told(&sandbox, &mut seen), Vec::<String>::new());
     let dry = sandbox.ok(&["notify", "--dry-run", "--as-of", "2026-03-07", "--format", "csv", "--quiet"]);
-    assert!(dry.stdout.contains("told on 2026-03-05 at $80.80 a day"), "{dry}");
+    assert!(dry.stdout.contains("sent on 2026-03-05 at $80.80 a day"), "{dry}");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn one_message_has_the_largest_and_counts_the_rest() {
     and 1 more incident, +$60.25 a day together: aws-cost-anomalies incidents
 
     bills judged through 2026-03-03
-    to keep it quiet: aws-cost-anomalies ack ID, snooze ID --until DATE, or expected ID --reason TEXT
+    to keep it quiet: aws-cost-anomalies ack ID, snooze ID --until DATE, or expect ID --reason TEXT
 
     ingested: 3 billing periods, 1,890 rows
     judged: 2026-03-03, 36 series; incidents: 3 opened, 0 ended, 3 open
@@ -268,7 +268,7 @@ fn owners_get_what_is_theirs_and_the_rest_has_a_default() {
     sandbox.ok(&["ingest", "a.csv", "--quiet"]);
     sandbox.ok(&["anomalies", "--as-of", &day(63).to_string(), "--quiet"]);
     insta::assert_snapshot!(sandbox.run(&["notify", "--dry-run", "--as-of", &day(63).to_string(), "--quiet"]), @"
-    id            where                     severity    a day  owner     channel   tells   why
+    id            where                     severity    a day  owner     channel   event   reason
     dd32fd260440  AmazonRDS / 222222222222  critical  +$80.07  checkout  checkout  opened  account 222222…t-1: checkout
     992ddbc293b1  AmazonS3 / 111111111111   critical  +$71.45  data      finops    opened  service AmazonS3: data
     992ddbc293b1  AmazonS3 / 111111111111   critical  +$71.45  data      data      opened  service AmazonS3: data
@@ -282,7 +282,7 @@ fn owners_get_what_is_theirs_and_the_rest_has_a_default() {
     assert!(has("data.txt", "AmazonS3") && has("finops.txt", "owner: data") && has("checkout.txt", "AmazonRDS"));
     assert!(!sandbox.path("nobody.txt").exists() && !has("finops.txt", "AmazonRDS"));
     assert_eq!(
-        sandbox.json(&["notify", "--dry-run", "--as-of", &day(63).to_string()])["decisions"][0]["tells"],
+        sandbox.json(&["notify", "--dry-run", "--as-of", &day(63).to_string()])["decisions"][0]["event"],
         Value::Null
     );
 }
@@ -381,7 +381,7 @@ fn what_is_snoozed_wakes_once_if_it_goes_on() {
     morning(&sandbox, 64, rds(step));
     assert!(sandbox.ok(&["incidents", "--status", "snoozed"]).stdout.contains("snoozed until 2099-01-01"));
     let dry = sandbox.ok(&["notify", "--dry-run", "--as-of", &day(64).to_string(), "--format", "json"]);
-    assert!(dry.stdout.contains("\"why\": \"snoozed until 2099-01-01\""), "{dry}");
+    assert!(dry.stdout.contains("\"text\": \"snoozed until 2099-01-01\""), "{dry}");
     sandbox.ok(&["run", "--no-ingest", "--as-of", "2098-12-31", "--quiet"]);
     assert_eq!(told(&sandbox, &mut seen), Vec::<String>::new());
     sandbox.ok(&["run", "--no-ingest", "--as-of", "2099-01-01", "--quiet"]);
@@ -455,7 +455,8 @@ fn what_is_planned_alerts_nobody_while_it_keeps_to_the_plan() {
         sandbox.write("a.csv", bill(65, course));
         sandbox.ok(&["run", "a.csv", "--as-of", &day(65).to_string(), "--quiet"]);
         let why =
-            sandbox.json(&["notify", "--dry-run", "--as-of", &day(65).to_string()])["decisions"][0]["why"].to_string();
+            sandbox.json(&["notify", "--dry-run", "--as-of", &day(65).to_string()])["decisions"][0]["reason"]["text"]
+                .to_string();
         let text = std::fs::read_to_string(sandbox.path("log.jsonl")).unwrap_or_default();
         let told: Value = serde_json::from_str(text.lines().next().unwrap_or("{}")).expect("JSON");
         (told["alerts"][0]["plan"].clone(), told["alerts"][0]["owner"].clone(), why)

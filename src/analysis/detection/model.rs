@@ -113,7 +113,7 @@ impl<'a> Model<'a> {
     /// Makes what began on `start` the new normal, as it was in the last days that end with `index`, and forgets the level
     /// before it: the first days of a slow change are not what is normal at its end.
     pub(super) fn absorb(&mut self, start: usize, index: usize) {
-        let recent = index + 1 - self.parameters.shift_days;
+        let recent = (index + 1).saturating_sub(self.parameters.shift_days);
         for day in start..=index {
             self.normal[day] = self.is_usable(day) && day >= recent;
         }

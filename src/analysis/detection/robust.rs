@@ -110,7 +110,7 @@ impl Run {
         self.days > 0 && index - self.last <= RUN_GAP
     }
 
-    /// The run with `day` in it, or a new one of it alone.
+    /// The run with a day in it, or a new one of it alone.
     fn with(self, index: usize, outlier: bool) -> Self {
         let before = if self.is_open(index) { self } else { Run { start: index, ..Run::default() } };
         Run { last: index, days: before.days + 1, outliers: before.outliers + usize::from(outlier), ..before }
@@ -203,7 +203,7 @@ impl<'a> Judge<'a> {
         verdicts
     }
 
-    /// The level of the days before `day`, without week and trend: their median, carried on by the trend, and of how
+    /// The level of the days before `index`, without week and trend: their median, carried on by the trend, and of how
     /// many days it is.
     fn level(&mut self, model: &Model, index: usize) -> Option<(f64, usize)> {
         let buffer = &mut self.buffer;

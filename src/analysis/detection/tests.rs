@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{Datelike, Days, NaiveDate, Weekday};
+use clap::ValueEnum;
 use proptest::prelude::*;
 
 use super::{
@@ -362,6 +363,22 @@ proptest! {
         let beside = [series("x", monday(), values), series("y", monday(), vec![constant; 150])];
         let together = verdicts_of(&beside, &preset());
         prop_assert_eq!(&alone[0], &together[0]);
+    }
+
+    #[test]
+    fn windows_of_any_length_judge(
+        values in bills(), level_days in 7_usize..200, shift_days in 3_usize..200, absorb_days in 3_usize..200
+    ) {
+        let parameters = Parameters { level_days, shift_days, absorb_days, ..preset() };
+        let verdicts = &verdicts_of(&[series("x", monday(), values)], &parameters)[0];
+        prop_assert!(verdicts.iter().flatten().all(|verdict| verdict.score.is_finite() && verdict.expected.is_finite()));
+    }
+
+    #[test]
+    fn a_step_that_is_left_out_leaves_a_method(values in bills(), step in prop::sample::select(Step::value_variants())) {
+        let parameters = preset().without(step);
+        let verdicts = &verdicts_of(&[series("x", monday(), values)], &parameters)[0];
+        prop_assert!(verdicts.iter().flatten().all(|verdict| verdict.score.is_finite()));
     }
 
     #[test]
