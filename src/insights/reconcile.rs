@@ -236,7 +236,7 @@ fn both(facts: &dyn Facts, bill: BillMonth) -> Result<(Vec<MonthCost>, Vec<Month
         let excluded: Vec<String> = only_ours.into_iter().chain(only_theirs).collect();
         if !excluded.is_empty() {
             let (of, compared) = (word.to_owned(), common.clone());
-            warning = Some(Warning::ComparedInPart { of, compared, excluded: excluded });
+            warning = Some(Warning::ComparedInPart { of, compared, excluded });
         }
         let only = Some((column, common.as_slice()));
         return Ok((facts.month_costs(bill, only)?, facts.month_costs(explorer, only)?, warning));

@@ -43,7 +43,7 @@ impl Operation for ComparePeriods {
     fn answer(&self, session: &Session) -> Result<Answer<Comparison>> {
         let store = session.store()?;
         let question = self.selection.question(session);
-        let (before, after) = self.periods.resolve(&*store, &question)?;
+        let (before, after) = self.periods.resolve(&store, &question)?;
         let include = self.selection.included();
         let group_by = self.group_by.clone();
         compare(&*store, &Request { question, group_by, before, after, include: &include, top: self.top })

@@ -77,7 +77,7 @@ impl Operation for ExplainCost {
         let asked = self.selection.question(session);
         let mut filters: Vec<Filter> = self.selection.filter.clone();
         let mut include = self.selection.included();
-        let incident = self.id.as_deref().map(|id| one(&*store, id)).transpose()?;
+        let incident = self.id.as_deref().map(|id| one(&store, id)).transpose()?;
         let (mut metric, mut source) = (asked.metric, asked.source);
         if let Some(shown) = &incident {
             filters.extend(shown.filters());

@@ -176,7 +176,7 @@ fn explorer(aws: &Aws, session: &Session, today: NaiveDate) -> Check {
         let store = session.store_for_writing_now()?;
         let account_id = aws.caller()?.account_id.clone();
         let explorer = CostExplorer::new(aws, &session.config().cost_explorer);
-        explorer.probe(today, &mut |call| record_call(&*store, &account_id, &call))
+        explorer.probe(today, &mut |call| record_call(&store, &account_id, &call))
     };
     match asked() {
         Ok(groups) => Check::new(
