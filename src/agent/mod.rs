@@ -115,7 +115,7 @@ fn figures(found: &Answer<Explanation>, with_resources: bool) -> String {
     );
     text += &format!(
         "on {}: {} instead of {}\n",
-        baseline.date,
+        baseline.peak_date,
         amount(baseline.actual),
         amount(baseline.expected.unwrap_or_default())
     );

@@ -130,14 +130,14 @@ fn check(events: &[sample::Event], found: &Anomalies) -> String {
     let mut explained = vec![false; found.findings.len()];
     for event in events {
         let matching = |(_, finding): &(usize, &Finding)| is_of(finding, event);
-        let first = found.findings.iter().enumerate().filter(matching).min_by_key(|(_, finding)| finding.start);
+        let first = found.findings.iter().enumerate().filter(matching).min_by_key(|(_, finding)| finding.start_date);
         for (index, _) in found.findings.iter().enumerate().filter(matching) {
             explained[index] = true;
         }
         let verdict = match first {
             Some((_, finding)) => {
                 hits += 1;
-                let delay = (finding.start - event.start).num_days();
+                let delay = (finding.start_date - event.start).num_days();
                 let when = match delay {
                     ..=0 => "the same day".to_owned(),
                     1 => "a day later".to_owned(),
@@ -175,8 +175,8 @@ fn check(events: &[sample::Event], found: &Anomalies) -> String {
 /// Whether a finding, or one that it tells, is of an event: the same series and direction, close in time. A slow change
 /// is found at any time while it lasts.
 fn is_of(finding: &Finding, event: &sample::Event) -> bool {
-    let own = (&finding.group, finding.kind, finding.direction, finding.start, finding.end);
-    let members = finding.members.iter().map(|one| (&one.group, one.kind, one.direction, one.start, one.end));
+    let own = (&finding.group, finding.kind, finding.direction, finding.start_date, finding.end_date);
+    let members = finding.members.iter().map(|one| (&one.group, one.kind, one.direction, one.start_date, one.end_date));
     std::iter::once(own).chain(members).any(|(group, kind, direction, start, end)| {
         let same = |dimension: &str, value: &str| group.get(dimension).and_then(|found| found.as_str()) == Some(value);
         // The run of days that the finding is of, and the days on which finding the event still counts.

@@ -27,7 +27,7 @@ pub(crate) struct ExplainArgs {
 pub(super) fn run(args: &ExplainArgs, context: &Context) -> Result<ExitCode> {
     let mut answer = context.session.run(&args.operation)?;
     if args.explain_with.is_some() {
-        answer.body.words = Writer::new(args.explain_with, &context.session)?.words(&answer, &context.session);
+        answer.body.model_text = Writer::new(args.explain_with, &context.session)?.words(&answer, &context.session);
     }
     context.warn(&answer.header);
     print(&report::explain::render(&answer, args.format, context.style)?)?;

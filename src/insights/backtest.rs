@@ -71,10 +71,10 @@ pub struct Outcome {
     pub alerts_per_week: f64,
     /// Dollars that they moved.
     pub alert_dollars: f64,
-    pub found: usize,
+    pub detected: usize,
     pub recall: f64,
-    /// The share of the events' dollars that events which were found cost.
-    pub dollars_found: f64,
+    /// The share of the events' dollars that events which were detected cost.
+    pub dollar_recall: f64,
     /// Days from an event's first to the first flagged one, of those found; `null` for none.
     pub median_delay_days: Option<f64>,
     pub by_shape: Vec<Cell>,
@@ -87,7 +87,7 @@ pub struct Cell {
     /// The share of the day's cost that the event added or took.
     pub size: f64,
     pub events: usize,
-    pub found: usize,
+    pub detected: usize,
     pub median_delay_days: Option<f64>,
 }
 
@@ -149,9 +149,9 @@ pub(crate) fn backtest(facts: &dyn Facts, replay: &Replay) -> Result<Answer<Back
             alerts: alerts.len(),
             alerts_per_week: alerts.len() as f64 * 7.0 / replayed.days() as f64,
             alert_dollars: alerts.iter().map(|alert| alert.impact_total.abs()).sum(),
-            found: delays.iter().flatten().count(),
+            detected: delays.iter().flatten().count(),
             recall: share(delays.iter().flatten().count() as f64, events.len() as f64),
-            dollars_found: share(
+            dollar_recall: share(
                 events.iter().zip(&delays).filter(|(_, delay)| delay.is_some()).map(|(event, _)| event.dollars).sum(),
                 events.iter().map(|event| event.dollars).sum(),
             ),
@@ -217,7 +217,7 @@ fn cells(events: &[Injected], delays: &[Option<usize>]) -> Vec<Cell> {
         shape: *shape,
         size: SIZES[*size],
         events: delays.len(),
-        found: delays.iter().flatten().count(),
+        detected: delays.iter().flatten().count(),
         median_delay_days: middle(delays.iter().flatten()),
     };
     table.iter().map(cell).collect()
@@ -243,7 +243,7 @@ fn recommend(results: &[Outcome], alerts_per_week: f64, replayed: Period) -> Rec
         && let Some(delay) = cell.median_delay_days
     {
         let when = if delay < 1.0 { "on its first day".into() } else { format!("after {delay:.0} days") };
-        text += &format!("; of {} doubled series it finds {}, most {when}", cell.events, cell.found);
+        text += &format!("; of {} doubled series it finds {}, most {when}", cell.events, cell.detected);
     }
     let better = |other: &&Outcome| fits(other) && other.recall > outcome.recall + CLEARLY;
     if let Some(other) = results.iter().filter(better).max_by(|a, b| a.recall.total_cmp(&b.recall)) {

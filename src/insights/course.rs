@@ -37,7 +37,7 @@ const DAYS_A_MONTH: f64 = 365.25 / 12.0;
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Baseline {
     /// The day that stands out most.
-    pub date: NaiveDate,
+    pub peak_date: NaiveDate,
     pub actual: f64,
     pub expected: Option<f64>,
     /// The range in which it would not have been flagged.
@@ -65,10 +65,10 @@ pub struct Baseline {
 /// Since when, and how it goes on.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Course {
-    pub start: NaiveDate,
+    pub start_date: NaiveDate,
     /// The first hour (UTC), where the bill has hours.
     pub start_hour: Option<NaiveDateTime>,
-    pub last: NaiveDate,
+    pub last_date: NaiveDate,
     /// How it stands on the newest settled days.
     pub state: CourseState,
     /// The first day on which it was over.
@@ -186,7 +186,7 @@ pub(crate) fn baseline(
         Some(if verdict.expected >= 0.0 { bound.max(0.0) } else { bound })
     };
     Baseline {
-        date,
+        peak_date: date,
         actual: series.values[peak],
         expected: verdict.map(|verdict| verdict.expected),
         low: range(-1.0),
@@ -246,9 +246,9 @@ pub(crate) fn course(series: &Series, event: Period, is_finding: bool, change: C
     let recent = if state == CourseState::Stayed { later } else { during };
     let lasts = matches!(state, CourseState::GoesOn | CourseState::Stayed);
     Course {
-        start: event.start,
+        start_date: event.start,
         start_hour: None,
-        last: event.end,
+        last_date: event.end,
         state,
         over_since: over.filter(|_| state == CourseState::Over).map(|day| event.end + Days::new(day as u64 + 1)),
         days: event.days(),

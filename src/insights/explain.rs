@@ -111,9 +111,9 @@ pub(crate) fn explain(facts: &dyn Facts, request: &Request) -> Result<Answer<Exp
     annotate(facts, compared, &mut contributors)?;
     let change = attribution.total;
     let course = Course {
-        start: event.start,
+        start_date: event.start,
         start_hour: start_hour(compared, facts, event, change.change)?,
-        last: event.end,
+        last_date: event.end,
         ..course(series, event, found.is_some() || request.incident.is_some(), change)
     };
     let baseline = baseline(series, missing, verdicts, peak, event, found, &request.parameters);
@@ -144,7 +144,7 @@ pub(crate) fn explain(facts: &dyn Facts, request: &Request) -> Result<Answer<Exp
         before_days: sets.iter().filter(|set| !set.after).flat_map(|set| set.days.clone()).collect(),
         after_days: sets.iter().filter(|set| set.after).flat_map(|set| set.days.clone()).collect(),
         next,
-        words: None,
+        model_text: None,
         unknown: unknown(&attribution, &contributors),
         causes: attribution.causes,
         moves: attribution.moves,

@@ -48,7 +48,7 @@ pub struct Explanation {
     pub next: Vec<NextStep>,
     /// A language model's words, when they were asked for and hold no other number than these.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub words: Option<String>,
+    pub model_text: Option<String>,
     /// What this data cannot say, and what could.
     pub unknown: Vec<String>,
 }

@@ -31,15 +31,15 @@ pub enum Status {
 pub struct Check {
     pub check: String,
     pub status: Status,
-    /// What was found.
-    pub found: String,
+    /// What the check gave.
+    pub detail: String,
     /// What to do about it.
     pub fix: Option<String>,
 }
 
 impl Check {
-    pub fn new(check: impl Into<String>, status: Status, found: impl Into<String>) -> Self {
-        Self { check: check.into(), status, found: found.into(), fix: None }
+    pub fn new(check: impl Into<String>, status: Status, detail: impl Into<String>) -> Self {
+        Self { check: check.into(), status, detail: detail.into(), fix: None }
     }
 
     pub fn fix(mut self, fix: impl Into<String>) -> Self {

@@ -174,7 +174,7 @@ fn explained(facts: &dyn Facts, request: &Request, finding: Finding) -> Result<E
         question: Question { filters: &filters, ..request.question },
         include: request.include,
         parameters: request.parameters.clone(),
-        date: Some(finding.date),
+        date: Some(finding.peak_date),
         incident: None,
         top: 3,
         also: &[],

@@ -39,12 +39,12 @@ fn explained(found: &Explanation, currency: &str) -> String {
             true => "as much as".to_owned(),
             false => format!("{} {}{percent} than", money(change.change), more(change.change)),
         };
-        format!("{subject} cost {cost} on {}, {than} such days before", course.start)
+        format!("{subject} cost {cost} on {}, {than} such days before", course.start_date)
     } else {
         let a_day = if nothing { "" } else { " a day" };
         let span = match course.state {
-            CourseState::GoesOn => format!("has cost {cost}{a_day} since {}", course.start),
-            _ => format!("cost {cost}{a_day} from {} to {}", course.start, course.last),
+            CourseState::GoesOn => format!("has cost {cost}{a_day} since {}", course.start_date),
+            _ => format!("cost {cost}{a_day} from {} to {}", course.start_date, course.last_date),
         };
         format!("{subject} {span}, {} a day {}{percent} than before", money(change.change), more(change.change))
     };

@@ -47,7 +47,7 @@ pub struct Alert {
     /// Which cost, in words.
     pub subject: String,
     /// What it was called when this channel was told first, if that was something else.
-    pub told_as: Option<String>,
+    pub previous_subject: Option<String>,
     pub group: Map<String, Value>,
     pub account_name: Option<String>,
     pub owner: Option<String>,
@@ -58,7 +58,7 @@ pub struct Alert {
     pub metric: Metric,
     pub currency: String,
     /// Beyond what such days cost before, as the mean of its days; of the peak day, where history is too short for that.
-    pub a_day: f64,
+    pub per_day: f64,
     /// Of the peak day.
     pub peak_date: NaiveDate,
     pub expected: f64,
@@ -71,13 +71,13 @@ pub struct Alert {
     pub sentence: String,
     pub cause: Option<String>,
     /// What carries most of it, of a cost that is wide.
-    pub mostly: Option<String>,
+    pub contributors: Option<String>,
     /// A plan that it exceeds, or that does not cover it any more.
     pub plan: Option<String>,
     /// A language model's words, checked against the figures.
-    pub words: Option<String>,
+    pub model_text: Option<String>,
     /// What to do at once.
-    pub urgent: Option<String>,
+    pub request: Option<String>,
     /// A command to look further with.
     pub next: Option<String>,
     pub links: Vec<Button>,
@@ -95,9 +95,9 @@ fn agrees(shown: &Shown, found: &Answer<Explanation>) -> bool {
     let incident = &shown.incident;
     let ratio = found.change.change / incident.impact;
     let course = &found.course;
-    let same_days = course.start <= incident.last_date && course.last >= incident.start_date;
+    let same_days = course.start_date <= incident.last_date && course.last_date >= incident.start_date;
     let same_state = course.state != CourseState::Over || incident.state != State::Open;
-    let same_start = (course.start - incident.start_date).num_days().abs() <= SAME_START;
+    let same_start = (course.start_date - incident.start_date).num_days().abs() <= SAME_START;
     same_days && same_start && same_state && (AGREES..=1.0 / AGREES).contains(&ratio)
 }
 
@@ -114,7 +114,7 @@ impl Alert {
             severity: incident.severity,
             kind: incident.kind,
             direction: incident.direction,
-            told_as: None,
+            previous_subject: None,
             group: shown.group.clone(),
             account_name: shown.account_name.clone(),
             owner: None,
@@ -123,7 +123,7 @@ impl Alert {
             has_ended: incident.state != State::Open,
             metric: incident.scope.metric,
             currency: incident.currency.clone(),
-            a_day: change,
+            per_day: change,
             peak_date: incident.peak_date,
             expected: incident.expected,
             actual: incident.actual,
@@ -132,10 +132,10 @@ impl Alert {
             at_stake: incident.at_stake,
             sentence: String::new(),
             cause: explained.filter(|_| !is_move).and_then(|found| cause(found, incident.impact)),
-            mostly: explained.and_then(|found| mostly(shown, found)),
+            contributors: explained.and_then(|found| mostly(shown, found)),
             plan: None,
-            words: None,
-            urgent: urgent.map(ToString::to_string),
+            model_text: None,
+            request: urgent.map(ToString::to_string),
             next: explained.and_then(|found| found.next.first()).map(|step| step.command.clone()),
             links: Vec::new(),
             event,
@@ -154,7 +154,7 @@ impl Alert {
         };
         // Names come from bills: a line break in one would write lines of its own, a NUL is refused by services.
         let own = [&mut alert.subject, &mut alert.sentence].into_iter();
-        for text in own.chain(&mut alert.mostly).chain(&mut alert.urgent).chain(&mut alert.account_name) {
+        for text in own.chain(&mut alert.contributors).chain(&mut alert.request).chain(&mut alert.account_name) {
             *text = inert::one_line(text).into_owned();
         }
         alert.group.values_mut().for_each(inert::json);
@@ -239,12 +239,12 @@ impl Alert {
             account_name: None,
             cause: None,
             owner: None,
-            mostly: None,
+            contributors: None,
             plan: None,
-            words: None,
-            urgent: None,
+            model_text: None,
+            request: None,
             next: None,
-            told_as: None,
+            previous_subject: None,
             links: Vec::new(),
             ..self
         }
@@ -260,7 +260,7 @@ impl Alert {
         match self.has_ended {
             _ if matches!(self.event, AlertEvent::Closed { how: Closing::Withdrawn | Closing::Merged }) => subject,
             true => format!("{subject}: {} {days}", change(self.impact_total, &self.currency)),
-            false => format!("{subject}: {} a day since {}", change(self.a_day, &self.currency), self.since),
+            false => format!("{subject}: {} a day since {}", change(self.per_day, &self.currency), self.since),
         }
     }
 
@@ -271,13 +271,13 @@ impl Alert {
             facts.push(("expected → actual", format!("{} on {}", self.expected_to_actual(), self.peak_date)));
             facts.push(("so far", format!("{} since {}", change(self.impact_total, &self.currency), self.since)));
             facts.extend(self.cause.clone().map(|cause| ("cause", cause)));
-            facts.extend(self.mostly.clone().map(|mostly| ("mostly", mostly)));
+            facts.extend(self.contributors.clone().map(|mostly| ("mostly", mostly)));
         }
         facts.extend(self.owner.clone().map(|owner| ("owner", owner)));
         facts.extend(self.plan.clone().map(|plan| ("plan", plan)));
-        facts.extend(self.told_as.clone().map(|told| ("first told as", told)));
+        facts.extend(self.previous_subject.clone().map(|told| ("first sent as", told)));
         if !self.is_closed() {
-            facts.extend(self.urgent.clone().map(|urgent| ("at once", urgent)));
+            facts.extend(self.request.clone().map(|urgent| ("at once", urgent)));
             facts.extend(self.next.clone().map(|next| (LOOK_WITH, next)));
         }
         facts

@@ -37,7 +37,7 @@ pub struct Digest {
     pub alerts: Vec<Alert>,
     /// Further incidents, and their dollars a day together.
     pub more: usize,
-    pub more_a_day: f64,
+    pub more_per_day: f64,
     /// What it is about beside incidents: `runs`, `channels`, `bills`.
     pub topic: Option<String>,
     /// What there is to say beside incidents.
@@ -61,17 +61,17 @@ impl Digest {
             (a.is_closed().cmp(&b.is_closed())).then(b.at_stake.total_cmp(&a.at_stake)).then(a.id.cmp(&b.id))
         });
         let rest = alerts.split_off(alerts.len().min(top));
-        let more_a_day = rest.iter().filter(|alert| !alert.is_closed()).fold(0.0, |sum, alert| sum + alert.a_day);
+        let more_per_day = rest.iter().filter(|alert| !alert.is_closed()).fold(0.0, |sum, alert| sum + alert.per_day);
         Self {
             schema_version: SCHEMA_VERSION,
             id: String::new(),
             about: About::Incidents,
-            title: title(&alerts, rest.len(), more_a_day),
+            title: title(&alerts, rest.len(), more_per_day),
             as_of,
             settled_through,
             alerts,
             more: rest.len(),
-            more_a_day,
+            more_per_day,
             topic: None,
             text: None,
             update_of: None,
@@ -102,7 +102,7 @@ impl Digest {
             return self;
         }
         let alerts: Vec<Alert> = self.alerts.into_iter().map(Alert::reduced).collect();
-        Self { title: title(&alerts, self.more, self.more_a_day), alerts, ..self }
+        Self { title: title(&alerts, self.more, self.more_per_day), alerts, ..self }
     }
 
     /// The one incident that it is about, if it is.
@@ -122,7 +122,11 @@ impl Digest {
         let plural = if self.more == 1 { "" } else { "s" };
         (self.more > 0).then(|| match self.alerts.iter().all(|alert| alert.currency == currency) {
             true => {
-                format!("and {} more incident{plural}, {} a day together", self.more, change(self.more_a_day, currency))
+                format!(
+                    "and {} more incident{plural}, {} a day together",
+                    self.more,
+                    change(self.more_per_day, currency)
+                )
             }
             false => format!("and {} more incident{plural}", self.more),
         })
@@ -153,7 +157,7 @@ impl Digest {
             for (name, value) in alert.facts() {
                 text += &format!("  {name}: {value}\n");
             }
-            if let Some(words) = &alert.words {
+            if let Some(words) = &alert.model_text {
                 text += &format!("  {}\n", words.replace('\n', "\n  "));
             }
             if !alert.is_closed() {
@@ -187,7 +191,7 @@ impl Digest {
     }
 }
 
-fn title(alerts: &[Alert], more: usize, more_a_day: f64) -> String {
+fn title(alerts: &[Alert], more: usize, more_per_day: f64) -> String {
     let count = alerts.len() + more;
     let Some(first) = alerts.first() else { return String::new() };
     if count == 1 {
@@ -203,8 +207,8 @@ fn title(alerts: &[Alert], more: usize, more_a_day: f64) -> String {
     match first.is_closed() {
         true => format!("{count} cost incidents ended, {} among them", first.subject),
         false => {
-            let dollars: f64 = open.map(|alert| alert.a_day).sum();
-            format!("{count} cost incidents: {} a day", change(dollars + more_a_day, &first.currency))
+            let dollars: f64 = open.map(|alert| alert.per_day).sum();
+            format!("{count} cost incidents: {} a day", change(dollars + more_per_day, &first.currency))
         }
     }
 }

@@ -207,7 +207,7 @@ pub(crate) fn plan(candidates: &Candidates, inputs: &Inputs) -> Planned {
             let exceeded = covered.as_ref().and_then(|(_, covered)| covered.exceeded.as_ref());
             alert.plan = exceeded.map(|exceeded| exceeded.text(&shown.incident.currency));
             let first = candidate.notifications.iter().find(|notification| notification.channel == channel.name);
-            alert.told_as =
+            alert.previous_subject =
                 first.map(|notification| notification.subject.clone()).filter(|subject| *subject != alert.subject);
             alerts_by_channel.entry(&channel.name).or_default().push((alert, candidate));
         }
@@ -237,7 +237,7 @@ impl Planned {
             // Words about an explanation that is not told would be about something else.
             let explained = self.explanations.get(&alert.id).filter(|found| found.sentence == alert.sentence);
             let Some(explained) = explained else { continue };
-            alert.words = known.entry(alert.id.clone()).or_insert_with(|| words(explained)).clone();
+            alert.model_text = known.entry(alert.id.clone()).or_insert_with(|| words(explained)).clone();
         }
     }
 }

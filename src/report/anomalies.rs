@@ -168,13 +168,13 @@ fn table(anomalies: &Answer<Anomalies>, findings: &[Finding]) -> Table {
     let mut table = Table::new(columns);
     for finding in findings {
         let currency = &finding.currency;
-        let mut cells = vec![finding.severity.name().to_owned(), finding.start.to_string()];
+        let mut cells = vec![finding.severity.name().to_owned(), finding.start_date.to_string()];
         if has_levels {
             cells.insert(0, finding.id.clone());
         }
         cells.extend(who(anomalies, finding));
         let pct = (finding.expected.abs() >= 0.01).then(|| finding.impact / finding.expected.abs() * 100.0);
-        let until = match finding.end {
+        let until = match finding.end_date {
             _ if finding.absorbed => "normal now".into(),
             None => "going on".into(),
             Some(end) => end.to_string(),
@@ -207,7 +207,7 @@ fn findings_csv(anomalies: &Answer<Anomalies>) -> Result<String> {
     }
     let names: Vec<String> = dimensions.iter().map(ToString::to_string).collect();
     let mut header: Vec<String> =
-        ["id", "kind", "direction", "severity", "date", "start", "end"].map(str::to_owned).into();
+        ["id", "kind", "direction", "severity", "peak_date", "start_date", "end_date"].map(str::to_owned).into();
     header.extend(names.clone());
     header.extend(
         ["actual", "expected", "impact", "impact_total", "at_stake", "score", "currency", "reasons"].map(str::to_owned),
@@ -218,9 +218,9 @@ fn findings_csv(anomalies: &Answer<Anomalies>) -> Result<String> {
             finding.kind.name().into(),
             finding.direction.name().into(),
             finding.severity.name().into(),
-            finding.date.to_string(),
-            finding.start.to_string(),
-            finding.end.map_or(String::new(), |end| end.to_string()),
+            finding.peak_date.to_string(),
+            finding.start_date.to_string(),
+            finding.end_date.map_or(String::new(), |end| end.to_string()),
         ];
         row.extend(names.iter().map(|name| finding.group.get(name).map_or(String::new(), plain)));
         row.extend([

@@ -67,7 +67,7 @@ fn methods(backtest: &Answer<Backtest>) -> Table {
             format!("{:.1}", outcome.alerts_per_week),
             money(outcome.alert_dollars, backtest.header.currency()),
             if backtest.events > 0 { format!("{:.0} %", outcome.recall * 100.0) } else { "-".into() },
-            if backtest.events > 0 { format!("{:.0} %", outcome.dollars_found * 100.0) } else { "-".into() },
+            if backtest.events > 0 { format!("{:.0} %", outcome.dollar_recall * 100.0) } else { "-".into() },
             days(outcome.median_delay_days),
         ]);
     }
@@ -85,7 +85,7 @@ fn shapes(outcome: &Outcome) -> Table {
             row.push(cell.map_or_else(
                 || "-".into(),
                 |cell| match cell.median_delay_days {
-                    Some(_) => format!("{} of {}, {}", cell.found, cell.events, days(cell.median_delay_days)),
+                    Some(_) => format!("{} of {}, {}", cell.detected, cell.events, days(cell.median_delay_days)),
                     None => format!("0 of {}", cell.events),
                 },
             ));
@@ -115,7 +115,7 @@ fn to_csv(backtest: &Answer<Backtest>) -> Result<String> {
         "shape",
         "size",
         "events",
-        "found",
+        "detected",
         "median_delay_days",
     ];
     let rows = backtest.results.iter().flat_map(|outcome| {
@@ -129,7 +129,7 @@ fn to_csv(backtest: &Answer<Backtest>) -> Result<String> {
                 cell.shape.name().into(),
                 cell.size.to_string(),
                 cell.events.to_string(),
-                cell.found.to_string(),
+                cell.detected.to_string(),
                 cell.median_delay_days.map_or(String::new(), |delay| delay.to_string()),
             ]
         })

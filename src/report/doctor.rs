@@ -23,17 +23,17 @@ pub(crate) fn render(answer: &Answer<Health>, format: Format, style: Style) -> R
     match format {
         Format::Json => json(answer),
         Format::Csv => csv(
-            &["check", "status", "found", "fix"].map(str::to_owned),
+            &["check", "status", "detail", "fix"].map(str::to_owned),
             checks.iter().map(|check| {
                 let fix = check.fix.clone().unwrap_or_default();
-                vec![check.check.clone(), word(check.status).to_lowercase(), check.found.clone(), fix]
+                vec![check.check.clone(), word(check.status).to_lowercase(), check.detail.clone(), fix]
             }),
         ),
         Format::Markdown => {
-            let mut table = Table::new(["check", "status", "found", "fix"].map(Column::name).into());
+            let mut table = Table::new(["check", "status", "detail", "fix"].map(Column::name).into());
             for check in checks {
                 let fix = check.fix.clone().unwrap_or_default();
-                table.row(vec![check.check.clone(), word(check.status).into(), check.found.clone(), fix]);
+                table.row(vec![check.check.clone(), word(check.status).into(), check.detail.clone(), fix]);
             }
             Ok(table.markdown())
         }
@@ -43,7 +43,7 @@ pub(crate) fn render(answer: &Answer<Health>, format: Format, style: Style) -> R
             let width = checks.iter().map(|check| check.check.len()).max().unwrap_or(0);
             for check in checks {
                 let status = format!("{:<4}", word(check.status));
-                let found = inert::one_line(&check.found);
+                let found = inert::one_line(&check.detail);
                 let line = wrapped(&format!("{status}  {:width$}  {found}\n", check.check), style);
                 text += &line.replacen(&status, &colored(&status, check.status, style), 1);
                 if let Some(fix) = check.fix.as_ref() {

@@ -43,7 +43,7 @@ pub(crate) fn render(found: &Answer<Explanation>, format: Format, style: Style) 
 
 fn text(found: &Answer<Explanation>, chart: &str, page: Page) -> String {
     let mut text = page.prose(&format!("{}\n", found.sentence));
-    if let Some(words) = &found.words {
+    if let Some(words) = &found.model_text {
         text += &page.prose(&format!("\n{words}\n"));
     }
     text += &format!("\n{chart}\n");
@@ -71,7 +71,7 @@ fn text(found: &Answer<Explanation>, chart: &str, page: Page) -> String {
             _ => String::new(),
         };
         text += &format!("\n{}", page.line(&format!("by {}{carried}", members.dimension)));
-        text += &page.table(&members_table(members, found.change, found.course.start, found.header.currency()));
+        text += &page.table(&members_table(members, found.change, found.course.start_date, found.header.currency()));
     }
     if found.meters.iter().any(|meter| meter.quantity_before.is_some() || meter.quantity_after.is_some()) {
         text += "\nquantities and unit prices, a day\n";
@@ -101,7 +101,7 @@ fn text(found: &Answer<Explanation>, chart: &str, page: Page) -> String {
 fn baseline(found: &Answer<Explanation>) -> String {
     let money = |amount: f64| money(amount, found.header.currency());
     let baseline = &found.baseline;
-    let mut text = format!("{}: {}", baseline.date, money(baseline.actual));
+    let mut text = format!("{}: {}", baseline.peak_date, money(baseline.actual));
     if let Some(expected) = baseline.expected {
         text += &format!(", expected {}", money(expected));
     }
@@ -138,7 +138,7 @@ fn baseline(found: &Answer<Explanation>) -> String {
 fn course(found: &Answer<Explanation>) -> String {
     let course = &found.course;
     let since =
-        course.start_hour.map_or(course.start.to_string(), |hour| hour.format("%Y-%m-%d %H:00 UTC").to_string());
+        course.start_hour.map_or(course.start_date.to_string(), |hour| hour.format("%Y-%m-%d %H:00 UTC").to_string());
     let days = if course.days == 1 { "1 day".to_owned() } else { format!("{} days", course.days) };
     let month = course.per_month.map_or(String::new(), |month| {
         format!(
@@ -151,7 +151,7 @@ fn course(found: &Answer<Explanation>) -> String {
         CourseState::GoesOn => format!("goes on{month}"),
         CourseState::Stayed => format!("has stayed{month}"),
         CourseState::Over => {
-            format!("over since {}", course.over_since.unwrap_or(course.last + chrono::Days::new(1)))
+            format!("over since {}", course.over_since.unwrap_or(course.last_date + chrono::Days::new(1)))
         }
         CourseState::NotFlagged => "no finding".to_owned(),
     };

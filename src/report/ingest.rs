@@ -70,7 +70,7 @@ fn text(outcome: &Outcome, page: Page) -> String {
         text += &page.line(&format!("no rows below the header: {path}"));
     }
     for path in &outcome.skipped {
-        text += &page.line(&format!("passed over, not a bill: {path}"));
+        text += &page.line(&format!("skipped, not a bill: {path}"));
     }
     if outcome.superseded_files > 0 {
         text += &format!("{} older files that no manifest names were left out\n", outcome.superseded_files);

@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(crate) fn decisions(answer: &Answer<Plans>, format: Format, style: Style) -> Result<String> {
-    let header = ["id", "where", "severity", "a_day", "currency", "owner", "channel", "event", "reason"];
+    let header = ["id", "where", "severity", "per_day", "currency", "owner", "channel", "event", "reason"];
     let mut table = Table::new(vec![
         Column::name("id"),
         Column::name("where"),
@@ -82,14 +82,14 @@ pub(crate) fn channels(answer: &Answer<ChannelStatus>, format: Format, style: St
             one.sent.to_string(),
             time(one.last_sent_at),
             one.waiting.to_string(),
-            one.given_up.to_string(),
+            one.dropped.to_string(),
             one.error.clone().unwrap_or_else(|| "-".into()),
         ]);
     }
     match format {
         Format::Json => json(answer),
         Format::Csv => {
-            let header = ["channel", "kind", "sent", "last_sent_at", "waiting", "given_up", "error"];
+            let header = ["channel", "kind", "sent", "last_sent_at", "waiting", "dropped", "error"];
             let rows = standings.iter().map(|one| {
                 vec![
                     one.channel.clone(),
@@ -97,7 +97,7 @@ pub(crate) fn channels(answer: &Answer<ChannelStatus>, format: Format, style: St
                     one.sent.to_string(),
                     one.last_sent_at.map_or(String::new(), |time| time.to_string()),
                     one.waiting.to_string(),
-                    one.given_up.to_string(),
+                    one.dropped.to_string(),
                     one.error.clone().unwrap_or_default(),
                 ]
             });

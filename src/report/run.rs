@@ -29,8 +29,11 @@ pub(crate) fn text(summary: &Summary, style: Style) -> String {
         text.push('\n');
     }
     if let Some(judged) = &summary.judged {
-        let days =
-            if judged.from == judged.to { judged.to.to_string() } else { format!("{} to {}", judged.from, judged.to) };
+        let days = if judged.start == judged.end {
+            judged.end.to_string()
+        } else {
+            format!("{} to {}", judged.start, judged.end)
+        };
         text += &format!(
             "judged: {days}, {} series; incidents: {} opened, {} ended, {} open\n",
             count(judged.series as u64),

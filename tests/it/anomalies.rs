@@ -33,7 +33,7 @@ fn findings(answer: &Value) -> Vec<String> {
             finding["kind"].as_str().unwrap_or_default(),
             finding["direction"].as_str().unwrap_or_default(),
             finding["severity"].as_str().unwrap_or_default(),
-            finding["start"].as_str().unwrap_or_default()
+            finding["start_date"].as_str().unwrap_or_default()
         )
     };
     findings.iter().map(short).collect()

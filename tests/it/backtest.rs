@@ -25,7 +25,7 @@ fn a_replay_counts_alerts_and_finds_doubled_services() {
     let medium = robust.iter().find(|result| result["sensitivity"] == "medium").expect("medium");
     let cells = medium["by_shape"].as_array().expect("cells");
     let tripled = cells.iter().find(|cell| cell["shape"] == "spike" && cell["size"] == 3.0).expect("a cell");
-    assert_eq!(tripled["found"], tripled["events"], "{tripled}");
+    assert_eq!(tripled["detected"], tripled["events"], "{tripled}");
     assert!(
         answer["recommendation"]["text"].as_str().is_some_and(|text| text.contains("would have alerted")),
         "{answer}"
@@ -57,7 +57,7 @@ fn every_format_says_the_same() {
     }
     let csv = run("csv");
     assert!(csv.starts_with(
-        "method,sensitivity,threshold,alerts,alerts_per_week,shape,size,events,found,median_delay_days\n"
+        "method,sensitivity,threshold,alerts,alerts_per_week,shape,size,events,detected,median_delay_days\n"
     ));
     assert!(csv.lines().count() > 7 * 4, "{csv}");
 }

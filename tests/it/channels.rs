@@ -292,7 +292,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
           "kind": "point",
           "direction": "up",
           "subject": "AmazonRDS / 111111111111 (team-0)",
-          "told_as": null,
+          "previous_subject": null,
           "group": {
             "service": "AmazonRDS",
             "account": "111111111111"
@@ -304,7 +304,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
           "has_ended": false,
           "metric": "net_amortized",
           "currency": "USD",
-          "a_day": 80.99799475,
+          "per_day": 80.99799475,
           "peak_date": "2026-03-03",
           "expected": 99.69309875434648,
           "actual": 180.491475,
@@ -313,10 +313,10 @@ fn every_channel_gets_a_message_that_its_service_takes() {
           "at_stake": 323.1935445366138,
           "sentence": "AmazonRDS in team-0 has cost $180.61 a day since 2026-03-02, $81.00 a day more (+81 %) than before. It goes on: $2,465.38 a month more at the $180.61 a day of its newest days.",
           "cause": null,
-          "mostly": null,
+          "contributors": null,
           "plan": null,
-          "words": null,
-          "urgent": null,
+          "model_text": null,
+          "request": null,
           "next": null,
           "links": [
             {
@@ -327,7 +327,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
         }
       ],
       "more": 0,
-      "more_a_day": 0.0,
+      "more_per_day": 0.0,
       "topic": null,
       "text": null,
       "update_of": null
@@ -355,7 +355,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
           "since": "2026-03-02",
           "expected": 99.69309875434648,
           "actual": 180.491475,
-          "a_day": 80.99799475,
+          "per_day": 80.99799475,
           "impact_total": 161.5967920453067,
           "currency": "USD",
           "command": "aws-cost-anomalies explain 5c269b652e9b"
@@ -413,7 +413,7 @@ fn every_channel_gets_a_message_that_its_service_takes() {
     let shown = sandbox.finish(command(&sandbox, &services, &["config", "show"]));
     no_secret_in("what is shown", &format!("{run}{again}{shown}"));
     insta::assert_snapshot!(sandbox.ok(&["notify", "status", "--format", "csv"]).stdout.lines().map(without_time).collect::<Vec<_>>().join("\n"), @"
-    channel,kind,sent,,waiting,given_up,error
+    channel,kind,sent,,waiting,dropped,error
     slack-hook,slack,1,,0,0,the environment variable `SLACK_WEBHOOK` is not set
     slack-bot,slack,1,,0,0,the environment variable `SLACK_TOKEN` is not set
     teams,teams,1,,0,0,the environment variable `TEAMS_WEBHOOK` is not set

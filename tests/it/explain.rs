@@ -325,7 +325,7 @@ fn an_incident_of_the_ledger_is_explained_by_its_id() {
     let answer = sandbox.json(&["explain", &id[..6], "--as-of", "2026-03-15", "--quiet"]);
     assert_eq!(answer["id"], id);
     assert_eq!(answer["subject"].as_array().map(Vec::len), Some(2), "its filter and its group");
-    assert_eq!(answer["course"]["start"], "2026-03-06");
+    assert_eq!(answer["course"]["start_date"], "2026-03-06");
     insta::assert_snapshot!(sandbox.run(&["explain", "zzz"]), @"
     --- stderr
     error: there is no incident `zzz` in the ledger

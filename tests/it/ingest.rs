@@ -19,7 +19,7 @@ fn a_bill_is_summed_up_by_period() {
     60,896 rows ingested
     no values in net columns: net amortized = amortized
     credits and refunds of -$429.82 are in the unblended sums: without them $37,145.21
-    passed over, not a bill: bills/events.csv
+    skipped, not a bill: bills/events.csv
     --- stderr
     ingested 2026-01 of acme-cur2: 17,544 rows
     ingested 2026-02 of acme-cur2: 28,910 rows
@@ -229,7 +229,7 @@ fn other_tables_in_a_folder_of_bills_are_passed_over() {
     sandbox.write("bills/a.csv", format!("{HEADER}2026-03-01,1,x,y\n"));
     sandbox.write("bills/budgets.csv", "team,budget\nweb,10\n");
     let run = sandbox.ok(&["ingest", "bills"]);
-    assert!(run.stdout.contains("passed over, not a bill: bills/budgets.csv"), "{run}");
+    assert!(run.stdout.contains("skipped, not a bill: bills/budgets.csv"), "{run}");
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn told(sandbox: &Sandbox, channel: &str, today: &str, seen: &mut usize) -> Vec<
             text("event"),
             text("severity"),
             text("subject"),
-            alert["a_day"].as_f64().expect("dollars"),
+            alert["per_day"].as_f64().expect("dollars"),
             text("since")
         )
     };

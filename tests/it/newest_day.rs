@@ -40,7 +40,7 @@ fn judge(sandbox: &Sandbox, as_of: &str, more: &[&str]) -> Value {
 
 fn going_on(answer: &Value) -> Vec<&Value> {
     let findings = answer["findings"].as_array().expect("findings");
-    findings.iter().filter(|finding| finding["end"].is_null()).collect()
+    findings.iter().filter(|finding| finding["end_date"].is_null()).collect()
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn processes_take_turns() {
     const EACH: usize = 12;
     let sandbox = Sandbox::with_sample();
     let found = sandbox.json(&["anomalies", "--as-of", TODAY, "--from", "2026-03-01", "--quiet"]);
-    let open = found["findings"].as_array().expect("findings").iter().find(|finding| finding["end"].is_null());
+    let open = found["findings"].as_array().expect("findings").iter().find(|finding| finding["end_date"].is_null());
     let id = open.expect("an open one")["id"].as_str().expect("an id").to_owned();
     std::thread::scope(|scope| {
         for number in 0..EACH {

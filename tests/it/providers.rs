@@ -86,7 +86,8 @@ fn findings(answer: &Value) -> Vec<String> {
         let group = finding["group"].as_object().expect("a group");
         let mut values: Vec<&str> = group.values().filter_map(Value::as_str).collect();
         values.sort_unstable();
-        format!("{} {} {} {}", values.join(" / "), finding["kind"], finding["start"], finding["end"]).replace('"', "")
+        format!("{} {} {} {}", values.join(" / "), finding["kind"], finding["start_date"], finding["end_date"])
+            .replace('"', "")
     };
     findings.iter().map(in_words).collect()
 }

@@ -54,7 +54,7 @@ fn aws_glue_doubled_on_2018_10_10() {
         "2018-10-05",
         "--quiet",
     ]);
-    assert_eq!(since["findings"][0]["date"], "2018-10-10");
+    assert_eq!(since["findings"][0]["peak_date"], "2018-10-10");
 }
 
 /// All that detection says of three real months; docs/ANOMALIES.md has a verdict on each line.

@@ -207,7 +207,7 @@ fn incident(digest: &Digest, alert: &Alert) -> String {
             &format!("<tr><td style=\"padding-right:1em;color:#555\">{name}</td><td>{}</td></tr>", inert::html(&value));
     }
     text += "</table>";
-    if let Some(words) = &alert.words {
+    if let Some(words) = &alert.model_text {
         text += &format!("<p>{}</p>", inert::html(words).replace('\n', "<br>"));
     }
     let links = alert.links.iter().filter(|_| !alert.is_closed());

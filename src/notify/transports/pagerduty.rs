@@ -106,8 +106,8 @@ fn events_of_alert(alert: &Alert) -> (String, Vec<Value>) {
 fn trigger(alert: &Alert) -> Value {
     let links = alert.links.iter().map(|link| json!({"href": link.url, "text": link.name}));
     let details = json!({"event": alert.event(), "sentence": alert.sentence, "cause": alert.cause, "owner": alert.owner,
-        "since": alert.since, "expected": alert.expected, "actual": alert.actual, "a_day": alert.a_day,
-        "impact_total": alert.impact_total, "currency": alert.currency, "mostly": alert.mostly, "at_once": alert.urgent, "look_with": alert.next, "plan": alert.plan, "words": alert.words,
+        "since": alert.since, "expected": alert.expected, "actual": alert.actual, "per_day": alert.per_day,
+        "impact_total": alert.impact_total, "currency": alert.currency, "contributors": alert.contributors, "at_once": alert.request, "look_with": alert.next, "plan": alert.plan, "words": alert.model_text,
         "command": alert.command()});
     json!({"event_action": "trigger", "dedup_key": alert.id, "client": "aws-cost-anomalies", "payload": {
         "summary": cut(&format!("{} ({})", alert.headline(), alert.event()), SUMMARY), "source": alert.subject,

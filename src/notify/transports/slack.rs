@@ -171,7 +171,7 @@ fn incident(digest: &Digest, alert: &Alert) -> Vec<Value> {
     if !fields.is_empty() {
         blocks.push(json!({"type": "section", "fields": fields}));
     }
-    if let Some(words) = &alert.words {
+    if let Some(words) = &alert.model_text {
         blocks.push(section(&inert::slack(words)));
     }
     if alert.is_closed() {

@@ -107,7 +107,7 @@ fn incident(digest: &Digest, alert: &Alert) -> Value {
     if !facts.is_empty() {
         items.push(json!({"type": "FactSet", "facts": facts}));
     }
-    items.extend(alert.words.as_deref().map(block));
+    items.extend(alert.model_text.as_deref().map(block));
     if !alert.is_closed() {
         items.push(json!({"type": "TextBlock", "text": alert.command(), "fontType": "monospace", "size": "small", "wrap": true}));
     }

@@ -259,8 +259,8 @@ fn judge(
     summary.judged = Some(match summary.judged.take() {
         None => judged,
         Some(before) => Judged {
-            from: before.from.min(judged.from),
-            to: before.to.max(judged.to),
+            start: before.start.min(judged.start),
+            end: before.end.max(judged.end),
             series: before.series + judged.series,
             findings: before.findings + judged.findings,
             opened: before.opened + judged.opened,
@@ -274,8 +274,8 @@ fn of(detected: &Detected) -> Judged {
     let count = |event: Event| detected.ledger.changes.iter().filter(|(_, what)| *what == Some(event)).count();
     let answer = &detected.answer;
     Judged {
-        from: answer.judged.start,
-        to: answer.judged.end,
+        start: answer.judged.start,
+        end: answer.judged.end,
         series: answer.series,
         findings: answer.findings.len(),
         opened: count(Event::Opened),

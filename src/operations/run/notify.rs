@@ -82,7 +82,7 @@ pub struct Standing {
     pub sent: u64,
     pub last_sent_at: Option<NaiveDateTime>,
     pub waiting: usize,
-    pub given_up: u64,
+    pub dropped: u64,
     pub error: Option<String>,
 }
 
@@ -174,14 +174,14 @@ impl Operation for DropMessages {
         let mut store = session.store_for_writing()?;
         let waiting = store.waiting()?.into_iter().filter(|message| message.channel == *channel);
         let error = "given up by `notify drop`";
-        let given_up: Vec<_> =
+        let dropped: Vec<_> =
             waiting.map(|message| (message.message_id, Delivery::Dropped { error: error.to_owned() })).collect();
-        if given_up.is_empty() {
+        if dropped.is_empty() {
             return Err(Error::input(format!("no message waits for the channel `{channel}`"))
                 .hint("`aws-cost-anomalies notify status` shows what waits"));
         }
-        store.save_deliveries(Utc::now().naive_utc(), &given_up)?;
-        let body = Dropped { channel: channel.clone(), messages: given_up.len() };
+        store.save_deliveries(Utc::now().naive_utc(), &dropped)?;
+        let body = Dropped { channel: channel.clone(), messages: dropped.len() };
         Ok(Answer { header: Header::plain(), body })
     }
 }
@@ -205,7 +205,7 @@ impl Operation for ShowChannels {
                 sent: known.map_or(0, |one| one.sent),
                 last_sent_at: known.and_then(|one| one.last_sent_at),
                 waiting: waits().count(),
-                given_up: known.map_or(0, |one| one.dropped),
+                dropped: known.map_or(0, |one| one.dropped),
                 error: waits().find_map(|message| message.error.clone()).or(unusable),
             }
         };

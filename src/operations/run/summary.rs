@@ -74,9 +74,9 @@ pub struct Ingested {
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Judged {
     /// The first day.
-    pub from: NaiveDate,
+    pub start: NaiveDate,
     /// The last day.
-    pub to: NaiveDate,
+    pub end: NaiveDate,
     /// How many series there are.
     pub series: usize,
     /// How many findings reach into these days.
