@@ -7,15 +7,17 @@
 //! use aws_cost_anomalies::{Session, operations::{FindAnomalies, IngestBills}};
 //!
 //! # fn main() -> aws_cost_anomalies::Result<()> {
-//! // A bill of two months, with twice the cost on its last day.
-//! let cost = |day: u32| if day == 60 { 200 } else { 100 + day % 3 };
-//! let line = |day: u32| format!("2026-0{}-{:02},Compute,{}\n", 1 + (day - 1) / 31, 1 + (day - 1) % 31, cost(day));
-//! let days = (1..=60).filter(|day| line(*day) != line(60) || *day == 60).map(line);
+//! // A bill of two months, with twice the cost on its last two days, of which the newest is not settled.
+//! let days = (1..=31).map(|day| (1, day)).chain((1..=28).map(|day| (2, day)));
+//! let lines = days.map(|(month, day)| {
+//!     let cost = if (month, day) >= (2, 27) { 200 } else { 100 + day % 3 };
+//!     format!("2026-{month:02}-{day:02},Compute,{cost}\n")
+//! });
 //! let folder = tempfile::tempdir().expect("a folder");
 //! let bill = folder.path().join("bill.csv");
-//! std::fs::write(&bill, format!("date,service,cost\n{}", days.collect::<String>())).expect("a file");
+//! std::fs::write(&bill, "date,service,cost\n".to_owned() + &lines.collect::<String>()).expect("a file");
 //!
-//! let session = Session::on_database(folder.path().join("costs.duckdb"), "2026-03-03".parse()?)?;
+//! let session = Session::on_database(folder.path().join("costs.duckdb"), "2026-03-02".parse()?)?;
 //! session.run(&IngestBills { paths: vec![bill], ..IngestBills::default() })?;
 //! let answer = session.run(&FindAnomalies::default())?;
 //! assert_eq!(answer.findings.len(), 1);

@@ -102,9 +102,9 @@ fn a_service_of_an_account_is_one_incident_there() {
         assert!(run.stdout.lines().all(|line| line.chars().count() <= width.parse().expect("a number")), "{run}");
     }
     let csv = sandbox.ok(&["anomalies", "--as-of", "2026-03-05", "--format", "csv", "--quiet"]);
-    assert!(
-        csv.stdout.starts_with("id,kind,direction,severity,date,start,end,region,account,service,usage-type,actual,")
-    );
+    assert!(csv.stdout.starts_with(
+        "id,kind,direction,severity,peak_date,start_date,end_date,region,account,service,usage-type,actual,"
+    ));
     assert!(csv.stdout.contains(",,111111111111,AmazonRDS,,"), "{csv}");
 }
 
