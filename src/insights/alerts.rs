@@ -35,9 +35,9 @@ pub(crate) struct Candidate {
     pub earlier: Option<NaiveDate>,
     /// What somebody expects of this group and direction, said of this or of an earlier incident.
     pub expected: Option<Triaged>,
-    /// Dollars a day that were told, by channel, of incidents that are part of this one now.
+    /// Dollars a day that were sent, by channel, of incidents that are part of this one now.
     pub merged: BTreeMap<String, f64>,
-    /// The incident that tells this one now.
+    /// The incident that covers this one now.
     pub whole: Option<Whole>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Candidate {
 pub(crate) struct Whole {
     pub id: String,
     pub is_open: bool,
-    /// Channels that were told of it.
+    /// Channels that were alerted to it.
     pub sent: Vec<String>,
 }
 
@@ -66,7 +66,7 @@ pub enum AlertEvent {
     },
     /// It was snoozed until today and goes on.
     Woken,
-    /// It tells what were several incidents.
+    /// It covers what were several incidents.
     Joined,
     Closed {
         how: Closing,
@@ -82,7 +82,7 @@ pub enum Closing {
     Absorbed,
     /// The bill was restated.
     Withdrawn,
-    /// Another incident tells it.
+    /// Another incident covers it.
     Merged,
 }
 
@@ -174,13 +174,13 @@ pub(crate) struct Policy<'a> {
 }
 
 impl Candidate {
-    /// What to tell a channel on a day.
+    /// The alert of a channel on a day.
     ///
-    /// An incident grows when its last day costs `step` times what was told, and comes back with a day after it was over;
-    /// either by a day that no run judged before: a restated day does not tell anybody anything.
+    /// An incident grows when its last day costs `step` times what was sent, and comes back with a day after it was over;
+    /// either by a day that no run judged before: a restated day alerts nobody.
     ///
     /// # Errors
-    /// The reason for which nothing is told.
+    /// The reason for which there is none.
     pub(crate) fn decide(
         &self,
         policy: &Policy,
@@ -246,7 +246,7 @@ impl Candidate {
         })
     }
 
-    /// The same for a channel that was told nothing of it yet.
+    /// The same for a channel that was sent nothing of it yet.
     fn decide_first(&self, policy: &Policy) -> Result<AlertEvent, Suppression> {
         let incident = &self.shown.incident;
         let merged = self.merged.get(policy.channel).copied().unwrap_or(0.0);
@@ -272,7 +272,7 @@ impl Candidate {
         incident.impact.abs().max(incident.last_impact.abs())
     }
 
-    /// The most that a channel was told, of this incident or of those that are part of it.
+    /// The most that a channel was sent, of this incident or of those that are part of it.
     fn notified_size(&self, sent: &[&Notification], channel: &str) -> f64 {
         let merged = self.merged.get(channel).copied().unwrap_or(0.0);
         sent.iter().map(|notification| notification.impact.abs()).fold(merged, f64::max)
@@ -288,7 +288,7 @@ impl Candidate {
         days.into_iter().any(|(day, impact)| day > judged && impact.abs() >= step * size)
     }
 
-    /// How to tell a channel that the incident is over: as part of another one only where that one is known.
+    /// The alert of a channel that the incident is over: as part of another one only where that one is known.
     fn closing(&self, channel: &str) -> Result<AlertEvent, Suppression> {
         let how = closing(&self.shown.incident);
         let Some(whole) = self.whole.as_ref().filter(|_| how == Closing::Merged) else {
@@ -330,7 +330,7 @@ pub(crate) struct Candidates {
     pub others: Vec<Shown>,
 }
 
-/// Reads the incidents of a scope: those that are open, that the run going on found, or that somebody was told of. What
+/// Reads the incidents of a scope: those that are open, that the run going on found, or that somebody was alerted to. What
 /// only a look with a lower threshold than `threshold` has found is none of them.
 ///
 /// # Errors
@@ -379,7 +379,7 @@ pub(crate) fn candidates(store: &Store, scope: &Scope, threshold: f64) -> Result
     Ok(Candidates { candidates: found.into_iter().flatten().collect(), others })
 }
 
-/// What was told of incidents that are part of one now, and of parts of these, by channel, in dollars a day.
+/// What was sent incidents that are part of one now, and of parts of these, by channel, in dollars a day.
 fn merged(all: &[Incident], notifications: &BTreeMap<String, Vec<Notification>>, whole: &str) -> BTreeMap<String, f64> {
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
     let mut seen = BTreeSet::from([whole]);
@@ -394,7 +394,7 @@ fn merged(all: &[Incident], notifications: &BTreeMap<String, Vec<Notification>>,
                 let size = largest.entry(&notification.channel).or_default();
                 *size = size.max(notification.impact.abs());
             }
-            // What a part was told at holds what its own parts were told at.
+            // What a part was sent at holds what its own parts were sent at.
             if largest.is_empty() {
                 wholes.push(&part.id);
             }

@@ -1,4 +1,4 @@
-//! What is told of one incident: one set of figures, its cause, and what to do.
+//! What is sent of one incident: one set of figures, its cause, and what to do.
 
 use chrono::{Days, NaiveDate};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -34,7 +34,7 @@ const SUBJECT: usize = 80;
 /// What is encoded in a component of an address: <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What is told of an incident.
+/// What is sent of an incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// The incident.
@@ -46,14 +46,14 @@ pub struct Alert {
     pub direction: Direction,
     /// Which cost, in words.
     pub subject: String,
-    /// What it was called when this channel was told first, if that was something else.
+    /// What it was called when this channel was alerted first, if that was something else.
     pub previous_subject: Option<String>,
     pub group: Map<String, Value>,
     pub account_name: Option<String>,
     pub owner: Option<String>,
     pub since: NaiveDate,
     pub last_date: NaiveDate,
-    /// Whether it was over when it was told.
+    /// Whether it was over when it was sent.
     pub has_ended: bool,
     pub metric: Metric,
     pub currency: String,
@@ -283,7 +283,7 @@ impl Alert {
         facts
     }
 
-    /// The command that tells more.
+    /// The command that says more.
     pub fn command(&self) -> String {
         format!("aws-cost-anomalies explain {}", self.id)
     }

@@ -32,7 +32,7 @@ pub(crate) fn needs_aws(settings: &Settings, messages: &[Queued]) -> bool {
     settings.channels.iter().filter(is_used).any(Channel::needs_aws)
 }
 
-/// Sends messages, each channel in a thread of its own, and tells `done` of each as soon as it is known.
+/// Sends messages, each channel in a thread of its own, and calls `done` of each as soon as it is known.
 pub(crate) fn deliver(
     settings: &Settings,
     messages: &[Queued],
@@ -87,7 +87,7 @@ fn send(channel: &Channel, message: &Queued, sending: &Sending, now: NaiveDateTi
         true => digest.delayed(message.created_at),
         false => digest,
     };
-    // What is refused again and again may be so for a name in it: what counts is told without.
+    // What is refused again and again may be so for a name in it: what counts is sent without.
     let digest = if message.refusals + 1 >= MOST_REFUSALS { digest.reduced() } else { digest };
     let mut parts = message.parts_done.clone();
     match send_digest(channel, &digest, sending, &mut parts) {

@@ -33,7 +33,7 @@ pub struct Digest {
     pub title: String,
     pub as_of: NaiveDate,
     pub settled_through: Option<NaiveDate>,
-    /// The incidents told in full, those with most at stake first.
+    /// The incidents shown in full, those with most at stake first.
     pub alerts: Vec<Alert>,
     /// Further incidents, and their dollars a day together.
     pub more: usize,
@@ -46,7 +46,7 @@ pub struct Digest {
     pub update_of: Option<String>,
 }
 
-/// The command that lists what is not told in full.
+/// The command that lists what is not shown in full.
 pub(crate) const LIST_COMMAND: &str = "aws-cost-anomalies incidents";
 
 impl Digest {

@@ -31,16 +31,16 @@ pub(crate) struct Settings {
     pub owners: Vec<Owner>,
     /// Channels for what has no owner; none for all.
     pub default_channels: Vec<String>,
-    /// An incident is told again when what it costs a day is so many times what was told.
+    /// An incident is sent again when what it costs a day is so many times what was sent.
     pub growth_factor: f64,
-    /// Incidents of a message that are told in full.
+    /// Incidents of a message that are shown in full.
     pub top: usize,
     /// Attempts at one message in a run.
     pub attempts: u32,
     pub timeout_seconds: u64,
     /// Buttons beside the program's own.
     pub links: Vec<Link>,
-    /// Days without newer bills after which the channels are told so; 0 for never.
+    /// Days without newer bills after which the channels are alerted; 0 for never.
     pub stale_days: u32,
     /// A file of plans; empty for none.
     pub planned: PathBuf,

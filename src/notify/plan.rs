@@ -1,4 +1,4 @@
-//! Who is told what, and why: incidents go by their owner to channels, and each channel says what it wants.
+//! Who is sent what, and why: incidents go by their owner to channels, and each channel says what it wants.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -133,7 +133,7 @@ pub(crate) struct Inputs<'a> {
     pub plans: &'a [Plan],
     pub today: NaiveDate,
     pub settled_through: Option<NaiveDate>,
-    /// Explain what is not told, too, to say whose it is.
+    /// Explain what is not sent, too, to say whose it is.
     pub explain_all: bool,
     pub explain: &'a Explain<'a>,
 }
@@ -144,7 +144,7 @@ pub(crate) struct Planned {
     pub messages: Vec<Message>,
     pub decisions: Vec<Decision>,
     pub notes: Vec<String>,
-    /// Open incidents that nobody was or is told of.
+    /// Open incidents that nobody was or is alerted to.
     pub suppressed: usize,
     /// Incidents that are open.
     pub open: usize,
@@ -152,7 +152,7 @@ pub(crate) struct Planned {
     pub explanations: BTreeMap<String, Answer<Explanation>>,
 }
 
-/// A message to a channel with what it tells.
+/// A message to a channel, with what is noted of it.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub channel: String,
@@ -160,14 +160,14 @@ pub(crate) struct Message {
     pub notifications: Vec<Notification>,
 }
 
-/// A case with what is known of where it is.
+/// A candidate with what is known of where it is.
 struct Seen<'a> {
     candidate: &'a Candidate,
     explained: Option<Answer<Explanation>>,
     places: Places,
 }
 
-/// Decides of every case for every channel, and makes one message for each channel.
+/// Decides on every candidate for every channel, and makes one message for each channel.
 pub(crate) fn plan(candidates: &Candidates, inputs: &Inputs) -> Planned {
     let settings = inputs.settings;
     let channels = settings.channels_or_terminal();
@@ -211,10 +211,10 @@ pub(crate) fn plan(candidates: &Candidates, inputs: &Inputs) -> Planned {
                 first.map(|notification| notification.subject.clone()).filter(|subject| *subject != alert.subject);
             alerts_by_channel.entry(&channel.name).or_default().push((alert, candidate));
         }
-        let is_told = planned.decisions.iter().any(|one| one.id == shown.incident.id && one.event.is_some());
+        let is_sent = planned.decisions.iter().any(|one| one.id == shown.incident.id && one.event.is_some());
         let is_open = shown.incident.state == State::Open;
         planned.open += usize::from(is_open);
-        planned.suppressed += usize::from(is_open && !is_told && candidate.notifications.is_empty());
+        planned.suppressed += usize::from(is_open && !is_sent && candidate.notifications.is_empty());
         if !taken {
             let nobody = Err(Reason::NoChannel);
             planned.decisions.push(decision(shown, owner_name, None, &nobody, &reason));
@@ -230,11 +230,11 @@ pub(crate) fn plan(candidates: &Candidates, inputs: &Inputs) -> Planned {
 }
 
 impl Planned {
-    /// Lets a language model say something about each incident that is told in full.
+    /// Lets a language model say something about each incident that is shown in full.
     pub(crate) fn add_words(&mut self, words: &Words) {
         let mut known: BTreeMap<String, Option<String>> = BTreeMap::new();
         for alert in self.messages.iter_mut().flat_map(|message| &mut message.digest.alerts) {
-            // Words about an explanation that is not told would be about something else.
+            // Words about an explanation that is not sent would be about something else.
             let explained = self.explanations.get(&alert.id).filter(|found| found.sentence == alert.sentence);
             let Some(explained) = explained else { continue };
             alert.model_text = known.entry(alert.id.clone()).or_insert_with(|| words(explained)).clone();
@@ -242,7 +242,7 @@ impl Planned {
     }
 }
 
-/// Explains what may be told, and says where each incident is.
+/// Explains what may be sent, and says where each incident is.
 fn explained<'a>(
     candidates: &'a Candidates,
     channels: &[Channel],
@@ -256,7 +256,7 @@ fn explained<'a>(
     let mut seen = Vec::new();
     for candidate in by_stake {
         let shown = &candidate.shown;
-        // Explaining takes a while: only what may be told, and what has ended needs no cause.
+        // Explaining takes a while: only what may be sent, and what has ended needs no cause.
         let needs_cause = |event: AlertEvent| !matches!(event, AlertEvent::Closed { .. });
         let tells = |channel: &Channel| {
             candidate.decide(&channel.policy(inputs.settings), inputs.today, None).is_ok_and(needs_cause)
@@ -342,7 +342,7 @@ fn messages(channel: &Channel, alerts: Vec<(Alert, &Candidate)>, inputs: &Inputs
     threads.into_iter().map(message).collect()
 }
 
-/// The same for the same news to the same channel on the same day.
+/// The same for the same alert to the same channel on the same day.
 fn message_id(channel: &Channel, notifications: &[Notification], today: NaiveDate) -> String {
     let mut text = format!("{}|{today}", channel.name);
     for notification in notifications {
@@ -378,7 +378,7 @@ impl Channel {
     /// # Errors
     /// Why not.
     fn accepts(&self, candidate: &Candidate, places: &Places, event: &AlertEvent) -> Result<(), Reason> {
-        // Whom was told that it is, is told that it is over.
+        // Whoever was alerted hears that it is over.
         if matches!(event, AlertEvent::Closed { .. }) {
             return Ok(());
         }
@@ -393,7 +393,7 @@ impl Channel {
         if !self.directions.contains(&incident.direction) {
             return Err(Reason::Direction { direction: incident.direction });
         }
-        // Whoever was told of it is told how it goes on.
+        // Whoever was alerted hears how it goes on.
         let was_notified = candidate.merged.contains_key(&self.name)
             || candidate.notifications.iter().any(|notification| notification.channel == self.name);
         match places.fits(&self.filters) {

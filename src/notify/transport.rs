@@ -38,7 +38,7 @@ pub(crate) trait Transport {
         false
     }
 
-    /// Whether each incident is one of its own there, which stays open until it is told to be over.
+    /// Whether each incident is one of its own there, which stays open until it is said to be over.
     fn tracks_incidents(&self) -> bool {
         false
     }

@@ -540,7 +540,7 @@ fn doctor_checks_all_of_it() {
     --- exit code 1
     ");
     assert_snapshot!(masked(scene.run(&["doctor", "--offline", "--as-of", "2026-03-20", "--format", "csv"])), @r#"
-    check,status,found,fix
+    check,status,detail,fix
     configuration,ok,"`config.yaml`, every key is known",
     database,ok,"`./data/costs.duckdb`, [size]",
     tables,ok,"60896 line items, the same in summary and log",

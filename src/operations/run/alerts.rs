@@ -112,7 +112,7 @@ pub(super) fn alert(
     Ok(())
 }
 
-/// Puts messages into the outbox, each with what it tells, and gives the errors of those that cannot be put there: they are
+/// Puts messages into the outbox, each with what is noted of it, and gives the errors of those that cannot be put there: they are
 /// as new to the next run as they were to this one.
 ///
 /// # Errors
@@ -222,7 +222,7 @@ fn note_results(mut results: Vec<Attempt>, planned: &Planned, waiting: &[Queued]
     errors
 }
 
-/// What there is to be told about.
+/// What there is to be alerted to.
 pub(super) struct Alerting<'a> {
     /// What is asked apart, as filters.
     pub questions: &'a [Vec<Filter>],
@@ -293,7 +293,7 @@ fn freshness(today: NaiveDate, session: &Session, summary: &mut Summary) -> Resu
     Ok(messages)
 }
 
-/// What is noted when a channel is told that bills stopped coming, or that they come again.
+/// What is noted when a channel is alerted that bills stopped coming, or that they come again.
 fn freshness_notice(
     topic: &str,
     channel: &str,
