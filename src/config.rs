@@ -519,7 +519,7 @@ mod tests {
     #[cfg(unix)]
     fn what_is_no_text_is_refused_by_its_name_and_never_ignored() {
         use std::os::unix::ffi::OsStringExt;
-        let odd = || OsString::from_vec(b"/tmp/\xff.duckdb".to_vec());
+        let odd = || OsString::from_vec(b"odd-\xff.duckdb".to_vec());
         for (variable, _) in ENVIRONMENT {
             let error = load(None, &|asked| (asked == variable).then(odd), &[]).expect_err(variable).to_string();
             assert_eq!(error, format!("the value of `{variable}` is not UTF-8"));

@@ -361,7 +361,7 @@ fn load_once(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done,
     // Files that were loaded with these and are still there belong to them; a delivery has just its own.
     let complete = stored.siblings.iter().all(|key| unit.period.is_none() && Path::new(key).exists());
     if !request.full_refresh && stored.whole && complete {
-        tracing::debug!(bill = unit.label, files = unit.bills.len(), "unchanged");
+        tracing::debug!(bill = unit.label.trim_matches('`'), files = unit.bills.len(), "unchanged");
         outcome.unchanged.push(Unchanged { label: unit.label.clone(), files: unit.bills.len() });
         return Ok(());
     }
@@ -373,7 +373,7 @@ fn load_once(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done,
     })?;
     let rows: u64 = loaded.periods.iter().map(|period| period.rows).sum();
     let (files, replaced) = (unit.bills.len(), loaded.replaced.len());
-    tracing::info!(bill = unit.label, files, rows, excluded = loaded.excluded, replaced, "ingested");
+    tracing::info!(bill = unit.label.trim_matches('`'), files, rows, excluded = loaded.excluded, replaced, "ingested");
     let mut missing: BTreeMap<&str, &Missing> = BTreeMap::new();
     for bill in &unit.bills {
         missing.extend(bill.line_items.missing.iter().map(|missing| (missing.column.as_str(), missing)));

@@ -71,9 +71,9 @@ fn judge(facts: &dyn Facts, state: &Store, request: &Request, frame: &Frame) -> 
         let key = |one: &GroupFinding| (one.finding.start, one.values.clone());
         b.finding.at_stake.total_cmp(&a.finding.at_stake).then_with(|| key(a).cmp(&key(b)))
     });
-    let groups: BTreeMap<String, Option<BTreeSet<&[String]>>> =
-        levels.iter().map(|level| (level.group_by.to_string(), level.data.groups())).collect();
-    let is_judged = |incident: &Known| match groups.get(&incident.group_by.to_string()) {
+    let groups: BTreeMap<&GroupBy, Option<BTreeSet<&[String]>>> =
+        levels.iter().map(|level| (&level.group_by, level.data.groups())).collect();
+    let is_judged = |incident: &Known| match groups.get(&incident.group_by) {
         Some(Some(groups)) => groups.contains(&incident.group_values[..]),
         _ => true,
     };
@@ -89,14 +89,6 @@ fn judge(facts: &dyn Facts, state: &Store, request: &Request, frame: &Frame) -> 
         ..Anomalies::none(request, data.judged, series)
     };
     Ok(Detected { answer: Answer { header, body }, ledger })
-}
-
-/// How fresh the data is.
-///
-/// # Errors
-/// When there is none.
-pub(crate) fn frame(facts: &dyn Facts, question: &Question) -> Result<Frame> {
-    Frame::new(facts, question)
 }
 
 /// The currencies of the data that are judged by themselves, for they are never added; none where there is one.

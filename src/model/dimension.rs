@@ -119,7 +119,7 @@ impl FromStr for Dimension {
 }
 
 /// One or more dimensions joined by `+`, as `--group-by` takes them.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema, Serialize)]
 #[serde(try_from = "Vec<Dimension>")]
 pub struct GroupBy(pub Vec<Dimension>);
 

@@ -199,3 +199,43 @@ fn made_of(f: &mut fmt::Formatter, dimension: Option<&Dimension>, parts: &[Part]
 pub fn phrases(evidence: &[Evidence]) -> String {
     evidence.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::text::with_texts, *};
+
+    #[test]
+    fn facts_come_back_as_they_were_with_and_without_their_text() {
+        let date = NaiveDate::from_ymd_opt(2026, 3, 2).expect("a date");
+        let named = |value: &str, name: Option<&str>| Named { value: value.into(), name: name.map(Into::into) };
+        let part = Part { values: vec!["AmazonEC2".into()], impact: -3.5 };
+        let all = vec![
+            Evidence::Level {
+                actual: 0.1 + 0.2,
+                expected: 1e-12,
+                margin: 2.0,
+                days: 28,
+                weekday: 1.0,
+                weekly_trend: 0.0,
+            },
+            Evidence::VerifyOwner,
+            Evidence::Recurring { earlier: date },
+            Evidence::MovedTogether { moved: 5, of: 60, direction: Direction::Up, score: 2.0 },
+            Evidence::MadeOf { dimension: Some(Dimension::Tag("team".into())), parts: vec![part] },
+            Evidence::MovedBetween {
+                amount: 39.55,
+                dimension: Dimension::Account,
+                from: named("1", Some("team-0")),
+                to: named("2", None),
+            },
+        ];
+        let kept = serde_json::to_string(&all).expect("JSON");
+        assert!(!kept.contains("\"text\""), "{kept}");
+        assert_eq!(serde_json::from_str::<Vec<Evidence>>(&kept).expect("facts"), all);
+        let mut shown = Vec::new();
+        with_texts(&all, &mut serde_json::Serializer::new(&mut shown)).expect("JSON");
+        assert_eq!(serde_json::from_slice::<Vec<Evidence>>(&shown).expect("facts"), all);
+        let shown: serde_json::Value = serde_json::from_slice(&shown).expect("JSON");
+        assert_eq!(shown[5]["text"], "39.55 a day moved from account 1 (team-0) to 2");
+    }
+}

@@ -76,6 +76,9 @@ pub struct Alert {
     pub plan: Option<String>,
     /// A language model's words, checked against the figures.
     pub model_text: Option<String>,
+    /// Whether its sentence is that of the explanation.
+    #[serde(skip)]
+    pub is_explained: bool,
     /// What to do at once.
     pub request: Option<String>,
     /// A command to look further with.
@@ -135,6 +138,7 @@ impl Alert {
             contributors: explained.and_then(|found| mostly(shown, found)),
             plan: None,
             model_text: None,
+            is_explained: false,
             request: urgent.map(ToString::to_string),
             next: explained.and_then(|found| found.next.first()).map(|step| step.command.clone()),
             links: Vec::new(),
@@ -143,7 +147,10 @@ impl Alert {
         };
         alert.sentence = match (&alert.event, explained) {
             (AlertEvent::Closed { how }, _) => alert.ending(*how, incident.merged_into.as_deref()),
-            (_, Some(found)) => found.sentence.clone(),
+            (_, Some(found)) => {
+                alert.is_explained = true;
+                found.sentence.clone()
+            }
             (_, None) => {
                 let reasons: Vec<String> =
                     incident.reasons.iter().filter(|one| !one.is_request()).map(ToString::to_string).collect();
@@ -242,6 +249,7 @@ impl Alert {
             contributors: None,
             plan: None,
             model_text: None,
+            is_explained: false,
             request: None,
             next: None,
             previous_subject: None,

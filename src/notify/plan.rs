@@ -233,10 +233,10 @@ impl Planned {
     /// Lets a language model say something about each incident that is shown in full.
     pub(crate) fn add_words(&mut self, words: &Words) {
         let mut known: BTreeMap<String, Option<String>> = BTreeMap::new();
-        for alert in self.messages.iter_mut().flat_map(|message| &mut message.digest.alerts) {
-            // Words about an explanation that is not sent would be about something else.
-            let explained = self.explanations.get(&alert.id).filter(|found| found.sentence == alert.sentence);
-            let Some(explained) = explained else { continue };
+        let alerts = self.messages.iter_mut().flat_map(|message| &mut message.digest.alerts);
+        // Words about an explanation that is not sent would be about something else.
+        for alert in alerts.filter(|alert| alert.is_explained) {
+            let Some(explained) = self.explanations.get(&alert.id) else { continue };
             alert.model_text = known.entry(alert.id.clone()).or_insert_with(|| words(explained)).clone();
         }
     }
@@ -253,7 +253,7 @@ fn explained<'a>(
     let mut by_stake: Vec<&Candidate> = candidates.candidates.iter().collect();
     by_stake.sort_by(|a, b| b.shown.incident.at_stake.total_cmp(&a.shown.incident.at_stake));
     let (mut explanations, mut unexplained) = (0, 0);
-    let mut seen = Vec::new();
+    let (mut seen, mut missing) = (Vec::new(), BTreeSet::new());
     for candidate in by_stake {
         let shown = &candidate.shown;
         // Explaining takes a while: only what may be sent, and what has ended needs no cause.
@@ -269,23 +269,22 @@ fn explained<'a>(
         explanations += usize::from(explains);
         let explained = explains.then(|| (inputs.explain)(shown, &asked)).and_then(|explained| {
             let failed = |error: crate::error::Error| {
-                notes.push(format!("incident {} is told without its cause: {}", shown.incident.id, error.summary()));
+                notes.push(format!("incident {} is sent without its cause: {}", shown.incident.id, error.summary()));
             };
             explained.map_err(failed).ok()
         });
         // An owner's tag that is not there is a typo, or not an active cost allocation tag.
         for note in explained.iter().flat_map(|found| &found.header.warnings) {
-            let Warning::DimensionMissing { error, .. } = note else { continue };
-            let note = format!("{error}: `notify.owners`, a channel or a plan asks for it");
-            if !notes.contains(&note) {
-                notes.push(note);
+            let Warning::DimensionMissing { dimension, error } = note else { continue };
+            if missing.insert(dimension.clone()) {
+                notes.push(format!("{error}: `notify.owners`, a channel or a plan asks for it"));
             }
         }
         seen.push(Seen { candidate, places: Places::new(shown, explained.as_ref()), explained });
     }
     if unexplained > 0 {
         notes.push(format!(
-            "{unexplained} incidents are told without their cause: {MOST_EXPLAINED} with more at stake are explained"
+            "{unexplained} incidents are sent without their cause: {MOST_EXPLAINED} with more at stake are explained"
         ));
     }
     seen

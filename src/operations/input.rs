@@ -13,7 +13,8 @@ pub(super) fn number(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "write a number such as 1234.56".to_owned())
 }
 
-/// What a command line without any flags gives.
+/// What a command line without any flags gives. `Default` has no way to fail, and cannot: only parameters without a
+/// required one are in [`defaults_of_flags`], whose defaults each test of a schema makes.
 pub(super) fn without_flags<A: Args>() -> A {
     let command = A::augment_args(Command::new("defaults")).no_binary_name(true);
     let parsed = command.try_get_matches_from::<_, &str>([]).and_then(|matches| A::from_arg_matches(&matches));

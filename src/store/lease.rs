@@ -52,16 +52,26 @@ struct State {
     leases: u64,
 }
 
-/// The database, read-only, until it is dropped.
+/// The database, read-only, until it is dropped. Fields are dropped in their order: the clone goes before the lease ends.
 pub(crate) struct Reader {
-    store: Option<Store>,
+    store: Store,
+    _lease: ReadLease,
+}
+
+/// The right of one reader.
+struct ReadLease {
     idle: Duration,
     instance: Arc<Instance>,
 }
 
-/// The database for writing, until it is dropped.
+/// The database for writing, until it is dropped. Fields are dropped in their order: the file is closed before the lease ends.
 pub(crate) struct Writer {
-    store: Option<Store>,
+    store: Store,
+    _lease: WriteLease,
+}
+
+/// The right of the only writer.
+struct WriteLease {
     instance: Arc<Instance>,
 }
 
@@ -107,8 +117,8 @@ impl Database {
             }
             state.readers += 1;
             state.leases += 1;
-            let store = Some(store.with_account_names(self.account_names.clone()));
-            return Ok(Reader { store, idle: self.idle, instance: Arc::clone(&self.instance) });
+            let lease = ReadLease { idle: self.idle, instance: Arc::clone(&self.instance) };
+            return Ok(Reader { store: store.with_account_names(self.account_names.clone()), _lease: lease });
         }
     }
 
@@ -137,11 +147,10 @@ impl Database {
         state.open = None;
         drop(state);
         // From here on this thread is the only one.
-        let mut writer = Writer { store: None, instance: Arc::clone(&self.instance) };
+        let lease = WriteLease { instance: Arc::clone(&self.instance) };
         let store = once_free(deadline.saturating_duration_since(Instant::now()), || Store::open(&self.settings))?;
-        writer.store = Some(store.with_account_names(self.account_names.clone()));
         tracing::debug!(waited = ?asked.elapsed(), "opened the database for writing");
-        Ok(writer)
+        Ok(Writer { store: store.with_account_names(self.account_names.clone()), _lease: lease })
     }
 }
 
@@ -222,10 +231,8 @@ fn place(path: &Path) -> PathBuf {
     })
 }
 
-impl Drop for Reader {
+impl Drop for ReadLease {
     fn drop(&mut self) {
-        // The clone goes before the instance does.
-        drop(self.store.take());
         let mut state = self.instance.lock();
         state.readers -= 1;
         if state.readers > 0 {
@@ -248,22 +255,18 @@ impl Drop for Reader {
     }
 }
 
-impl Drop for Writer {
+impl Drop for WriteLease {
     fn drop(&mut self) {
-        drop(self.store.take());
         self.instance.lock().is_written = false;
         self.instance.changed.notify_all();
     }
 }
 
-/// What a lease holds until it is dropped.
-const HELD: &str = "a lease holds its database";
-
 impl Deref for Reader {
     type Target = Store;
 
     fn deref(&self) -> &Store {
-        self.store.as_ref().expect(HELD)
+        &self.store
     }
 }
 
@@ -271,13 +274,13 @@ impl Deref for Writer {
     type Target = Store;
 
     fn deref(&self) -> &Store {
-        self.store.as_ref().expect(HELD)
+        &self.store
     }
 }
 
 impl DerefMut for Writer {
     fn deref_mut(&mut self) -> &mut Store {
-        self.store.as_mut().expect(HELD)
+        &mut self.store
     }
 }
 

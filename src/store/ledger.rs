@@ -281,11 +281,7 @@ macro_rules! json_columns {
 
 json_columns! {
     Scope => Scope::key,
-    Vec<Evidence> => |evidence| {
-        let mut json = Vec::new();
-        let written = with_texts(evidence, &mut serde_json::Serializer::new(&mut json));
-        written.map(|()| String::from_utf8_lossy(&json).into_owned()).unwrap_or_default()
-    },
+    Vec<Evidence> => |evidence| serde_json::to_string(evidence).unwrap_or_default(),
 }
 
 impl Column for Vec<String> {

@@ -144,7 +144,7 @@ CREATE TABLE incidents (
     at_stake        DOUBLE NOT NULL,
     score           DOUBLE NOT NULL,
     flagged_days    INTEGER NOT NULL,
-    -- A JSON list of facts, each with a code and a text.
+    -- A JSON list of facts, each with a code and its figures.
     reasons         VARCHAR NOT NULL,
     -- The incident that covers a withdrawn one now.
     merged_into     VARCHAR

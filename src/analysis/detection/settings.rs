@@ -215,7 +215,13 @@ impl Parameters {
 /// The parameters of the built-in settings, for tests.
 #[cfg(test)]
 pub(super) fn preset() -> Parameters {
-    let settings = Settings {
+    Parameters::new(&settings(), Method::Robust)
+}
+
+/// The built-in settings, for tests.
+#[cfg(test)]
+fn settings() -> Settings {
+    Settings {
         rolling_window_days: 14,
         z_score_threshold: 2.5,
         level_days: 0,
@@ -230,6 +236,26 @@ pub(super) fn preset() -> Parameters {
         min_new_cost: 5.0,
         drift_threshold_pct: 20.0,
         settle_days: 2,
-    };
-    Parameters::new(&settings, Method::Robust)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seeds_keys_are_presets_that_each_knob_wins_over() {
+        let mut settings = settings();
+        let windows = |settings: &Settings| {
+            let parameters = Parameters::new(settings, Method::Robust);
+            [parameters.window_days, parameters.level_days, parameters.shift_days, parameters.absorb_days]
+        };
+        assert_eq!(windows(&settings), [14, 28, 7, 14]);
+        settings.rolling_window_days = 21;
+        assert_eq!(windows(&settings), [21, 42, 10, 21]);
+        (settings.level_days, settings.shift_days, settings.absorb_days) = (30, 5, 12);
+        assert_eq!(windows(&settings), [21, 30, 5, 12]);
+        let sigmas = Parameters::new(&settings, Method::Robust).sigmas;
+        assert_eq!([sigmas.day, sigmas.shift, sigmas.charge], [2.0, 1.5, 1.2]);
+    }
 }

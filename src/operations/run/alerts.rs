@@ -18,7 +18,6 @@ use crate::{
         explanation::Explanation,
         incidents::Shown,
         ledger::{Levels, scope},
-        levels,
     },
     model::{AlertKind, Delivery, Dimension, Filter, Notification, Queued, Sensitivity},
     notify::{
@@ -250,7 +249,7 @@ const BILLS: &str = "bills";
 fn freshness(today: NaiveDate, session: &Session, summary: &mut Summary) -> Result<Vec<Message>> {
     let settings = &session.config().notify;
     let store = session.store()?;
-    let Ok(frame) = levels::frame(&*store, &request(session, today, None, &[]).question) else { return Ok(Vec::new()) };
+    let Ok(frame) = Frame::new(&*store, &request(session, today, None, &[]).question) else { return Ok(Vec::new()) };
     summary.data_age_days = Some(frame.data_age_days);
     if settings.stale_days == 0 {
         return Ok(Vec::new());
@@ -363,7 +362,7 @@ pub(super) fn planned(alerting: &Alerting, explain_all: bool, session: &Session)
         all.others.extend(candidates.others);
     }
     let question = request(session, alerting.today, alerting.sensitivity, &[]).question;
-    let settled_through = levels::frame(&*store, &question).ok().map(|frame| frame.settled_through);
+    let settled_through = Frame::new(&*store, &question).ok().map(|frame| frame.settled_through);
     let explain =
         |shown: &Shown, also: &[Dimension]| explain::incident(&*store, shown, question, &config.anomaly, also);
     let inputs = Inputs {

@@ -31,7 +31,7 @@ use crate::{
     error::{Error, ExitCode, Result},
     ingest::Outcome,
     insights::{
-        Question,
+        Frame, Question,
         anomalies::Detected,
         ledger::{Levels, scope},
         levels,
@@ -238,7 +238,7 @@ fn judge(
 ) -> Result<(Period, Vec<(String, NaiveDate)>)> {
     let (detected, late) = {
         let store = session.store()?;
-        let frame = levels::frame(&*store, &request.question)?;
+        let frame = Frame::new(&*store, &request.question)?;
         // A day settles by bills that come after it: what came before is not judged as if it were whole.
         let came = store.last_ingested()?.map(|day| day - Days::new(u64::from(request.question.settle_days)));
         let settled = frame.settled_through.min(came.unwrap_or(frame.settled_through));

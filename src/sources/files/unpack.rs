@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn names_in_a_zip_lead_nowhere() {
-        for name in ["../../out.csv", "/tmp/out.csv", "a/../../out.csv", "..\\out.csv", "C:\\out.csv"] {
+        for name in ["../../out.csv", "/out.csv", "a/../../out.csv", "..\\out.csv", "C:\\out.csv"] {
             assert_eq!(unpacked(Content::Zip, &zip(&[(name, BILL.as_bytes())])).as_deref(), Ok(BILL), "{name}");
         }
     }
