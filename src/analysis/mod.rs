@@ -3,6 +3,7 @@
 pub(crate) mod attribution;
 pub(crate) mod calendar;
 pub(crate) mod detection;
+pub(crate) mod forecast;
 pub(crate) mod inject;
 pub(crate) mod rollup;
 pub(crate) mod stats;

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod drilldown;
 mod explain;
+mod forecast;
 mod health;
 mod incidents;
 mod ingest;
@@ -68,6 +69,7 @@ pub(crate) enum Command {
     Explain(explain::ExplainArgs),
     Compare(compare::CompareArgs),
     Drilldown(drilldown::DrilldownArgs),
+    Forecast(forecast::ForecastArgs),
     Report(report::ReportArgs),
     Backtest(backtest::BacktestArgs),
     Reconcile(reconcile::ReconcileArgs),
@@ -119,6 +121,7 @@ impl Command {
             Command::Explain(args) => explain::run(args, context),
             Command::Compare(args) => compare::run(args, context),
             Command::Drilldown(args) => drilldown::run(args, context),
+            Command::Forecast(args) => forecast::run(args, context),
             Command::Report(args) => report::run(args, context),
             Command::Backtest(args) => backtest::run(args, context),
             Command::Reconcile(args) => reconcile::run(args, context),

@@ -13,6 +13,7 @@ mod coverage;
 pub(crate) mod drilldown;
 pub(crate) mod explain;
 pub(crate) mod explanation;
+pub(crate) mod forecast;
 mod frame;
 mod group_finding;
 pub(crate) mod health;

@@ -11,6 +11,7 @@ mod compare;
 mod discover;
 mod drilldown;
 mod explain;
+mod forecast;
 mod health;
 mod incidents;
 mod ingest;
@@ -39,6 +40,7 @@ pub use self::{
     discover::{DiscoverExports, Exports},
     drilldown::DrillDown,
     explain::ExplainCost,
+    forecast::{ForecastCosts, ReplayForecasts},
     health::{CheckHealth, Health},
     incidents::{ListIncidents, ShowIncident, Status, Triage, TriageIncidents},
     ingest::{IngestBills, Ingestion, Planned, Source},
@@ -60,6 +62,7 @@ pub use crate::insights::{
     compare::Comparison,
     drilldown::Drilldown,
     explanation::Explanation,
+    forecast::{Forecast, ForecastBacktest},
     incidents::{Incidents, Shown},
     overview::Overview,
     reconcile::Reconciliation,
@@ -74,9 +77,11 @@ input::defaults_of_flags!(
     DrillDown,
     ExplainCost,
     FindAnomalies,
+    ForecastCosts,
     ListAccounts,
     ListIncidents,
     ReconcileMonth,
+    ReplayForecasts,
     ReplayPast,
     RunOnce,
     ScoreDays,
@@ -177,6 +182,8 @@ pub static OPERATIONS: &[Entry] = &[
     Entry::of::<ExplainCost>(),
     Entry::of::<ComparePeriods>(),
     Entry::of::<DrillDown>(),
+    Entry::of::<ForecastCosts>(),
+    Entry::of::<ReplayForecasts>(),
     Entry::of::<SummarizeCosts>(),
     Entry::of::<ReplayPast>(),
     Entry::of::<ReconcileMonth>(),

@@ -9,10 +9,21 @@ use crate::{
 const HEIGHT: usize = 6;
 const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+/// The same for days to come, which are shaded.
+const SHADE: char = '░';
+
 /// A column for each day from 0 to the greatest cost, days that were flagged marked below; the newest days where not all
 /// fit into `width`.
 pub(super) fn terminal(days: &[ChartDay], currency: &str, width: Option<usize>) -> String {
-    let greatest = days.iter().map(|day| day.cost).fold(0.0, f64::max);
+    let plain: Vec<ChartDay> = days.iter().map(|day| ChartDay { expected: None, ..*day }).collect();
+    terminal_with_days_to_come(&plain, currency, width)
+}
+
+/// The same, with days to come: those without a cost have what is expected, shaded.
+pub(super) fn terminal_with_days_to_come(days: &[ChartDay], currency: &str, width: Option<usize>) -> String {
+    let to_come = |day: &ChartDay| day.expected.filter(|_| day.cost == 0.0);
+    let height = |day: &ChartDay| to_come(day).unwrap_or(day.cost);
+    let greatest = days.iter().map(height).fold(0.0, f64::max);
     let top = money(greatest, currency);
     let margin = top.chars().count() + 1;
     let room = width.map_or(days.len(), |width| width.saturating_sub(margin).max(10));
@@ -26,8 +37,9 @@ pub(super) fn terminal(days: &[ChartDay], currency: &str, width: Option<usize>) 
         let label = if row + 1 == HEIGHT { top.as_str() } else { "" };
         text += &format!("{label:>width$} ", width = margin - 1);
         for day in days {
-            let level = (day.cost.max(0.0) / greatest * (HEIGHT * 8) as f64).round() as usize;
-            text.push(EIGHTHS[level.saturating_sub(row * 8).min(8)]);
+            let level = (height(day).max(0.0) / greatest * (HEIGHT * 8) as f64).round() as usize;
+            let block = EIGHTHS[level.saturating_sub(row * 8).min(8)];
+            text.push(if to_come(day).is_some() && block == '█' { SHADE } else { block });
         }
         text = text.trim_end().to_owned() + "\n";
     }

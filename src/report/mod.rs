@@ -10,6 +10,7 @@ pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod drilldown;
 pub(crate) mod explain;
+pub(crate) mod forecast;
 pub(crate) mod incidents;
 pub(crate) mod ingest;
 pub(crate) mod notify;

@@ -21,9 +21,9 @@ mod robust;
 mod scale;
 mod settings;
 mod shift;
-mod trend;
+pub(super) mod trend;
 mod verdict;
-mod week;
+pub(super) mod week;
 
 #[cfg(test)]
 mod tests;

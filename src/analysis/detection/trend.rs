@@ -12,7 +12,7 @@ const SIGNIFICANT: f64 = 1.96;
 
 /// The share of the level that it grows by a day, from the `weeks` weeks before the day `until`, none of which begins
 /// before the day `since`; 0 where there is no trend. `normal_cost` gives the cost of a normal day without the week.
-pub(super) fn daily_trend(
+pub(in crate::analysis) fn daily_trend(
     since: usize,
     until: usize,
     weeks: usize,

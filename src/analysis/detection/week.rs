@@ -5,14 +5,14 @@ use chrono::{Datelike, NaiveDate};
 
 use crate::analysis::stats::median_in_place;
 
-pub(super) const WEEK: usize = 7;
+pub(in crate::analysis) const WEEK: usize = 7;
 /// Each weekday needs this many ratios: the median of two is their mean.
 const LEAST_WEEKDAYS: usize = 3;
 /// A factor below this is a weekday without charges.
 const IDLE: f64 = 0.02;
 
 /// The week of a series.
-pub(super) struct Week {
+pub(in crate::analysis) struct Week {
     first_weekday: usize,
     /// Factors by weekday, Monday first, around 1.
     factors: [f64; WEEK],
@@ -23,7 +23,7 @@ pub(super) struct Week {
 
 impl Week {
     /// No week yet, of a series of so many days.
-    pub(super) fn new(start: NaiveDate, days: usize) -> Self {
+    pub(in crate::analysis) fn new(start: NaiveDate, days: usize) -> Self {
         Self {
             first_weekday: start.weekday().num_days_from_monday() as usize,
             factors: [1.0; WEEK],
@@ -33,39 +33,45 @@ impl Week {
     }
 
     /// The factor of the weekday of a day, by index.
-    pub(super) fn factor(&self, index: usize) -> f64 {
+    pub(in crate::analysis) fn factor(&self, index: usize) -> f64 {
         self.factors[self.weekday(index)]
     }
 
     /// 0 for Monday.
-    pub(super) fn weekday(&self, index: usize) -> usize {
+    pub(in crate::analysis) fn weekday(&self, index: usize) -> usize {
         (self.first_weekday + index) % WEEK
     }
 
     /// Whether the weekday of a day is one without charges.
-    pub(super) fn is_idle(&self, index: usize) -> bool {
+    pub(in crate::analysis) fn is_idle(&self, index: usize) -> bool {
         self.factor(index) < IDLE
     }
 
     /// The factor of the cheapest weekday.
-    pub(super) fn quietest(&self) -> f64 {
+    pub(in crate::analysis) fn quietest(&self) -> f64 {
         self.factors.iter().copied().fold(f64::INFINITY, f64::min)
     }
 
     /// Whether all weekdays are alike, or nothing is known of them yet.
-    pub(super) fn is_flat(&self) -> bool {
+    pub(in crate::analysis) fn is_flat(&self) -> bool {
         self.factors == [1.0; WEEK]
     }
 
     /// A cost without the week; NaN on weekdays without charges.
-    pub(super) fn removed(&self, cost: f64, index: usize) -> f64 {
+    pub(in crate::analysis) fn removed(&self, cost: f64, index: usize) -> f64 {
         let factor = self.factor(index);
         if factor > IDLE { cost / factor } else { f64::NAN }
     }
 
     /// Fits the factors to the usable days from `first` to before `until`, which are at least two weeks. Returns whether there
     /// were enough.
-    pub(super) fn fit(&mut self, costs: &[f64], first: usize, until: usize, is_usable: &dyn Fn(usize) -> bool) -> bool {
+    pub(in crate::analysis) fn fit(
+        &mut self,
+        costs: &[f64],
+        first: usize,
+        until: usize,
+        is_usable: &dyn Fn(usize) -> bool,
+    ) -> bool {
         for index in first..until {
             let known = self.ratios[index].is_finite() && index + WEEK < until;
             if !known && is_usable(index) {

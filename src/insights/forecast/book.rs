@@ -1,0 +1,187 @@
+//! All leaves in the same spans: what each is expected to cost, taxes and support as a share of the rest, and their sums.
+
+use std::collections::BTreeMap;
+
+use chrono::{Days, Months, NaiveDate};
+
+use super::leaves::{Leaf, Leaves, cost_in};
+use crate::{
+    analysis::forecast::{Ahead, Input, Span, ahead},
+    model::{ChargeCategory, Granularity, Period, first_of_month},
+};
+
+/// History without which a month that is over is not replayed.
+pub(super) const LEAST_HISTORY: u64 = 28;
+
+/// What every leaf costs in every span.
+pub(super) struct Book<'a> {
+    leaves: &'a Leaves,
+    spans: Vec<Span>,
+    /// By leaf and span.
+    aheads: Vec<Vec<Ahead>>,
+}
+
+/// What was expected of something in a span, and what came.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Outcome {
+    pub expected: f64,
+    pub actual: f64,
+}
+
+impl Outcome {
+    /// Whether it is expected to be at least a share of another.
+    pub(super) fn is_share_of(self, whole: Outcome, share: f64) -> bool {
+        self.expected.abs() >= share * whole.expected.abs()
+    }
+
+    /// Actual beyond expected, relative to expected; none where nothing was expected.
+    pub(super) fn error(self) -> Option<f64> {
+        (self.expected.abs() >= 0.01).then(|| (self.actual - self.expected) / self.expected.abs())
+    }
+}
+
+impl<'a> Book<'a> {
+    /// Looks at all leaves in `spans`, which are in order of their known days. A leaf whose bills end before a known day is known up to its
+    /// own last day only.
+    pub(super) fn open(leaves: &'a Leaves, spans: &[Span]) -> Self {
+        let own = |class: usize| {
+            let end = leaves.known(class);
+            spans.iter().map(|span| Span { known: span.known.min(end), ..*span }).collect::<Vec<Span>>()
+        };
+        let of_class: Vec<Vec<Span>> = (0..leaves.classes.len()).map(own).collect();
+        let input = |leaf: &'a Leaf| Input {
+            series: &leaf.series,
+            skipped: &leaf.skipped,
+            by_calendar: leaf.category == ChargeCategory::Purchase,
+            spans: &of_class[leaf.class],
+        };
+        let inputs: Vec<Input> = leaves.leaves.iter().map(input).collect();
+        let mut book = Self { leaves, spans: spans.to_vec(), aheads: ahead(&inputs) };
+        for span in 0..spans.len() {
+            book.follow(span);
+        }
+        book
+    }
+
+    pub(super) fn span(&self, place: usize) -> Span {
+        self.spans[place]
+    }
+
+    pub(super) fn ahead(&self, leaf: usize, span: usize) -> &Ahead {
+        &self.aheads[leaf][span]
+    }
+
+    pub(super) fn ahead_mut(&mut self, leaf: usize, span: usize) -> &mut Ahead {
+        &mut self.aheads[leaf][span]
+    }
+
+    /// Makes taxes and support what they were of the other costs in the last whole month.
+    fn follow(&mut self, place: usize) {
+        let span = self.spans[place];
+        for leaf in 0..self.aheads.len() {
+            let own = &self.leaves.leaves[leaf];
+            if own.is_ratio()
+                && let Some(ratio) = self.ratio(own, span.known)
+            {
+                let days = self.following(leaf, place, ratio);
+                self.aheads[leaf][place].days = days;
+            }
+        }
+    }
+
+    /// What a leaf was of the costs that it follows, in the last whole month; none when there is no such month, or the leaf is charged
+    /// daily like any other.
+    pub(super) fn ratio(&self, leaf: &Leaf, known: NaiveDate) -> Option<f64> {
+        let month = last_whole_month(known);
+        if self.leaves.classes[leaf.class].first > month.start {
+            return None;
+        }
+        let charged =
+            month.iter().filter(|day| leaf.series.index(*day).is_some_and(|at| leaf.series.values[at] != 0.0));
+        if charged.count() > month.days() / 2 {
+            return None;
+        }
+        let of_class = self.leaves.leaves.iter().filter(|other| other.class == leaf.class && other.is_base());
+        let base: f64 = of_class.map(|other| cost_in(&other.series, month)).sum();
+        (base > 0.0).then(|| cost_in(&leaf.series, month) / base)
+    }
+
+    /// The days of a leaf that follows others: what is missing to its share of each month comes on the last day.
+    fn following(&self, leaf: usize, place: usize, ratio: f64) -> Vec<f64> {
+        let (own, ahead) = (&self.leaves.leaves[leaf], &self.aheads[leaf][place]);
+        let span = self.spans[place];
+        let known = span.known.min(self.leaves.known(own.class));
+        let bases =
+            self.leaves.leaves.iter().enumerate().filter(|(_, other)| other.class == own.class && other.is_base());
+        let bases: Vec<&Ahead> = bases.map(|(other, _)| &self.aheads[other][place]).collect();
+        let mut days: Vec<f64> =
+            span.period.iter().zip(&ahead.days).map(|(day, cost)| if day <= known { *cost } else { 0.0 }).collect();
+        for month in span.period.split(Granularity::Monthly).into_iter().filter(|month| month.end > known) {
+            let at = |day: NaiveDate| (day - span.period.start).num_days() as usize;
+            let in_month = at(month.start)..=at(month.end);
+            let base: f64 = bases.iter().flat_map(|base| &base.days[in_month.clone()]).sum();
+            let charged: f64 = days[in_month].iter().sum();
+            days[at(month.end)] += (ratio * base - charged).max(0.0);
+        }
+        days
+    }
+
+    /// Whether a leaf tells anything of a span that is over: its bills had begun long enough before, and have all days of it.
+    fn is_told(&self, leaf: &Leaf, span: Span) -> bool {
+        let class = &self.leaves.classes[leaf.class];
+        class.first + Days::new(LEAST_HISTORY) <= span.known && class.end >= span.period.end
+    }
+
+    /// What was expected of each key in a span that is over, and what came. `keys` gives the keys of a leaf with their part of some
+    /// costs of its days.
+    pub(super) fn outcomes<K: Ord>(
+        &self,
+        place: usize,
+        keys: impl Fn(&Leaf, &[f64], Span) -> Vec<(K, Vec<f64>)>,
+    ) -> BTreeMap<K, Outcome> {
+        let span = self.spans[place];
+        let over = Span { known: span.period.end, ..span };
+        let mut outcomes: BTreeMap<K, Outcome> = BTreeMap::new();
+        for (leaf, aheads) in self.leaves.leaves.iter().zip(&self.aheads) {
+            if !self.is_told(leaf, span) {
+                continue;
+            }
+            let actual: Vec<f64> =
+                span.period.iter().map(|day| leaf.series.index(day).map_or(0.0, |at| leaf.series.values[at])).collect();
+            for (key, days) in keys(leaf, &aheads[place].days, span) {
+                outcomes.entry(key).or_default().expected += days.iter().sum::<f64>();
+            }
+            for (key, days) in keys(leaf, &actual, over) {
+                outcomes.entry(key).or_default().actual += days.iter().sum::<f64>();
+            }
+        }
+        outcomes
+    }
+}
+
+impl Book<'_> {
+    /// What each key cost on each day of `period`, of the leaves that tell anything of a span.
+    pub(super) fn history<K: Ord>(
+        &self,
+        place: usize,
+        period: Period,
+        keys: impl Fn(&Leaf, &[f64], Span) -> Vec<(K, Vec<f64>)>,
+    ) -> BTreeMap<K, Vec<f64>> {
+        let mut history: BTreeMap<K, Vec<f64>> = BTreeMap::new();
+        for leaf in self.leaves.leaves.iter().filter(|leaf| self.is_told(leaf, self.spans[place])) {
+            let cost = |day: NaiveDate| leaf.series.index(day).map_or(0.0, |at| leaf.series.values[at]);
+            let costs: Vec<f64> = period.iter().map(cost).collect();
+            for (key, days) in keys(leaf, &costs, Span { period, known: period.end }) {
+                let sum = history.entry(key).or_insert_with(|| vec![0.0; period.days()]);
+                sum.iter_mut().zip(days).for_each(|(sum, cost)| *sum += cost);
+            }
+        }
+        history
+    }
+}
+
+/// The newest month of which every day is known.
+pub(super) fn last_whole_month(known: NaiveDate) -> Period {
+    let next = known + Days::new(1);
+    Granularity::Monthly.period_of(first_of_month(next) - Months::new(1))
+}
