@@ -11,7 +11,9 @@ use super::{
     change::CauseShare,
     compare::{self, Comparison, Versus, just_before, month_periods},
     course::ChartDay,
-    explain, group_filters, levels, request,
+    explain,
+    forecast::{self, Asked, Forecast, Plan},
+    group_filters, levels, request,
     trends::{self, HiddenByCredits},
 };
 use crate::{
@@ -35,6 +37,8 @@ pub(crate) struct Request<'a> {
     pub parameters: Parameters,
     /// Movers and findings to show by name.
     pub top: usize,
+    /// Costs that somebody said would come.
+    pub plans: &'a [Plan],
 }
 
 /// The page.
@@ -44,6 +48,8 @@ pub struct Overview {
     pub week: Comparison,
     /// The month so far and the month before, by the day.
     pub month: Option<Comparison>,
+    /// Where the month will end.
+    pub month_end: Forecast,
     /// The daily total.
     pub chart: Vec<ChartDay>,
     /// Of the last fourteen days, those with most at stake first.
@@ -100,6 +106,19 @@ pub(crate) fn overview(facts: &dyn Facts, state: &Store, request: &Request) -> R
     let (before, after) = month_periods(first_of_month(settled), Versus::Previous, settled)?;
     let has_month = frame.first_day().is_some_and(|first| first <= before.start);
     let month = has_month.then(|| compared(before, after)).transpose()?;
+    let month_end = forecast::forecast(
+        facts,
+        state,
+        &forecast::Request {
+            question: *question,
+            include: request.include,
+            group_by: request.group_by.clone(),
+            asked: Asked::Month(question.as_of),
+            plans: request.plans,
+            top: request.top,
+            detection: None,
+        },
+    )?;
     let judged = |from: NaiveDate, group_by: GroupBy| request::Request {
         question: *question,
         group_by,
@@ -155,6 +174,7 @@ pub(crate) fn overview(facts: &dyn Facts, state: &Store, request: &Request) -> R
         },
         week: week.body,
         month: month.map(|month| month.body),
+        month_end: month_end.body,
         chart,
         findings,
         more_findings,

@@ -58,6 +58,8 @@ pub enum Warning {
         #[serde(flatten)]
         reason: NotKept,
     },
+    /// The forecast is not kept for later ones to be checked by.
+    ForecastNotKept { error: String },
     /// The costs of a currency could not be judged.
     CurrencyNotJudged { currency: String, error: String },
     /// History is too short for the days asked for.
@@ -209,6 +211,9 @@ impl Warning {
             }
             Warning::NotKeptInLedger { reason: NotKept::NotWritten { error } } => {
                 format!("the findings stand; the ledger was not written (`--no-save` never does): {error}")
+            }
+            Warning::ForecastNotKept { error } => {
+                format!("the forecast stands; the ledger was not written (`--no-save` never does): {error}")
             }
             Warning::CurrencyNotJudged { currency, error } => format!("{currency} is not judged: {error}"),
             Warning::ShortReplay { replayed, asked, first_day } => {

@@ -4,9 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Effect, Operation, Selection, Session};
 use crate::{
+    analysis::detection::Parameters,
+    config,
     error::Result,
-    insights::forecast::{Asked, Forecast, ForecastBacktest, Request, backtest, forecast},
-    model::{ChargeCategory, Day, GroupBy, Month},
+    insights::{
+        forecast::{Asked, Forecast, ForecastBacktest, Plan, Request, backtest, forecast, made},
+        warning::Warning,
+    },
+    model::{ChargeCategory, Day, Granularity, GroupBy, Method, Month, Period},
+    notify::planned,
 };
 
 /// Say where the month will end
@@ -36,16 +42,35 @@ pub struct ForecastCosts {
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub top: usize,
 
+    /// Do not keep the forecast in the ledger, by which later ones are checked
+    #[arg(long)]
+    pub no_save: bool,
+
     /// Which costs.
     #[command(flatten)]
     #[serde(flatten)]
     pub selection: Selection,
 }
 
+impl ForecastCosts {
+    /// Keeps the forecast of a month that is not over, made today. The answer stands without it.
+    fn keep(&self, request: &Request, answer: &mut Answer<Forecast>, session: &Session) {
+        let is_of_today = request.question.as_of == session.today() && answer.known_through < answer.period.end;
+        let is_month = Granularity::Monthly.period_of(answer.period.start) == answer.period;
+        if self.no_save || !is_of_today || !is_month {
+            return;
+        }
+        let store = session.store_for_writing_now();
+        if let Err(error) = store.and_then(|mut store| store.save_forecasts(&[made(request, answer)])) {
+            answer.header.warnings.push(Warning::ForecastNotKept { error: error.summary() });
+        }
+    }
+}
+
 impl Operation for ForecastCosts {
     const NAME: &'static str = "forecast";
     const TITLE: &'static str = "Where the month will end";
-    const EFFECT: Effect = Effect::Read;
+    const EFFECT: Effect = Effect::Write;
     type Output = Forecast;
 
     fn answer(&self, session: &Session) -> Result<Answer<Forecast>> {
@@ -57,10 +82,37 @@ impl Operation for ForecastCosts {
             _ => Asked::Month(question.as_of),
         };
         let include = self.selection.included();
-        let request =
-            Request { question, include: &include, group_by: self.group_by.clone(), asked, plans: &[], top: self.top };
-        forecast(&*session.store()?, &request)
+        let (plans, parameters) = (plans(session)?, Parameters::new(&session.config().anomaly, Method::Robust));
+        let request = Request {
+            question,
+            include: &include,
+            group_by: self.group_by.clone(),
+            asked,
+            plans: &plans,
+            top: self.top,
+            detection: Some(&parameters),
+        };
+        let mut answer = {
+            let store = session.store()?;
+            forecast(&*store, &store, &request)?
+        };
+        self.keep(&request, &mut answer, session);
+        Ok(answer)
     }
+}
+
+/// The plans of `notify.planned`.
+///
+/// # Errors
+/// When the file is not valid.
+pub(super) fn plans(session: &Session) -> Result<Vec<Plan>> {
+    let plan = |plan: planned::Plan| {
+        let period = Period { start: plan.from.date(), end: plan.to.date() };
+        let by_day = plan.expected_dollars_per_day.map(|dollars| dollars * period.days() as f64);
+        let dollars = plan.expected_dollars.or(by_day).unwrap_or(0.0);
+        Plan { name: plan.name, period, filters: plan.filters, dollars }
+    };
+    Ok(config::plans(&session.config().notify.planned)?.into_iter().map(plan).collect())
 }
 
 /// Replay the forecasts of months that are over: how wrong they would have been
@@ -89,8 +141,8 @@ impl Operation for ReplayForecasts {
         let question = self.selection.question(session);
         let include: Vec<ChargeCategory> = self.selection.included();
         let group_by = self.group_by.clone();
-        let request =
-            Request { question, include: &include, group_by, asked: Asked::Month(question.as_of), plans: &[], top: 0 };
+        let asked = Asked::Month(question.as_of);
+        let request = Request { question, include: &include, group_by, asked, plans: &[], top: 0, detection: None };
         backtest(&*session.store()?, &request)
     }
 }

@@ -2,7 +2,7 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Effect, Operation, Session};
+use super::{Answer, Effect, Operation, Session, forecast::plans};
 use crate::{
     analysis::detection::Parameters,
     error::Result,
@@ -52,6 +52,7 @@ impl Operation for SummarizeCosts {
 
     fn answer(&self, session: &Session) -> Result<Answer<Overview>> {
         let settings = &session.config().anomaly;
+        let plans = plans(session)?;
         let request = Request {
             question: Question {
                 source: self.source.as_deref(),
@@ -64,6 +65,7 @@ impl Operation for SummarizeCosts {
             group_by: self.group_by.clone(),
             parameters: Parameters::new(settings, Method::Robust),
             top: self.top.max(1),
+            plans: &plans,
         };
         let store = session.store()?;
         overview(&*store, &store, &request)

@@ -12,8 +12,12 @@ use crate::{
     inert,
     insights::{
         answer::Answer,
+        change::Change,
         course::ChartDay,
-        forecast::{Calibration, Estimate, Forecast, ForecastBacktest, ForecastOf, ForecastScore, Interval},
+        forecast::{
+            Calibration, Coverage, Driver, Estimate, Forecast, ForecastBacktest, ForecastDay, ForecastOf,
+            ForecastScore, Interval, OpenIncident,
+        },
         group_names,
     },
     model::{Granularity, Period},
@@ -33,7 +37,7 @@ pub(crate) fn render(forecast: &Answer<Forecast>, format: Format, style: Style) 
 }
 
 fn text(forecast: &Answer<Forecast>, page: Page) -> String {
-    let mut text = page.prose(&format!("{}\n\n", headline(forecast)));
+    let mut text = page.prose(&format!("{}\n\n", headline(forecast, forecast.header.currency())));
     text += &page.prose(&summary(forecast, forecast.header.currency()));
     if let Page::Terminal(style) = page {
         let shown = chart::terminal_with_days_to_come(&chart_days(forecast), forecast.header.currency(), style.width);
@@ -42,7 +46,7 @@ fn text(forecast: &Answer<Forecast>, page: Page) -> String {
         }
     }
     text += "\n";
-    text += &page.table(&groups(forecast));
+    text += &page.table(&groups(forecast, forecast.header.currency()));
     if !forecast.drivers.is_empty() {
         text += &page.prose(&format!("\nwhat makes the difference: {}\n", drivers(forecast)));
     }
@@ -56,9 +60,8 @@ fn text(forecast: &Answer<Forecast>, page: Page) -> String {
 }
 
 /// `2026-11: $12,345.67 expected, 80 % between $12,000.00 and $12,900.00`
-pub(super) fn headline(forecast: &Answer<Forecast>) -> String {
+pub(super) fn headline(forecast: &Forecast, currency: &str) -> String {
     let name = name(forecast.period);
-    let currency = forecast.header.currency();
     if forecast.period.end <= forecast.known_through {
         return format!("{name} is over: {}", money(forecast.total.expected, currency));
     }
@@ -74,18 +77,16 @@ pub(super) fn summary(forecast: &Forecast, currency: &str) -> String {
         money(forecast.total.to_date, currency)
     );
     if let (Some(half), Some(calibrated)) = (forecast.total.interval(HALF), forecast.calibration) {
-        let of = match calibrated.by {
-            Calibration::Own => format!("forecasts of {} months, made on this day of them, were", calibrated.errors),
-            Calibration::Estate => {
-                format!("{} forecasts of accounts or services, made on this day of months, were", calibrated.errors)
-            }
+        let from = match calibrated.by {
+            Calibration::Own => format!("forecasts of {} earlier months", calibrated.errors),
+            Calibration::Estate => format!("{} forecasts of accounts or services in earlier months", calibrated.errors),
         };
-        text += &format!("50 % {}: as wrong as {of}\n", between(half, currency));
+        text +=
+            &format!("50 % {}; intervals are from how wrong {from} were as of the same day\n", between(half, currency));
     }
     if let Some(before) = &forecast.before {
-        let moved = |amounts: &crate::insights::change::Change| {
-            format!("{} ({})", change(amounts.change, currency), percent(amounts.change_pct, true))
-        };
+        let moved =
+            |amounts: &Change| format!("{} ({})", change(amounts.change, currency), percent(amounts.change_pct, true));
         let name = name(before.period);
         text += &format!("{name} cost {}: {}", money(before.total.before, currency), moved(&before.total));
         let is_begun = forecast.period.start <= forecast.known_through;
@@ -94,6 +95,48 @@ pub(super) fn summary(forecast: &Forecast, currency: &str) -> String {
             text += &format!("; its same days {same}: {}", moved(&before.to_date));
         }
         text += "\n";
+    }
+    text + &scenarios(forecast, currency) + &record(forecast, currency)
+}
+
+/// What open incidents make of the total.
+fn scenarios(forecast: &Forecast, currency: &str) -> String {
+    let Some(scenarios) = &forecast.scenarios else { return String::new() };
+    let one = |incident: &OpenIncident| {
+        let names = group_names(&incident.group, incident.account_name.as_deref());
+        let name = if names.is_empty() { "the total".to_owned() } else { names.join(" / ") };
+        format!("{name} {} a day since {}", change(incident.a_day, currency), incident.start_date)
+    };
+    let named: Vec<String> = scenarios.incidents.iter().map(one).collect();
+    let more = scenarios.count - scenarios.incidents.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(
+        "open incidents: {} if they end, {} if they stay ({}{more})\n",
+        money(scenarios.if_they_end, currency),
+        money(scenarios.if_they_stay, currency),
+        named.join(", ")
+    )
+}
+
+/// What was expected before, and how right that was.
+fn record(forecast: &Forecast, currency: &str) -> String {
+    let mut text = String::new();
+    if let Some(last) = forecast.earlier.last() {
+        text += &format!("on {} expected: {}\n", last.made_on, money(last.expected, currency));
+    }
+    if let Some(checked) = &forecast.checked {
+        let within = match checked.within {
+            Some(true) => ", within its interval",
+            Some(false) => ", outside its interval",
+            None => "",
+        };
+        text += &format!(
+            "on {} {} was expected for {}: it was {} off{within}\n",
+            checked.forecast.made_on,
+            money(checked.forecast.expected, currency),
+            name(checked.period),
+            percent(checked.error_pct, true),
+        );
     }
     text
 }
@@ -110,8 +153,8 @@ fn name(period: Period) -> String {
     }
 }
 
-fn groups(forecast: &Answer<Forecast>) -> Table {
-    let currency = forecast.header.currency();
+/// Each group, and the total.
+pub(super) fn groups(forecast: &Forecast, currency: &str) -> Table {
     let mut columns: Vec<Column> = forecast.group_by.0.iter().map(|one| Column::name(one.to_string())).collect();
     columns.extend([
         Column::number("to date").rank(2),
@@ -154,7 +197,7 @@ fn groups(forecast: &Answer<Forecast>) -> Table {
 
 /// The groups that differ most, in a sentence.
 fn drivers(forecast: &Answer<Forecast>) -> String {
-    let one = |driver: &crate::insights::forecast::Driver| {
+    let one = |driver: &Driver| {
         let names = group_names(&driver.group, driver.account_name.as_deref());
         format!("{} {}", names.join(" / "), change(driver.change.change, forecast.header.currency()))
     };
@@ -163,7 +206,7 @@ fn drivers(forecast: &Answer<Forecast>) -> String {
 
 /// The days of a chart: those to come have no cost yet.
 pub(super) fn chart_days(forecast: &Forecast) -> Vec<ChartDay> {
-    let day = |day: &crate::insights::forecast::ForecastDay| ChartDay {
+    let day = |day: &ForecastDay| ChartDay {
         date: day.date,
         cost: if day.settled { day.expected } else { 0.0 },
         expected: (!day.settled).then_some(day.expected),
@@ -258,7 +301,7 @@ fn backtest_csv(backtest: &Answer<ForecastBacktest>) -> Result<String> {
     let header =
         ["of", "method", "day", "forecasts", "mape_pct", "bias_pct", "coverage_50", "coverage_80", "width_80_pct"];
     let rows = backtest.results.iter().map(|score| {
-        let number = |level: f64, of: fn(&crate::insights::forecast::Coverage) -> f64| {
+        let number = |level: f64, of: fn(&Coverage) -> f64| {
             score.coverage.iter().find(|one| one.level == level).map_or(String::new(), |one| of(one).to_string())
         };
         let of = if score.of == ForecastOf::Total { "total" } else { "groups" };

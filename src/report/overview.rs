@@ -3,7 +3,7 @@
 use super::{
     chart::{Svg, terminal},
     explain::causes,
-    settled,
+    forecast, settled,
     table::{Column, Table},
     units::{change, money, percent},
 };
@@ -15,6 +15,7 @@ use crate::{
         answer::Answer,
         change::HALF_CENT,
         compare::Comparison,
+        course::ChartDay,
         group_names,
         overview::{ExplainedFinding, Overview},
         sentences,
@@ -40,6 +41,14 @@ pub(crate) fn markdown(page: &Answer<Overview>) -> String {
         text += &format!("\nThe month so far: {}\n", prose(&sentences::comparison(month, page.header.currency())));
     }
     text += &format!("\n```text\n{}```\n", terminal(&page.chart, page.header.currency(), Some(100)));
+    text += &format!(
+        "\n## Where the month will end\n\n{}\n\n",
+        prose(&forecast::headline(&page.month_end, page.header.currency()))
+    );
+    for line in forecast::summary(&page.month_end, page.header.currency()).lines() {
+        text += &format!("- {}\n", prose(line));
+    }
+    text += &format!("\n{}", forecast::groups(&page.month_end, page.header.currency()).markdown());
     text += &format!("\n## What moved in the week\n\n{}", movers(&page.week, page.header.currency()).markdown());
     text += &format!("\n{}", causes(&page.week.causes, page.week.total, page.header.currency()).markdown());
     text += "\n## Incidents of the last two weeks\n\n";
@@ -158,7 +167,8 @@ fn quality(page: &Answer<Overview>) -> Vec<String> {
 /// # Errors
 /// When a chart cannot be drawn, which is a bug.
 pub(crate) fn html(page: &Answer<Overview>) -> Result<String> {
-    let svg = |days, (width, height)| Svg { days, currency: page.header.currency(), width, height }.render();
+    let svg =
+        |days: &[ChartDay], (width, height)| Svg { days, currency: page.header.currency(), width, height }.render();
     let mut body = format!(
         "<h1>{}</h1>\n<p>{}</p>\n",
         inert::html(&title(page)),
@@ -172,6 +182,14 @@ pub(crate) fn html(page: &Answer<Overview>) -> Result<String> {
     }
     body += &svg(&page.chart, WIDE)?;
     body += "\n<p class=\"note\">Daily cost (area), what was expected (line), flagged days (dots)</p>\n";
+    body += "<h2>Where the month will end</h2>\n";
+    body += &format!("<p>{}</p>\n", inert::html_sentence(&forecast::headline(&page.month_end, page.header.currency())));
+    body += &svg(&forecast::chart_days(&page.month_end), SMALL)?;
+    body += "\n<p class=\"note\">Cost by day (area), and what is expected (line)</p>\n<ul>\n";
+    for line in forecast::summary(&page.month_end, page.header.currency()).lines() {
+        body += &format!("<li>{}</li>\n", inert::html(line));
+    }
+    body += &format!("</ul>\n{}", forecast::groups(&page.month_end, page.header.currency()).html());
     body += &format!("<h2>What moved in the week</h2>\n{}", movers(&page.week, page.header.currency()).html());
     body += &causes(&page.week.causes, page.week.total, page.header.currency()).html();
     body += "<h2>Incidents of the last two weeks</h2>\n";

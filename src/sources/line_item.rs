@@ -43,6 +43,9 @@ line_item! {
     charge_category,
     billing_entity,
     purchase_option,
+    /// The reservation or Savings Plan that pays for it, and when that ends.
+    commitment_id,
+    commitment_end,
     description,
     invoice_id,
     usage_amount,

@@ -8,13 +8,14 @@ use chrono::{NaiveDate, NaiveDateTime};
 use super::{
     Store,
     changes::{ClassCost, DaySet, ValueCost},
+    commitments::Ending,
     holdings::{AccountCost, Holding, Payer},
     queries::{BillMonth, Cell, Delivered, MonthColumn, MonthCost, Selection},
     series::Extent,
 };
 use crate::{
     error::Result,
-    model::{Account, ChargeCategory, Dimension, Series},
+    model::{Account, ChargeCategory, Dimension, Period, Series},
 };
 
 /// Each question, its errors, and a method of [`Store`] that answers it.
@@ -132,6 +133,19 @@ facts! {
         first: NaiveDate,
         last: NaiveDate,
     ) -> Result<Vec<(NaiveDateTime, f64)>>;
+
+    /// The commitments that end after `recent` and not after `until`, by group, with costs of the days of `recent`.
+    ///
+    /// # Errors
+    /// As for [`Facts::cells`].
+    fn ending_commitments(
+        &self,
+        selection: &Selection,
+        dimensions: &[Dimension],
+        include: &[ChargeCategory],
+        recent: Period,
+        until: NaiveDateTime,
+    ) -> Result<Vec<Ending>>;
 
     /// The values of a column of the summary in a billing period: payers, accounts.
     fn month_values(&self, bill: BillMonth, column: MonthColumn) -> Result<Vec<String>>;

@@ -62,7 +62,7 @@ fn held(store: &Store) -> Result<Held> {
         Error::input(format!("the database `{}` was written by {how} version of this program", store.path.display()))
     };
     // Versions before the first release had no such table.
-    if has("incidents")? == 0 {
+    if has("forecasts")? == 0 {
         return Err(
             other("an unreleased").hint("ingest the bills again into a new file: `--db FILE`, or move this one away")
         );

@@ -21,6 +21,8 @@ CREATE TABLE cost_line_items (
     charge_category    VARCHAR NOT NULL,
     billing_entity     VARCHAR,
     purchase_option    VARCHAR,
+    commitment_id      VARCHAR,
+    commitment_end     TIMESTAMP,
     description        VARCHAR,
     invoice_id         VARCHAR,
     usage_amount       DOUBLE,
@@ -218,4 +220,22 @@ CREATE TABLE runs (
     judged_start DATE,
     judged_end   DATE,
     error        VARCHAR
+);
+
+-- What was forecast of whole months: the newest of each day it was made on.
+CREATE TABLE forecasts (
+    made_on       DATE NOT NULL,
+    -- The question: metric, charge categories, filters and data source, as JSON.
+    scope         VARCHAR NOT NULL,
+    period_start  DATE NOT NULL,
+    period_end    DATE NOT NULL,
+    known_through DATE NOT NULL,
+    currency      VARCHAR NOT NULL,
+    to_date       DOUBLE NOT NULL,
+    expected      DOUBLE NOT NULL,
+    low_50        DOUBLE,
+    high_50       DOUBLE,
+    low_80        DOUBLE,
+    high_80       DOUBLE,
+    program       VARCHAR NOT NULL
 );

@@ -22,6 +22,8 @@ const WINSOR_SIGMAS: f64 = 2.0;
 /// Days whose ratios make the weekday factors, and weeks that make the trend, as in detection.
 const WEEK_DAYS: usize = 26 * WEEK;
 const TREND_WEEKS: usize = 16;
+/// Days for which a trend goes on: two months ahead nobody knows (Gardner & McKenzie, 1985, dampen it).
+const TREND_AHEAD: f64 = 62.0;
 /// A day below this has no charge.
 pub(super) const NO_CHARGE: f64 = 0.01;
 /// Days that say whether a series is charged daily: when at least [`IDLE_SHARE`] of them had no charge, it is not.
@@ -58,7 +60,7 @@ impl Outlook {
     /// What a day costs, in the currency of the series.
     pub(crate) fn cost(&self, day: NaiveDate) -> f64 {
         let ahead = (day - self.from).num_days() as f64 + self.at;
-        let growth = (1.0 + self.daily_trend * ahead).max(0.0);
+        let growth = (1.0 + self.daily_trend * ahead.min(TREND_AHEAD)).max(0.0);
         let daily = self.level * growth * self.factors[day.weekday().num_days_from_monday() as usize];
         let fees: f64 = self.fees.iter().filter(|fee| fee.falls_on(day)).map(|fee| fee.amount).sum();
         self.sign * daily + fees

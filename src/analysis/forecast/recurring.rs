@@ -72,6 +72,9 @@ pub(super) fn fees(series: &Series, costs: &[f64], week: &Week, until: usize) ->
 
 /// What a day costs beyond the days around it, if that is a fee's worth; otherwise 0.
 fn excess(costs: &[f64], week: &Week, index: usize, until: usize) -> f64 {
+    if !stands_out(costs, week, index, until) {
+        return 0.0;
+    }
     let around = (index.saturating_sub(AROUND)..(index + AROUND + 1).min(until)).filter(|other| *other != index);
     let mut plain: Vec<f64> =
         around.map(|other| week.removed(costs[other], other)).filter(|cost| cost.is_finite()).collect();
@@ -84,6 +87,16 @@ fn excess(costs: &[f64], week: &Week, index: usize, until: usize) -> f64 {
     plain.iter_mut().for_each(|cost| *cost = (*cost - middle).abs());
     let sigma = 1.4826 * median_in_place(&mut plain).unwrap_or(0.0) * week.factor(index);
     if beyond >= FEE_SIGMAS * sigma { beyond } else { 0.0 }
+}
+
+/// Whether a day may be far above the days around it, at a glance: most days are not, which saves their medians.
+fn stands_out(costs: &[f64], week: &Week, index: usize, until: usize) -> bool {
+    let nearest = [index.checked_sub(2), index.checked_sub(1), Some(index + 1), Some(index + 2)];
+    let near = nearest.into_iter().flatten().filter(|other| *other < until);
+    let least = near.map(|other| week.removed(costs[other], other)).fold(f64::INFINITY, f64::min);
+    let own = week.removed(costs[index], index);
+    // On a weekday without charges any charge does.
+    own.is_nan() || least.is_infinite() || own >= (1.0 + LEAST_SHARE / 2.0) * least
 }
 
 /// What a series that is charged on days of the month will be charged: its charges of the last month that have another one a

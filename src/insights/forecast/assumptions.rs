@@ -15,7 +15,7 @@ use super::{
 use crate::{
     analysis::forecast::{Span, conformal},
     insights::Frame,
-    model::{ChargeCategory, Period, money},
+    model::{ChargeCategory, Period, change, money},
 };
 
 /// Fees, and other facts of one kind, that are named.
@@ -43,6 +43,8 @@ pub enum Assumption {
     PlanAdded { plan: String, days: Period, amount: f64, currency: String },
     /// A plan is not added.
     PlanNotAdded { plan: String, reason: NotPlanned },
+    /// A reservation or Savings Plan ends: from that day on what it covers costs on demand, and what it costs itself falls away.
+    CommitmentEnds { id: String, date: NaiveDate, amount: f64, a_day: f64, currency: String },
     /// There are too few earlier months to say how wrong forecasts are.
     NoIntervals { errors: usize, needed: usize },
 }
@@ -95,6 +97,12 @@ impl fmt::Display for Assumption {
             Assumption::PlanNotAdded { plan, reason: NotPlanned::OtherFilters } => {
                 write!(f, "the plan {plan} is not added: how much of it these filters leave is not known")
             }
+            Assumption::CommitmentEnds { id, date, amount, a_day, currency } => write!(
+                f,
+                "{id} ends: from {date} on {} a day, {} in all, as what it covers costs on demand",
+                change(*a_day, currency),
+                change(*amount, currency)
+            ),
             Assumption::NoIntervals { errors, needed } => write!(
                 f,
                 "no interval yet: {errors} forecasts of months that are over can be checked, {needed} are needed"

@@ -126,7 +126,7 @@ fn gathered(
 }
 
 /// The costs of series added by day.
-fn sum<'a>(parts: impl Iterator<Item = &'a Series> + Clone) -> Series {
+pub(super) fn sum<'a>(parts: impl Iterator<Item = &'a Series> + Clone) -> Series {
     let start = parts.clone().map(|one| one.start).min().unwrap_or_default();
     let mut whole = Series { group: Vec::new(), start, values: Vec::new() };
     for one in parts {

@@ -3,8 +3,11 @@
 mod assumptions;
 mod backtest;
 mod book;
+mod commitments;
 mod intervals;
 mod leaves;
+mod record;
+mod scenarios;
 mod sums;
 
 use chrono::{Days, Months, NaiveDate};
@@ -17,6 +20,8 @@ pub(crate) use self::{
     assumptions::Assumption,
     backtest::{Coverage, ForecastOf, ForecastScore, backtest},
     intervals::{Calibration, Interval},
+    record::{CheckedForecast, EarlierForecast, made},
+    scenarios::{OpenIncident, Scenarios},
 };
 use self::{
     book::Book,
@@ -26,14 +31,16 @@ use self::{
 };
 use super::{
     Frame, Question,
+    anomalies::Finding,
     answer::{Answer, Header},
     change::Change,
+    levels, request,
 };
 use crate::{
-    analysis::forecast::Span,
+    analysis::{detection::Parameters, forecast::Span},
     error::{Code, Error, Result},
     model::{ChargeCategory, Filter, Granularity, GroupBy, Period, first_of_month, text::with_texts},
-    store::Facts,
+    store::{Facts, Store},
 };
 
 /// What is farther away nobody can tell.
@@ -50,6 +57,8 @@ pub(crate) struct Request<'a> {
     pub plans: &'a [Plan],
     /// Groups to show by name.
     pub top: usize,
+    /// What finds the incidents that are open; none where these do not matter.
+    pub detection: Option<&'a Parameters>,
 }
 
 /// The period to forecast.
@@ -96,6 +105,12 @@ pub struct Forecast {
     pub groups: Vec<GroupForecast>,
     /// Groups that make the difference to the period before, the largest difference first.
     pub drivers: Vec<Driver>,
+    /// What becomes of the total when open incidents end, and when they stay; none where none is open.
+    pub scenarios: Option<Scenarios>,
+    /// What was forecast of this period before, the earliest first.
+    pub earlier: Vec<EarlierForecast>,
+    /// The forecast of the period before that was made on the same day of it, and what came.
+    pub checked: Option<CheckedForecast>,
     /// Cost by day: as it was, and as it is expected.
     pub days: Vec<ForecastDay>,
     /// What it goes by.
@@ -113,13 +128,6 @@ pub struct Estimate {
     pub expected: f64,
     /// From the narrowest to the widest; none where too little is known of how wrong forecasts are.
     pub intervals: Vec<Interval>,
-}
-
-impl Estimate {
-    /// The interval of a probability.
-    pub fn interval(&self, level: f64) -> Option<Interval> {
-        self.intervals.iter().copied().find(|interval| interval.level == level)
-    }
 }
 
 /// How intervals were found.
@@ -183,7 +191,7 @@ pub struct ForecastDay {
 ///
 /// # Errors
 /// When there is no data, the period is too far away, or a filter or key names what is not there.
-pub(crate) fn forecast(facts: &dyn Facts, request: &Request) -> Result<Answer<Forecast>> {
+pub(crate) fn forecast(facts: &dyn Facts, state: &Store, request: &Request) -> Result<Answer<Forecast>> {
     let frame = Frame::new(facts, &request.question)?;
     let span = Span { period: period(request.asked, request.question.as_of)?, known: frame.settled_through };
     if (span.period.end - span.known).num_days() > MOST_DAYS {
@@ -209,6 +217,7 @@ pub(crate) fn forecast(facts: &dyn Facts, request: &Request) -> Result<Answer<Fo
     assumptions.extend(assumptions::of_leaves(&leaves, &book, now));
     let mut sums = Sums::of(&leaves, &book, now);
     assumptions.extend(sums.plan(request, span, &leaves.currency));
+    assumptions.extend(commitments::end(facts, request, &leaves, span, &mut sums)?);
     assumptions.extend(assumptions::of_errors(&errors, is_over));
     let names = facts.account_names()?;
     let header = Header {
@@ -220,8 +229,27 @@ pub(crate) fn forecast(facts: &dyn Facts, request: &Request) -> Result<Answer<Fo
         )
     };
     let told = Told { request, leaves: &leaves, errors: &errors, span, names: &names, assumptions };
-    let body = sums.answer(told, &frame);
+    let mut body = sums.answer(told, &frame);
+    body.scenarios = open_findings(facts, state, request, is_over)
+        .and_then(|findings| scenarios::scenarios(&leaves, span, body.total.expected, &findings));
+    let before = body.before.map(|before| before.total.before);
+    (body.earlier, body.checked) = record::record(state, request, span, &leaves.currency, before)?;
     Ok(Answer { header, body })
+}
+
+/// What is unusual on the newest days; none where it does not matter, or the data cannot be judged.
+fn open_findings(facts: &dyn Facts, state: &Store, request: &Request, is_over: bool) -> Option<Vec<Finding>> {
+    let parameters = request.detection.filter(|_| !is_over)?;
+    let judged = request::Request {
+        question: request.question,
+        group_by: GroupBy(Vec::new()),
+        from: None,
+        to: None,
+        include: request.include,
+        sensitivity: None,
+        parameters: parameters.clone(),
+    };
+    Some(levels::anomalies(facts, state, &judged).ok()?.answer.body.findings)
 }
 
 /// The days that are asked for.
@@ -239,12 +267,14 @@ fn period(asked: Asked, today: NaiveDate) -> Result<Period> {
     Ok(period)
 }
 
-/// The period that one is compared with: a month before, or for other lengths the days just before.
-fn period_before(period: Period) -> Period {
+/// The period that one is compared with: the month before, or for other days as many up to the newest known one.
+fn period_before(span: Span) -> Period {
+    let period = span.period;
     if period == Granularity::Monthly.period_of(period.start) {
         return Granularity::Monthly.period_of(period.start - Months::new(1));
     }
-    super::compare::just_before(period)
+    let end = span.known.min(period.start - Days::new(1));
+    Period { start: end - Days::new(period.days() as u64 - 1), end }
 }
 
 /// Days that are not settled have cost at least what is there of them.

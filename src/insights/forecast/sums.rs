@@ -57,7 +57,7 @@ pub(super) struct Told<'a> {
 impl Sums {
     pub(super) fn of(leaves: &Leaves, book: &Book, place: usize) -> Self {
         let span = book.span(place);
-        let before = period_before(span.period);
+        let before = period_before(span);
         let groups = leaves.groups.iter().map(|values| Group { values: values.clone(), ..Group::default() });
         let mut sums =
             Self { period: span.period, days: vec![0.0; span.period.days()], to_date: 0.0, groups: groups.collect() };
@@ -98,22 +98,27 @@ impl Sums {
                 said.push(Assumption::PlanNotAdded { plan: plan.name.clone(), reason });
                 continue;
             }
-            let a_day = plan.dollars / plan.period.days() as f64;
-            days.iter().for_each(|day| self.days[(day - self.period.start).num_days() as usize] += a_day);
-            let amount = a_day * days.days() as f64;
             let value = |dimension: &Dimension| {
                 let own = |filter: &&Filter| filter.dimension == *dimension && !filter.negated;
                 plan.filters.iter().find(own).map_or(PLANNED.to_owned(), |filter| filter.value.clone())
             };
             let values: Vec<String> = request.group_by.0.iter().map(value).collect();
-            match self.groups.iter_mut().find(|group| group.values == values) {
-                Some(group) => group.expected += amount,
-                None => self.groups.push(Group { values, expected: amount, ..Group::default() }),
-            }
+            let amount = self.add(days, plan.dollars / plan.period.days() as f64, values);
             let (plan, currency) = (plan.name.clone(), currency.to_owned());
             said.push(Assumption::PlanAdded { plan, days, amount, currency });
         }
         said
+    }
+
+    /// Adds a cost a day to a group on some days of the period; returns what that makes.
+    pub(super) fn add(&mut self, days: Period, a_day: f64, values: Vec<String>) -> f64 {
+        days.iter().for_each(|day| self.days[(day - self.period.start).num_days() as usize] += a_day);
+        let amount = a_day * days.days() as f64;
+        match self.groups.iter_mut().find(|group| group.values == values) {
+            Some(group) => group.expected += amount,
+            None => self.groups.push(Group { values, expected: amount, ..Group::default() }),
+        }
+        amount
     }
 
     pub(super) fn answer(self, told: Told, frame: &Frame) -> Forecast {
@@ -125,8 +130,8 @@ impl Sums {
             false => errors.of_total(expected, self.to_date),
         };
         let calibrated = by.map(|by| Calibrated { by, errors: errors.used_for_total().len(), months: errors.months() });
-        let before = period_before(span.period);
-        let has_before = leaves.first_day <= before.start;
+        let before = period_before(span);
+        let has_before = leaves.first_day <= before.start && before.end <= span.known;
         let mut groups: Vec<(usize, Group)> = self.groups.into_iter().enumerate().collect();
         groups.retain(|(_, group)| {
             [group.to_date, group.expected, group.before].iter().any(|cost| cost.abs() >= HALF_CENT)
@@ -177,6 +182,9 @@ impl Sums {
             groups: shown,
             drivers,
             days: days(leaves, &self.days, span, frame),
+            scenarios: None,
+            earlier: Vec::new(),
+            checked: None,
             assumptions,
         }
     }

@@ -159,6 +159,8 @@ fn line_items(columns: &Columns, name: &str) -> Result<LineItems> {
         charge_category: charge_category(&text("line_item_line_item_type")),
         billing_entity: text("bill_billing_entity"),
         purchase_option: purchase_option(columns),
+        commitment_id: commitment_id(columns),
+        commitment_end: commitment_end(columns),
         description: text("line_item_line_item_description"),
         invoice_id: text("bill_invoice_id"),
         usage_amount: columns.number("line_item_usage_amount").unwrap_or_else(|| "NULL".into()),
@@ -233,6 +235,18 @@ fn purchase_option(columns: &Columns) -> String {
          WHEN {line_item_type} LIKE 'SavingsPlan%' THEN 'SavingsPlans' \
          WHEN {usage_type} LIKE '%SpotUsage%' OR {term} = 'Spot' THEN 'Spot' ELSE {term} END"
     )
+}
+
+/// The ARN of the reservation or the Savings Plan that a line is paid by or pays for.
+fn commitment_id(columns: &Columns) -> String {
+    let arns = ["reservation_reservation_a_r_n", "savings_plan_savings_plan_a_r_n"].map(|name| columns.text(name));
+    coalesce(arns.into_iter().flatten()).unwrap_or_else(|| "NULL".into())
+}
+
+/// When that ends.
+fn commitment_end(columns: &Columns) -> String {
+    let ends = ["reservation_end_time", "savings_plan_end_time"].map(|name| columns.lenient_time(name));
+    coalesce(ends.into_iter().flatten()).unwrap_or_else(|| "NULL".into())
 }
 
 /// Resource tags, keyed as CUR 2.0 keys them: `user_cost_center`.

@@ -94,6 +94,8 @@ fn line_items(columns: &Columns) -> Result<LineItems> {
         charge_category: charge_category(&text("chargecategory")),
         billing_entity: first(&["invoiceissuername", "publishername"], "NULL"),
         purchase_option: purchase_option(columns),
+        commitment_id: text("commitmentdiscountid"),
+        commitment_end: "NULL".into(),
         description: text("chargedescription"),
         invoice_id: text("invoiceid"),
         usage_amount: columns

@@ -194,6 +194,8 @@ fn line_items(file: &Fields, mapping: &Mapping, data_source: &str) -> Result<Lin
         ),
         billing_entity: "NULL".into(),
         purchase_option: text("purchase_option", "NULL"),
+        commitment_id: "NULL".into(),
+        commitment_end: "NULL".into(),
         description: text("description", "NULL"),
         invoice_id: text("invoice_id", "NULL"),
         usage_amount: columns.number("usage_amount").unwrap_or_else(|| "NULL".into()),
