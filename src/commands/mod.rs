@@ -3,6 +3,7 @@
 mod accounts;
 mod anomalies;
 mod backtest;
+mod budgets;
 mod cache;
 mod compare;
 mod completions;
@@ -70,6 +71,7 @@ pub(crate) enum Command {
     Compare(compare::CompareArgs),
     Drilldown(drilldown::DrilldownArgs),
     Forecast(forecast::ForecastArgs),
+    Budgets(budgets::BudgetsArgs),
     Report(report::ReportArgs),
     Backtest(backtest::BacktestArgs),
     Reconcile(reconcile::ReconcileArgs),
@@ -122,6 +124,7 @@ impl Command {
             Command::Compare(args) => compare::run(args, context),
             Command::Drilldown(args) => drilldown::run(args, context),
             Command::Forecast(args) => forecast::run(args, context),
+            Command::Budgets(args) => budgets::run(args, context),
             Command::Report(args) => report::run(args, context),
             Command::Backtest(args) => backtest::run(args, context),
             Command::Reconcile(args) => reconcile::run(args, context),

@@ -6,6 +6,7 @@ pub(crate) mod anomalies;
 pub(crate) mod answer;
 pub(crate) mod backtest;
 mod bills;
+pub(crate) mod budgets;
 pub(crate) mod change;
 pub(crate) mod compare;
 pub(crate) mod course;

@@ -60,6 +60,8 @@ pub enum Warning {
     },
     /// The forecast is not kept for later ones to be checked by.
     ForecastNotKept { error: String },
+    /// A budget cannot be told.
+    BudgetNotKnown { budget: String, error: String },
     /// The costs of a currency could not be judged.
     CurrencyNotJudged { currency: String, error: String },
     /// History is too short for the days asked for.
@@ -215,6 +217,7 @@ impl Warning {
             Warning::ForecastNotKept { error } => {
                 format!("the forecast stands; the ledger was not written (`--no-save` never does): {error}")
             }
+            Warning::BudgetNotKnown { budget, error } => format!("the budget `{budget}` is not told: {error}"),
             Warning::CurrencyNotJudged { currency, error } => format!("{currency} is not judged: {error}"),
             Warning::ShortReplay { replayed, asked, first_day } => {
                 format!("only {replayed} of {asked} days can be replayed: history begins on {first_day}")

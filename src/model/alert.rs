@@ -25,6 +25,10 @@ words! {
         Stale,
         /// They come again.
         Fresh,
+        /// A threshold of a budget is crossed.
+        Crossed,
+        /// It is not any more: the bill was restated, or less is expected.
+        Corrected,
     }
 }
 

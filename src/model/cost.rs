@@ -65,18 +65,23 @@ impl Metric {
 )]
 pub enum ChargeCategory {
     /// What was consumed, discounts and covered usage included
+    #[serde(alias = "usage")]
     Usage,
     /// Fees, upfront and recurring, and what of a commitment went unused
     #[value(aliases = ["fee", "fees", "purchases"])]
+    #[serde(alias = "purchase")]
     Purchase,
     /// Taxes
     #[value(aliases = ["taxes"])]
+    #[serde(alias = "tax")]
     Tax,
     /// Credits and refunds
     #[value(aliases = ["credits", "refund", "refunds"])]
+    #[serde(alias = "credit")]
     Credit,
     /// Discounts on lines of their own, roundings, corrections
     #[value(aliases = ["adjustments", "discount", "discounts"])]
+    #[serde(alias = "adjustment")]
     Adjustment,
 }
 

@@ -3,6 +3,7 @@
 mod account;
 mod alert;
 mod amount;
+mod budget;
 mod cost;
 mod dimension;
 mod evidence;
@@ -17,6 +18,7 @@ pub use self::{
     account::Account,
     alert::{AlertKind, Delivery, Notification, Queued, TriageState, Triaged},
     amount::{bytes, change, count, cut, grouped, money},
+    budget::{Budget, BudgetAmount, BudgetPeriod, Limit, Percent, Threshold},
     cost::{ChargeCategory, Metric},
     dimension::{Dimension, Filter, GroupBy},
     evidence::{Evidence, Named, Part, phrases},

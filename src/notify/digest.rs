@@ -19,6 +19,8 @@ pub enum About {
     Failure,
     /// It works again.
     Recovery,
+    /// A budget.
+    Budget,
     /// `notify test`.
     Test,
 }

@@ -7,6 +7,7 @@
 mod accounts;
 mod anomalies;
 mod backtest;
+mod budgets;
 mod compare;
 mod discover;
 mod drilldown;
@@ -36,6 +37,7 @@ pub use self::{
     accounts::{Accounts, ListAccounts},
     anomalies::{Detection, FindAnomalies, ScoreDays},
     backtest::ReplayPast,
+    budgets::{FailOn, ImportBudgets, ImportedBudgets, ShowBudgets},
     compare::ComparePeriods,
     discover::{DiscoverExports, Exports},
     drilldown::DrillDown,
@@ -59,6 +61,7 @@ pub use crate::insights::{
     anomalies::{Anomalies, Scores},
     answer::{Answer, Header},
     backtest::Backtest,
+    budgets::Budgets,
     compare::Comparison,
     drilldown::Drilldown,
     explanation::Explanation,
@@ -85,6 +88,7 @@ input::defaults_of_flags!(
     ReplayPast,
     RunOnce,
     ScoreDays,
+    ShowBudgets,
     ShowTrends,
     SummarizeCosts,
 );
@@ -184,6 +188,8 @@ pub static OPERATIONS: &[Entry] = &[
     Entry::of::<DrillDown>(),
     Entry::of::<ForecastCosts>(),
     Entry::of::<ReplayForecasts>(),
+    Entry::of::<ShowBudgets>(),
+    Entry::of::<ImportBudgets>(),
     Entry::of::<SummarizeCosts>(),
     Entry::of::<ReplayPast>(),
     Entry::of::<ReconcileMonth>(),

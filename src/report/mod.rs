@@ -4,6 +4,7 @@
 pub(crate) mod accounts;
 pub(crate) mod anomalies;
 pub(crate) mod backtest;
+pub(crate) mod budgets;
 mod chart;
 pub(crate) mod compare;
 pub(crate) mod config;

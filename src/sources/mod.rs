@@ -4,6 +4,7 @@
 pub(crate) mod accounts;
 pub(crate) mod aws;
 pub(crate) mod bill;
+pub(crate) mod budgets;
 pub(crate) mod columns;
 pub(crate) mod cost_explorer;
 pub(crate) mod dates;

@@ -37,6 +37,23 @@ pub(crate) struct RunRecord {
 const READ: &str = "cannot read what was sent";
 const WRITE: &str = "cannot write what is to be sent";
 
+/// The columns of a notice, as SQL.
+fn values(notice: &Notification, now: NaiveDateTime) -> String {
+    format!(
+        "{}, {}, TIMESTAMP '{now}', {}, {}, DATE '{}', DATE '{}', DATE '{}', {:?}, {:?}, {}",
+        quoted(&notice.incident_id),
+        quoted(&notice.channel),
+        quoted(notice.event.into()),
+        quoted(&notice.subject),
+        notice.notified_on,
+        notice.seen_on,
+        notice.last_date,
+        notice.impact,
+        notice.impact_total,
+        quoted(&notice.message_id),
+    )
+}
+
 impl Store {
     /// What was told, the oldest first.
     pub(crate) fn notifications(&self) -> Result<Vec<Notification>> {
@@ -72,17 +89,8 @@ impl Store {
             let id = quoted(&message.message_id);
             for notice in notices {
                 sql += &format!(
-                    "INSERT INTO notifications SELECT {}, {}, TIMESTAMP '{now}', {}, {}, DATE '{}', DATE '{}', DATE '{}', {:?}, {:?}, {id} \
-                     WHERE NOT EXISTS (FROM outbox WHERE message_id = {id});",
-                    quoted(&notice.incident_id),
-                    quoted(&notice.channel),
-                    quoted(notice.event.into()),
-                    quoted(&notice.subject),
-                    notice.notified_on,
-                    notice.seen_on,
-                    notice.last_date,
-                    notice.impact,
-                    notice.impact_total,
+                    "INSERT INTO notifications SELECT {} WHERE NOT EXISTS (FROM outbox WHERE message_id = {id});",
+                    values(notice, now)
                 );
             }
             sql += &format!(
@@ -93,6 +101,16 @@ impl Store {
             );
         }
         self.in_transaction(|store| store.run(&sql, WRITE))
+    }
+
+    /// Notes what no message tells.
+    ///
+    /// # Errors
+    /// When the database cannot be written; it then is as it was.
+    pub(crate) fn note(&mut self, now: NaiveDateTime, notices: &[Notification]) -> Result<()> {
+        let insert = |notice: &Notification| format!("INSERT INTO notifications VALUES ({});", values(notice, now));
+        let sql: String = notices.iter().map(insert).collect();
+        if sql.is_empty() { Ok(()) } else { self.in_transaction(|store| store.run(&sql, WRITE)) }
     }
 
     /// The messages that wait, the oldest first.

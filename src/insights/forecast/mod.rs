@@ -167,7 +167,7 @@ pub struct GroupForecast {
 }
 
 /// A group that makes the period differ from the one before.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Driver {
     pub group: Map<String, Value>,
     pub account_name: Option<String>,
@@ -192,6 +192,22 @@ pub struct ForecastDay {
 /// # Errors
 /// When there is no data, the period is too far away, or a filter or key names what is not there.
 pub(crate) fn forecast(facts: &dyn Facts, state: &Store, request: &Request) -> Result<Answer<Forecast>> {
+    Ok(worked_out(facts, state, request)?.answer)
+}
+
+/// A forecast with what it was worked out from.
+pub(super) struct WorkedOut {
+    pub answer: Answer<Forecast>,
+    /// The errors that the intervals of the total are made of, relative to the forecast.
+    pub errors: Vec<f64>,
+    leaves: Leaves,
+}
+
+/// The same with what budgets ask beside.
+///
+/// # Errors
+/// As for [`forecast`].
+pub(super) fn worked_out(facts: &dyn Facts, state: &Store, request: &Request) -> Result<WorkedOut> {
     let frame = Frame::new(facts, &request.question)?;
     let span = Span { period: period(request.asked, request.question.as_of)?, known: frame.settled_through };
     if (span.period.end - span.known).num_days() > MOST_DAYS {
@@ -220,13 +236,10 @@ pub(crate) fn forecast(facts: &dyn Facts, state: &Store, request: &Request) -> R
     assumptions.extend(commitments::end(facts, request, &leaves, span, &mut sums)?);
     assumptions.extend(assumptions::of_errors(&errors, is_over));
     let names = facts.account_names()?;
+    let shown = Period { end: span.period.end.min(frame.as_of).max(span.period.start), ..span.period };
     let header = Header {
         currency: Some(leaves.currency.clone()),
-        ..frame.header(
-            &request.question,
-            &leaves.segments,
-            &[Period { end: span.period.end.min(frame.as_of), ..span.period }],
-        )
+        ..frame.header(&request.question, &leaves.segments, &[shown])
     };
     let told = Told { request, leaves: &leaves, errors: &errors, span, names: &names, assumptions };
     let mut body = sums.answer(told, &frame);
@@ -234,7 +247,33 @@ pub(crate) fn forecast(facts: &dyn Facts, state: &Store, request: &Request) -> R
         .and_then(|findings| scenarios::scenarios(&leaves, span, body.total.expected, &findings));
     let before = body.before.map(|before| before.total.before);
     (body.earlier, body.checked) = record::record(state, request, span, &leaves.currency, before)?;
-    Ok(Answer { header, body })
+    Ok(WorkedOut { answer: Answer { header, body }, errors: errors.used_for_total().to_vec(), leaves })
+}
+
+impl WorkedOut {
+    /// What was spent in some days that are over.
+    pub(super) fn cost(&self, period: Period) -> f64 {
+        self.leaves.leaves.iter().map(|leaf| leaves::cost_in(&leaf.series, period)).sum()
+    }
+
+    /// Whether there is data of every day of a period.
+    pub(super) fn has(&self, period: Period) -> bool {
+        self.leaves.first_day <= period.start && period.end <= self.answer.known_through
+    }
+
+    /// The share of the period's cost that each day was expected to have before the period began: its weekdays and fees. None where nothing
+    /// was known then.
+    pub(super) fn shape(&self) -> Option<Vec<f64>> {
+        let period = self.answer.period;
+        let span = Span { period, known: period.start - Days::new(1) };
+        let book = Book::open(&self.leaves, &[span]);
+        let mut days = vec![0.0; period.days()];
+        for leaf in 0..self.leaves.leaves.len() {
+            days.iter_mut().zip(&book.ahead(leaf, 0).days).for_each(|(sum, cost)| *sum += cost.max(0.0));
+        }
+        let all: f64 = days.iter().sum();
+        (all > 0.0).then(|| days.iter().map(|cost| cost / all).collect())
+    }
 }
 
 /// What is unusual on the newest days; none where it does not matter, or the data cannot be judged.

@@ -63,12 +63,17 @@ impl Transport for Settings {
 /// The events of each incident, which are sent together or not at all.
 fn events_of(digest: &Digest) -> Vec<(String, Vec<Value>)> {
     if digest.about != About::Incidents {
-        let action = if digest.about == About::Failure { "trigger" } else { "resolve" };
+        let severity = match digest.about {
+            About::Failure => Some("error"),
+            About::Budget => Some("warning"),
+            _ => None,
+        };
+        let action = if severity.is_some() { "trigger" } else { "resolve" };
         let own = format!("{OWN}-{}", digest.topic.as_deref().unwrap_or_default());
         let mut event = json!({"event_action": action, "dedup_key": own});
-        if digest.about == About::Failure {
+        if let Some(severity) = severity {
             event["payload"] = json!({"summary": cut(&digest.title, SUMMARY), "source": "aws-cost-anomalies",
-                "severity": "error", "custom_details": {"text": digest.text}});
+                "severity": severity, "custom_details": {"text": digest.text}});
         }
         // A test is opened and closed again.
         return match digest.about {

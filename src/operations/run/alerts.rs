@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{Days, NaiveDate, TimeDelta};
 
-use super::{ExplainWith, Notified, Printed, Session, Summary, Waiting, Writer, now, request};
+use super::{ExplainWith, Notified, Printed, Session, Summary, Waiting, Writer, budgets, now, request};
 use crate::{
     error::{Error, Result},
     insights::{
@@ -55,8 +55,15 @@ pub(super) fn alert(
     summary.open = planned.open;
     summary.suppressed = planned.suppressed;
     planned.messages.extend(freshness(alerting.today, session, summary)?);
-    let queued: Vec<(Queued, Vec<Notification>)> = planned.messages.iter().map(queued).collect::<Result<_>>()?;
     let mut errors = Vec::new();
+    match budgets::news(alerting.today, session) {
+        Ok(news) => {
+            session.store_for_writing()?.note(now(), &news.corrected)?;
+            planned.messages.extend(news.messages);
+        }
+        Err(error) => errors.push(error),
+    }
+    let queued: Vec<(Queued, Vec<Notification>)> = planned.messages.iter().map(queued).collect::<Result<_>>()?;
     let (waiting, references) = {
         let mut store = session.store_for_writing()?;
         errors.extend(keep(&queued, &mut store)?);

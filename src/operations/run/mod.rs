@@ -2,6 +2,7 @@
 //! done, whatever else fails.
 
 mod alerts;
+mod budgets;
 mod language_model;
 mod lock;
 mod notify;

@@ -5,6 +5,7 @@
 //! <https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_GetCostAndUsage.html>
 
 mod rows;
+pub(in crate::sources) use rows::product_code;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -140,7 +140,7 @@ fn pseudo_category(service: &str) -> Option<ChargeCategory> {
 }
 
 /// CUR's product code of a Cost Explorer service.
-pub(super) fn product_code(service: &str) -> Option<&'static str> {
+pub(in crate::sources) fn product_code(service: &str) -> Option<&'static str> {
     static CODES: LazyLock<BTreeMap<&'static str, &'static str>> = LazyLock::new(|| {
         let unquoted = |name: &'static str| name.trim_matches('"');
         SERVICES
