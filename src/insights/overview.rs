@@ -8,6 +8,7 @@ use super::{
     Question,
     anomalies::{self, Finding},
     answer::{Answer, Header},
+    budgets::{self, BudgetStatus},
     change::CauseShare,
     compare::{self, Comparison, Versus, just_before, month_periods},
     course::ChartDay,
@@ -15,11 +16,12 @@ use super::{
     forecast::{self, Asked, Forecast, Plan},
     group_filters, levels, request,
     trends::{self, HiddenByCredits},
+    warning::Warning,
 };
 use crate::{
     analysis::detection::Parameters,
     error::{Error, Result},
-    model::{ChargeCategory, Dimension, Granularity, GroupBy, Period, first_of_month, phrases},
+    model::{Budget, ChargeCategory, Dimension, Granularity, GroupBy, Period, first_of_month, phrases},
     store::{Facts, Store},
 };
 
@@ -39,6 +41,7 @@ pub(crate) struct Request<'a> {
     pub top: usize,
     /// Costs that somebody said would come.
     pub plans: &'a [Plan],
+    pub budgets: &'a [Budget],
 }
 
 /// The page.
@@ -50,6 +53,8 @@ pub struct Overview {
     pub month: Option<Comparison>,
     /// Where the month will end.
     pub month_end: Forecast,
+    /// How budgets stand; none where none are configured.
+    pub budgets: Vec<BudgetStatus>,
     /// The daily total.
     pub chart: Vec<ChartDay>,
     /// Of the last fourteen days, those with most at stake first.
@@ -119,6 +124,17 @@ pub(crate) fn overview(facts: &dyn Facts, state: &Store, request: &Request) -> R
             detection: None,
         },
     )?;
+    let budgets = budgets::budgets(
+        facts,
+        state,
+        &budgets::Request {
+            budgets: request.budgets,
+            plans: request.plans,
+            as_of: question.as_of,
+            settle_days: question.settle_days,
+            with_late: false,
+        },
+    )?;
     let judged = |from: NaiveDate, group_by: GroupBy| request::Request {
         question: *question,
         group_by,
@@ -159,11 +175,13 @@ pub(crate) fn overview(facts: &dyn Facts, state: &Store, request: &Request) -> R
     let charted = Period { start: chart_from, end: settled };
     let segments = frame.segments(charted);
     let unsettled = Period { start: settled + Days::new(1), end: frame.as_of };
-    let header = Header {
+    let not_known = |warning: &Warning| matches!(warning, Warning::BudgetNotKnown { .. });
+    let mut header = Header {
         sources: week.header.sources.clone(),
         currency: week.header.currency.clone(),
         ..frame.header(question, &segments, &[charted])
     };
+    header.warnings.extend(budgets.header.warnings.into_iter().filter(not_known));
     let body = Overview {
         quality: Quality {
             first_day,
@@ -175,6 +193,7 @@ pub(crate) fn overview(facts: &dyn Facts, state: &Store, request: &Request) -> R
         week: week.body,
         month: month.map(|month| month.body),
         month_end: month_end.body,
+        budgets: budgets.body.budgets,
         chart,
         findings,
         more_findings,

@@ -46,8 +46,8 @@ pub struct Budget {
     /// Channels that hear of it instead of the owner's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<String>,
-    /// From when on: 80 % and 100 % spent, and 100 % forecast, without any.
-    #[serde(default = "usual_thresholds")]
+    /// From when on; the usual ones of [`Budget::thresholds`] without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<Threshold>,
 }
 
@@ -102,11 +102,6 @@ pub enum Limit {
     Amount(f64),
 }
 
-fn usual_thresholds() -> Vec<Threshold> {
-    let percent = |forecast, percent| Threshold { forecast, limit: Limit::Percent(percent) };
-    vec![percent(false, 80.0), percent(false, 100.0), percent(true, 100.0)]
-}
-
 impl Budget {
     /// The period that a day falls into.
     pub fn period_of(&self, day: NaiveDate) -> Period {
@@ -121,6 +116,17 @@ impl Budget {
         let since = (index(day) - first).rem_euclid(months);
         let start = super::first_of_month(day) - Months::new(since as u32);
         Period { start, end: start + Months::new(months as u32) - Days::new(1) }
+    }
+
+    /// From when on somebody wants to know: without any of its own 80 % and 100 % spent, and 100 % forecast; of a day 100 % spent, for
+    /// what a day will cost is known when it is over.
+    pub fn thresholds(&self) -> Vec<Threshold> {
+        let percent = |forecast, percent| Threshold { forecast, limit: Limit::Percent(percent) };
+        match (&self.thresholds[..], self.period) {
+            ([], BudgetPeriod::Daily) => vec![percent(false, 100.0)],
+            ([], _) => vec![percent(false, 80.0), percent(false, 100.0), percent(true, 100.0)],
+            (own, _) => own.to_vec(),
+        }
     }
 
     /// # Errors
@@ -151,7 +157,7 @@ impl Budget {
         let limits = self.thresholds.iter().map(|threshold| match threshold.limit {
             Limit::Percent(limit) | Limit::Amount(limit) => limit,
         });
-        if self.thresholds.is_empty() || !limits.into_iter().all(positive) {
+        if !limits.into_iter().all(positive) {
             return refuse("needs `thresholds` above 0");
         }
         let twice = |place: usize| self.thresholds[..place].contains(&self.thresholds[place]);
@@ -366,7 +372,6 @@ mod tests {
             json!({"amount": 0}),
             json!({"amount": {"average": "0 months"}}),
             json!({"growth": "5 %"}),
-            json!({"thresholds": []}),
             json!({"thresholds": [{"actual": "80 %"}, {"actual": "80%"}]}),
             json!({"thresholds": [{"actual": -1}]}),
         ] {

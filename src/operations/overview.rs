@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Answer, Effect, Operation, Session, forecast::plans};
 use crate::{
     analysis::detection::Parameters,
+    config,
     error::Result,
     insights::{
         Question,
@@ -53,6 +54,7 @@ impl Operation for SummarizeCosts {
     fn answer(&self, session: &Session) -> Result<Answer<Overview>> {
         let settings = &session.config().anomaly;
         let plans = plans(session)?;
+        let budgets = config::budgets(session.config())?;
         let request = Request {
             question: Question {
                 source: self.source.as_deref(),
@@ -66,6 +68,7 @@ impl Operation for SummarizeCosts {
             parameters: Parameters::new(settings, Method::Robust),
             top: self.top.max(1),
             plans: &plans,
+            budgets: &budgets,
         };
         let store = session.store()?;
         overview(&*store, &store, &request)

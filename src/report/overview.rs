@@ -1,6 +1,7 @@
 //! The page of a team as markdown or as one HTML file without any external part.
 
 use super::{
+    budgets,
     chart::{Svg, terminal},
     explain::causes,
     forecast, settled,
@@ -49,6 +50,10 @@ pub(crate) fn markdown(page: &Answer<Overview>) -> String {
         text += &format!("- {}\n", prose(line));
     }
     text += &format!("\n{}", forecast::groups(&page.month_end, page.header.currency()).markdown());
+    if !page.budgets.is_empty() {
+        text += &format!("\n## Budgets\n\n{}\n", budgets::table(&page.budgets).markdown());
+        page.budgets.iter().for_each(|budget| text += &format!("- {}\n", prose(&budget.sentence())));
+    }
     text += &format!("\n## What moved in the week\n\n{}", movers(&page.week, page.header.currency()).markdown());
     text += &format!("\n{}", causes(&page.week.causes, page.week.total, page.header.currency()).markdown());
     text += "\n## Incidents of the last two weeks\n\n";
@@ -190,6 +195,13 @@ pub(crate) fn html(page: &Answer<Overview>) -> Result<String> {
         body += &format!("<li>{}</li>\n", inert::html(line));
     }
     body += &format!("</ul>\n{}", forecast::groups(&page.month_end, page.header.currency()).html());
+    if !page.budgets.is_empty() {
+        body += &format!("<h2>Budgets</h2>\n{}<ul>\n", budgets::table(&page.budgets).html());
+        for budget in &page.budgets {
+            body += &format!("<li>{}</li>\n", inert::html_sentence(&budget.sentence()));
+        }
+        body += "</ul>\n";
+    }
     body += &format!("<h2>What moved in the week</h2>\n{}", movers(&page.week, page.header.currency()).html());
     body += &causes(&page.week.causes, page.week.total, page.header.currency()).html();
     body += "<h2>Incidents of the last two weeks</h2>\n";

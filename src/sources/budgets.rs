@@ -29,6 +29,9 @@ const REGION: &str = "us-east-1";
 /// Budgets on a page of the answer, the most that the API takes.
 const PAGE: i32 = 100;
 
+/// Whether a budget counts something; AWS takes none for yes.
+type Counts = fn(&CostTypes) -> Option<bool>;
+
 /// The budgets of an account, and what of them was left out or changed. Pages are asked for one after another.
 ///
 /// # Errors
@@ -94,7 +97,7 @@ impl Import<'_> {
         let start = budget.time_period().and_then(|period| period.start()).and_then(|start| month(start.secs()));
         let is_long = matches!(period, BudgetPeriod::Quarterly | BudgetPeriod::Yearly);
         let types = budget.cost_types();
-        let counts = |of: fn(&CostTypes) -> Option<bool>| types.and_then(of) != Some(false);
+        let counts = |of: Counts| types.and_then(of) != Some(false);
         let mut include = Vec::new();
         if counts(CostTypes::include_tax) {
             include.push(ChargeCategory::Tax);
@@ -102,7 +105,7 @@ impl Import<'_> {
         if counts(CostTypes::include_credit) || counts(CostTypes::include_refund) {
             include.push(ChargeCategory::Credit);
         }
-        let left_out: [(&str, fn(&CostTypes) -> Option<bool>); 6] = [
+        let left_out: [(&str, Counts); 6] = [
             ("support", CostTypes::include_support),
             ("discounts", CostTypes::include_discount),
             ("upfront fees", CostTypes::include_upfront),
@@ -120,7 +123,7 @@ impl Import<'_> {
                 thresholds.push(threshold);
             }
         }
-        let mut imported = Budget {
+        let imported = Budget {
             name: budget.budget_name().to_owned(),
             amount,
             growth: Percent::default(),
@@ -134,8 +137,7 @@ impl Import<'_> {
             thresholds,
         };
         if imported.thresholds.is_empty() {
-            self.note("has no notification: 100 % spent is its threshold");
-            imported.thresholds = vec![Threshold { forecast: false, limit: Limit::Percent(100.0) }];
+            self.note("has no notification: the usual thresholds count");
         }
         match imported.check() {
             Ok(()) => Some(imported),
@@ -181,7 +183,7 @@ impl Import<'_> {
     #[expect(deprecated, reason = "budgets made before expressions have these fields only")]
     fn metric(&mut self, budget: &AwsBudget) -> Metric {
         let types = budget.cost_types();
-        let uses = |of: fn(&CostTypes) -> Option<bool>| types.and_then(of) == Some(true);
+        let uses = |of: Counts| types.and_then(of) == Some(true);
         match budget.metrics() {
             [AwsMetric::AmortizedCost, ..] => Metric::Amortized,
             [AwsMetric::BlendedCost, ..] => Metric::Blended,

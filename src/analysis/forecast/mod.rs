@@ -13,4 +13,7 @@ pub(crate) mod peers;
 mod recurring;
 mod replay;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use replay::{Ahead, Input, Span, ahead};

@@ -1,5 +1,7 @@
 //! How budgets stand: what is spent, where the period will end, when the amount is reached and how likely that is.
 
+#[cfg(test)]
+mod tests;
 mod words;
 
 use chrono::{Days, Months, NaiveDate};
@@ -54,6 +56,8 @@ pub struct BudgetStatus {
     pub period: Period,
     /// The newest day that counts as spent.
     pub known_through: NaiveDate,
+    /// The first day that there is data of, when that is later than the period's.
+    pub data_from: Option<NaiveDate>,
     /// What may be spent in these days.
     pub amount: f64,
     pub spent: f64,
@@ -148,10 +152,21 @@ pub(crate) fn budgets(facts: &dyn Facts, state: &Store, request: &Request) -> Re
     let mut header = Header { metric: None, ..frame.header(&question, &[], &[]) };
     let mut all = Vec::new();
     for budget in request.budgets {
-        let current = budget.period_of(request.as_of);
-        let before = budget.period_of(current.start - Days::new(1));
-        let is_late = request.with_late && request.as_of <= before.end + Days::new(LATE_DAYS);
-        for period in is_late.then_some(before).into_iter().chain([current]) {
+        // What a day cost is known when it is settled.
+        let newest = match budget.period {
+            BudgetPeriod::Daily => request.as_of.min(frame.settled_through),
+            _ => request.as_of,
+        };
+        let current = budget.period_of(newest);
+        let mut periods = vec![current];
+        while let Some(last) = periods.last().copied().filter(|_| request.with_late) {
+            let before = budget.period_of(last.start - Days::new(1));
+            if before.end + Days::new(LATE_DAYS) < request.as_of {
+                break;
+            }
+            periods.push(before);
+        }
+        for period in periods.into_iter().rev() {
             match status(facts, state, request, budget, period) {
                 Ok(status) => all.push(status),
                 // A period that there was no data of has no news.
@@ -205,7 +220,7 @@ fn status(
     let counts_credits = include.contains(&ChargeCategory::Credit);
     let without_credits = if counts_credits { spent - credits } else { spent };
     let sums = sums(&forecast.days);
-    let thresholds = budget.thresholds.iter().map(|one| threshold(one, amount, spent, expected, &sums)).collect();
+    let thresholds = budget.thresholds().iter().map(|one| threshold(one, amount, spent, expected, &sums)).collect();
     Ok(BudgetStatus {
         name: budget.name.clone(),
         owner: budget.owner.clone(),
@@ -214,6 +229,7 @@ fn status(
         currency: forecast.header.currency().to_owned(),
         period,
         known_through: forecast.known_through,
+        data_from: Some(worked.first_day()).filter(|first| *first > period.start),
         amount,
         spent,
         spent_pct: spent / amount * 100.0,
@@ -341,7 +357,8 @@ fn crossing(days: &[ForecastDay], errors: &[f64], amount: f64) -> Option<Crossin
         return None;
     }
     reached_on.sort_unstable();
-    let cases = 2 * errors.len() + 1;
+    // The next error may be beyond all of them: nothing is certain before it is spent.
+    let cases = 2 * errors.len() + 2;
     let probability = (!errors.is_empty()).then(|| reached_on.len() as f64 / cases as f64);
     // Of the days on which it is reached, the middle four in five.
     let tenth = reached_on.len() / 10;

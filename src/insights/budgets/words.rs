@@ -63,6 +63,7 @@ fn reached(crossing: &Crossing) -> String {
 
 fn notes(budget: &BudgetStatus) -> Vec<String> {
     let mut notes = Vec::new();
+    notes.extend(budget.data_from.map(|first| format!("data begins on {first}: what was spent before is not counted")));
     let today = budget.days.iter().rev().find(|day| day.spent.is_some());
     notes.extend(today.map(|day| paths(budget, day)));
     if budget.credits.abs() >= 0.005 {

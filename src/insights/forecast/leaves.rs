@@ -103,7 +103,9 @@ fn gathered(
     classes: &[Class],
 ) -> (Vec<Leaf>, Vec<Vec<String>>) {
     let mut groups: BTreeMap<Vec<String>, usize> = BTreeMap::new();
-    let mut of_leaf: BTreeMap<(usize, Vec<String>), Vec<(Vec<String>, Series)>> = BTreeMap::new();
+    /// A class and the names of a leaf, and the group and the series of each of its parts.
+    type Parts = BTreeMap<(usize, Vec<String>), Vec<(Vec<String>, Series)>>;
+    let mut of_leaf = Parts::new();
     for (class, one) in series {
         let group: Vec<String> = places.iter().map(|place| one.group[*place].clone()).collect();
         let next = groups.len();

@@ -256,6 +256,11 @@ impl WorkedOut {
         self.leaves.leaves.iter().map(|leaf| leaves::cost_in(&leaf.series, period)).sum()
     }
 
+    /// The first day of any data.
+    pub(super) fn first_day(&self) -> NaiveDate {
+        self.leaves.first_day
+    }
+
     /// Whether there is data of every day of a period.
     pub(super) fn has(&self, period: Period) -> bool {
         self.leaves.first_day <= period.start && period.end <= self.answer.known_through

@@ -61,14 +61,18 @@ pub(super) fn news(today: NaiveDate, session: &Session) -> Result<News> {
                 impact_total: status.expected.expected,
                 message_id: String::new(),
             };
-            let was_crossed = |threshold: &&ThresholdState| {
+            let last = |threshold: &ThresholdState| {
                 let id = topic(status, threshold);
-                let last = known.iter().rfind(|one| one.incident_id == id && one.channel == channel);
-                last.is_some_and(|one| one.event == AlertKind::Crossed)
+                known.iter().rfind(|one| one.incident_id == id && one.channel == channel)
             };
+            let was_crossed =
+                |threshold: &&ThresholdState| last(threshold).is_some_and(|one| one.event == AlertKind::Crossed);
             let (before, open): (Vec<&ThresholdState>, Vec<&ThresholdState>) =
                 status.thresholds.iter().partition(was_crossed);
-            let corrected = before.iter().filter(|threshold| threshold.corrected);
+            // A look at an older day corrects nothing.
+            let is_newer =
+                |threshold: &ThresholdState| last(threshold).is_some_and(|one| one.seen_on <= status.known_through);
+            let corrected = before.iter().filter(|threshold| threshold.corrected && is_newer(threshold));
             news.corrected.extend(corrected.map(|threshold| note(threshold, AlertKind::Corrected)));
             let crossed: Vec<&ThresholdState> = open.into_iter().filter(|threshold| threshold.crossed).collect();
             if crossed.is_empty() {

@@ -25,7 +25,7 @@ pub use self::{
     },
     summary::{Ingested, Judged, Notified, Printed, Summary, Waiting},
 };
-use super::{Answer, Effect, Header, IngestBills, Operation, Session, ingest::Source};
+use super::{Answer, Effect, Header, IngestBills, Operation, Session, forecast::plans, ingest::Source};
 use crate::{
     analysis::detection::Parameters,
     config,
@@ -34,6 +34,7 @@ use crate::{
     insights::{
         Frame, Question,
         anomalies::Detected,
+        forecast::{self, Asked},
         ledger::{Levels, scope},
         levels,
         request::Request,
@@ -131,6 +132,11 @@ impl Cycle {
             let scope = scope(&request, Levels::Every);
             match judge(&request, &scope, session, &mut summary) {
                 Ok((judged, late)) => {
+                    if today == session.today()
+                        && let Err(error) = keep_forecast(&request.question, session)
+                    {
+                        summary.errors.push(error);
+                    }
                     let late = late.into_iter().map(|(bill, end)| (Some(bill), Some(Period { start: end, end })));
                     let all = std::iter::once((None, Some(judged))).chain(late);
                     records.extend(all.map(|(bill, judged)| (scope.clone(), bill, judged)));
@@ -269,6 +275,28 @@ fn judge(
         },
     });
     Ok((detected.answer.judged, late))
+}
+
+/// Keeps what the month is expected to end at, by which later forecasts are checked.
+///
+/// # Errors
+/// When there is no data, or the database cannot be written.
+fn keep_forecast(question: &Question, session: &Session) -> Result<()> {
+    let plans = plans(session)?;
+    let request = forecast::Request {
+        question: *question,
+        include: &ChargeCategory::USAGE_LIKE,
+        group_by: GroupBy(vec![Dimension::Service]),
+        asked: Asked::Month(question.as_of),
+        plans: &plans,
+        top: 0,
+        detection: None,
+    };
+    let made = {
+        let store = session.store()?;
+        forecast::made(&request, &forecast::forecast(&*store, &store, &request)?)
+    };
+    session.store_for_writing()?.save_forecasts(&[made])
 }
 
 fn of(detected: &Detected) -> Judged {
