@@ -219,7 +219,8 @@ impl Import<'_> {
     #[expect(deprecated, reason = "budgets made before expressions have these fields only")]
     fn filters(&mut self, budget: &AwsBudget) -> Vec<Filter> {
         let mut filters = Vec::new();
-        for (key, values) in budget.cost_filters().into_iter().flatten() {
+        let given: BTreeMap<&String, &Vec<String>> = budget.cost_filters().into_iter().flatten().collect();
+        for (key, values) in given {
             for value in values {
                 match cost_filter(key, value) {
                     Some(filter) => filters.push(filter),

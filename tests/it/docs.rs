@@ -30,6 +30,9 @@ fn reference(sandbox: &Sandbox) -> String {
         &["explain"],
         &["compare"],
         &["drilldown"],
+        &["forecast"],
+        &["budgets"],
+        &["budgets", "import"],
         &["report"],
         &["backtest"],
         &["reconcile"],
@@ -161,11 +164,13 @@ fn the_policies_parse_and_name_what_the_table_names() {
         assert!(table.contains(&format!("`{action}`")), "{action} is in a policy and not in the table");
     }
     // Every action that the program's errors name is documented.
-    for file in ["aws.rs", "accounts.rs", "cost_explorer/mod.rs", "discover.rs", "s3/mod.rs", "s3/fetch.rs"] {
+    for file in
+        ["aws.rs", "accounts.rs", "cost_explorer/mod.rs", "budgets.rs", "discover.rs", "s3/mod.rs", "s3/fetch.rs"]
+    {
         let source = read(&format!("src/sources/{file}"));
         for part in source.split('"').filter(|part| {
             part.split_once(':').is_some_and(|(service, action)| {
-                ["s3", "ce", "cur", "bcm-data-exports", "organizations"].contains(&service)
+                ["s3", "ce", "cur", "bcm-data-exports", "organizations", "budgets"].contains(&service)
                     && action.starts_with(|c: char| c.is_ascii_uppercase())
             })
         }) {

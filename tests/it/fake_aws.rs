@@ -307,6 +307,7 @@ fn check_signature(request: &Request, state: &mut State) {
         "ListAccounts" => "organizations",
         "DescribeReportDefinitions" => "cur",
         "ListExports" | "GetExport" => "bcm-data-exports",
+        "DescribeBudgets" | "DescribeNotificationsForBudget" => "budgets",
         _ => "s3",
     };
     let authorization = request.headers.get("authorization").cloned().unwrap_or_default();
@@ -360,9 +361,57 @@ fn answer(request: &Request, state: &mut State) -> Answer {
                     "S3OutputConfigurations": {"OutputType": "CUSTOM", "Format": "PARQUET", "Compression": "PARQUET", "Overwrite": "OVERWRITE_REPORT"}}},
                 "RefreshCadence": {"Frequency": "SYNCHRONOUS"}}, "ExportStatus": {"StatusCode": "HEALTHY"}}))
         }
+        "DescribeBudgets" => describe_budgets(&request.body, state),
+        "DescribeNotificationsForBudget" => {
+            check_account(&request.body, state);
+            let own = json!([
+                {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 80.0, "ThresholdType": "PERCENTAGE"},
+                {"NotificationType": "FORECASTED", "ComparisonOperator": "GREATER_THAN", "Threshold": 21000.0, "ThresholdType": "ABSOLUTE_VALUE"},
+                {"NotificationType": "ACTUAL", "ComparisonOperator": "LESS_THAN", "Threshold": 10.0}]);
+            let is_told = request.body["BudgetName"] == "production";
+            Answer::json(&json!({"Notifications": if is_told { own } else { json!([]) }}))
+        }
         other => {
             state.violations.push(format!("nobody asks AWS for `{other}`"));
             Answer { status: 400, ..Answer::json(&json!({"__type": "UnknownOperationException"})) }
+        }
+    }
+}
+
+fn check_account(body: &Value, state: &mut State) {
+    if body["AccountId"] != PAYER {
+        state.violations.push(format!("budgets of the account {}", body["AccountId"]));
+    }
+}
+
+/// Two pages, as AWS gives them: <https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_DescribeBudgets.html>.
+fn describe_budgets(body: &Value, state: &mut State) -> Answer {
+    check_account(body, state);
+    if !body["MaxResults"].as_u64().is_some_and(|count| (1..=1000).contains(&count)) {
+        state.violations.push(format!("a page of {} budgets", body["MaxResults"]));
+    }
+    let spend = |amount: &str| json!({"Amount": amount, "Unit": "USD"});
+    match body["NextToken"].as_str() {
+        None => Answer::json(&json!({"NextToken": "more", "Budgets": [
+            {"BudgetName": "production", "BudgetType": "COST", "TimeUnit": "MONTHLY", "BudgetLimit": spend("20000.0"),
+             "CostFilters": {"LinkedAccount": ["222222222222"], "Service": ["Amazon Elastic Compute Cloud - Compute"],
+                "TagKeyValue": ["user:team$payments"], "InvoicingEntity": ["x"]},
+             "CostTypes": {"IncludeTax": false, "IncludeCredit": false, "IncludeRefund": false, "IncludeSupport": false,
+                "UseAmortized": true, "UseBlended": false}},
+            {"BudgetName": "hours", "BudgetType": "USAGE", "TimeUnit": "MONTHLY", "BudgetLimit": {"Amount": "1", "Unit": "Hours"}}]})),
+        Some("more") => Answer::json(&json!({"Budgets": [
+            {"BudgetName": "fiscal", "BudgetType": "COST", "TimeUnit": "ANNUALLY", "BudgetLimit": spend("300000"),
+             "TimePeriod": {"Start": 1_769_904_000, "End": 3_706_473_600_u64}, "Metrics": ["NetUnblendedCost"],
+             "FilterExpression": {"And": [
+                {"Dimensions": {"Key": "REGION", "Values": ["eu-west-1", "us-east-1"]}},
+                {"Not": {"Tags": {"Key": "team", "Values": ["sandbox"]}}}]}},
+            {"BudgetName": "grown", "BudgetType": "COST", "TimeUnit": "MONTHLY", "BudgetLimit": spend("5"),
+             "AutoAdjustData": {"AutoAdjustType": "HISTORICAL", "HistoricalOptions": {"BudgetAdjustmentPeriod": 3}}},
+            {"BudgetName": "planned", "BudgetType": "COST", "TimeUnit": "MONTHLY",
+             "PlannedBudgetLimits": {"1793491200": spend("100"), "1796083200": spend("120.5")}}]})),
+        Some(other) => {
+            state.violations.push(format!("a page of budgets after {other}"));
+            Answer { status: 400, ..Answer::json(&json!({"__type": "InvalidNextTokenException"})) }
         }
     }
 }
@@ -688,6 +737,23 @@ impl TestBucket {
             self.put(&key, &bytes);
         }
     }
+}
+
+/// Asks moto for an action of AWS Budgets.
+pub(crate) fn moto_budgets(action: &str, body: &Value) -> Option<String> {
+    let address = moto()?;
+    let credential =
+        "AWS4-HMAC-SHA256 Credential=AKIATEST/20260101/us-east-1/budgets/aws4_request, SignedHeaders=host, Signature=0";
+    let headers = [
+        ("host", "budgets.amazonaws.com"),
+        ("authorization", credential),
+        ("content-type", "application/x-amz-json-1.1"),
+        ("x-amz-target", &format!("AWSBudgetServiceGateway.{action}")),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let answer = exchange(address, "POST", "/", &headers, body.to_string().as_bytes());
+    assert!(answer.status < 300, "{action}: {}", String::from_utf8_lossy(&answer.body));
+    Some(format!("http://{address}"))
 }
 
 /// moto wants to see a service in the signature, and believes it.

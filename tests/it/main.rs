@@ -3,6 +3,7 @@
 mod anomalies;
 mod backtest;
 mod bad_input;
+mod budgets;
 mod channels;
 mod config;
 mod cost_explorer;
@@ -13,6 +14,7 @@ mod docs;
 mod explain;
 mod fake_aws;
 mod fake_services;
+mod forecast;
 mod harness;
 mod hostile_names;
 mod http;

@@ -62,6 +62,13 @@ fn doors() -> Vec<(&'static str, Vec<&'static str>, Value)> {
         ),
         ("compare", vec!["compare", "--month", "2026-03"], json!({"month": "2026-03"})),
         ("drilldown", vec!["drilldown", "--top", "3"], json!({"top": 3})),
+        (
+            "forecast",
+            vec!["forecast", "--no-save", "--group-by", "account", "--top", "2"],
+            json!({"no_save": true, "group_by": ["account"], "top": 2}),
+        ),
+        ("forecast", vec!["forecast", "--no-save", "--days", "10"], json!({"no_save": true, "days": 10})),
+        ("forecast_backtest", vec!["forecast", "--backtest"], json!({})),
         ("report", vec!["report"], json!({})),
         ("backtest", vec!["backtest", "--days", "7", "--events", "2"], json!({"days": 7, "events": 2})),
         (
@@ -86,7 +93,9 @@ fn doors() -> Vec<(&'static str, Vec<&'static str>, Value)> {
 }
 
 /// Operations that are not asked above, and where they are.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 7] = [
+    ("budgets", "needs a configuration, in `budgets`"),
+    ("budgets_import", "needs AWS, in `budgets`"),
     ("incident", "below"),
     ("triage", "below"),
     ("discover", "needs AWS"),

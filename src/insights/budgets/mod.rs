@@ -300,7 +300,8 @@ fn credits(facts: &dyn Facts, question: &Question, period: Period, known: NaiveD
     let segments = Frame::new(facts, question)?.segments(days);
     let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
     let is_credit = |category: &str| category == ChargeCategory::Credit.as_str();
-    Ok(facts.cells(&selection, &[])?.iter().filter(|cell| is_credit(&cell.charge_category)).map(|cell| cell.cost).sum())
+    let cells = facts.cells(&selection, &[])?;
+    Ok(cells.iter().filter(|cell| is_credit(&cell.charge_category)).fold(0.0, |sum, cell| sum + cell.cost))
 }
 
 /// The sums from the first day on, by day.

@@ -42,7 +42,7 @@ fn sentence(budget: &BudgetStatus) -> String {
         }
         _ if is_over => format!("{spent}: it held."),
         Some(crossing) => format!("{spent}, {expected}: {}.", reached(&crossing)),
-        None => format!("{spent}, {expected}: no forecast as wrong as earlier ones reaches the amount."),
+        None => format!("{spent}, {expected}: below the amount, even if that is as wrong as earlier forecasts were."),
     }
 }
 

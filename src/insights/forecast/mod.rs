@@ -218,7 +218,9 @@ pub(super) fn worked_out(facts: &dyn Facts, state: &Store, request: &Request) ->
         .hint(format!("the newest settled day is {}", span.known)));
     }
     if span.period.end < frame.first_day().unwrap_or(span.known) {
-        return Err(Error::input(format!("there is no data up to {}", span.period.end)).with_code(Code::NoData));
+        return Err(Error::input(format!("there is no data up to {}", span.period.end))
+            .with_code(Code::NoData)
+            .hint(format!("the first day of the data is {}", frame.first_day().unwrap_or(span.known))));
     }
     let leaves = Leaves::read(facts, &frame, request)?;
     let is_over = span.period.end <= span.known;
