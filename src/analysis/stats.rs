@@ -11,6 +11,8 @@ const MAD_TO_SIGMA: f64 = 0.6745;
 const MEAN_AD_TO_SIGMA: f64 = 1.253_314;
 /// A hundredth of a cent: deviations below it are floating-point dust, not money.
 const DUST: f64 = 0.000_1;
+/// Robust standard deviations beyond which a value counts only as far as that (Dixon, 1960; Tukey, 1962).
+const WINSOR_SIGMAS: f64 = 2.0;
 /// The score of a change away from a constant baseline, which has no scale to measure it by.
 pub(crate) const CONSTANT_BASELINE_SCORE: f64 = 10.0;
 
@@ -43,6 +45,15 @@ pub(crate) fn median_absolute_deviation(values: &[f64], center: f64) -> Option<f
 pub(crate) fn robust_sigma(deviations: &mut [f64]) -> Option<f64> {
     let n = deviations.len() as f64;
     Some(median_in_place(deviations)? / MAD_TO_SIGMA * (n / (n - 0.8)))
+}
+
+/// The mean of values of which none counts as farther than [`WINSOR_SIGMAS`] robust standard deviations from their median, which reorders
+/// them; 0 when empty.
+pub(crate) fn winsorised_mean(values: &mut [f64]) -> f64 {
+    let Some(middle) = median_in_place(values) else { return 0.0 };
+    let mut deviations: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
+    let reach = WINSOR_SIGMAS * 1.4826 * median_in_place(&mut deviations).unwrap_or(0.0);
+    values.iter().map(|value| value.clamp(middle - reach, middle + reach)).sum::<f64>() / values.len() as f64
 }
 
 /// The smallest value that at least a share `q` of `values` does not exceed, reordering them; `None` when

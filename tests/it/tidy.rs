@@ -44,7 +44,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
 ];
 
 /// Where a crate may appear.
-const CRATES: [(&str, &[&str]); 30] = [
+const CRATES: [(&str, &[&str]); 31] = [
     ("duckdb", &["store"]),
     ("parquet", &["sample", "sources"]),
     ("arrow", &["sample", "sources"]),
@@ -70,6 +70,7 @@ const CRATES: [(&str, &[&str]); 30] = [
     ("aws_sdk_sns", &["notify"]),
     ("aws_sdk_bedrockruntime", &["agent"]),
     ("aws_sdk_bcmdataexports", &["sources"]),
+    ("aws_sdk_budgets", &["sources"]),
     ("aws_sdk_costandusagereport", &["sources"]),
     ("aws_sdk_costexplorer", &["sources"]),
     ("aws_sdk_organizations", &["sources"]),

@@ -3,29 +3,25 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::recurring::{self, Fee};
+use super::recurring::{self, Fee, NO_CHARGE};
 use crate::{
     analysis::{
         detection::{
             trend::daily_trend,
             week::{WEEK, Week},
         },
-        stats::median_in_place,
+        stats::winsorised_mean,
     },
     model::Series,
 };
 
 /// Days whose winsorised mean is the level. A change of level is in it after as many days; half a week of an event is not.
 const LEVEL_DAYS: usize = 10;
-/// Robust standard deviations beyond which a day counts only as far as that (Tukey, 1962; Dixon, 1960).
-const WINSOR_SIGMAS: f64 = 2.0;
 /// Days whose ratios make the weekday factors, and weeks that make the trend, as in detection.
 const WEEK_DAYS: usize = 26 * WEEK;
 const TREND_WEEKS: usize = 16;
 /// Days for which a trend goes on: two months ahead nobody knows (Gardner & McKenzie, 1985, dampen it).
 const TREND_AHEAD: f64 = 62.0;
-/// A day below this has no charge.
-pub(super) const NO_CHARGE: f64 = 0.01;
 /// Days that say whether a series is charged daily: when at least [`IDLE_SHARE`] of them had no charge, it is not.
 pub(super) const IDLE_SPAN: usize = 12 * WEEK;
 const IDLE_SHARE: f64 = 0.25;
@@ -165,12 +161,4 @@ impl<'a> Forecaster<'a> {
         };
         Outlook { level: 1.0, factors, ..none }
     }
-}
-
-/// The mean of values of which none counts as farther than [`WINSOR_SIGMAS`] robust standard deviations from their median.
-pub(super) fn winsorised_mean(values: &mut [f64]) -> f64 {
-    let Some(middle) = median_in_place(values) else { return 0.0 };
-    let mut deviations: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
-    let reach = WINSOR_SIGMAS * 1.4826 * median_in_place(&mut deviations).unwrap_or(0.0);
-    values.iter().map(|value| value.clamp(middle - reach, middle + reach)).sum::<f64>() / values.len() as f64
 }

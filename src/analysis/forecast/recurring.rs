@@ -3,15 +3,16 @@
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 
-use super::outlook::{NO_CHARGE, winsorised_mean};
 use crate::{
     analysis::{
         detection::week::{WEEK, Week},
-        stats::median_in_place,
+        stats::{median_in_place, winsorised_mean},
     },
     model::Series,
 };
 
+/// A day below this has no charge.
+pub(super) const NO_CHARGE: f64 = 0.01;
 /// Days around a fee that say what its day costs without it.
 const AROUND: usize = 5;
 /// A fee is at least this share of that, and so many robust standard deviations above.

@@ -10,7 +10,7 @@ use super::{
     book::{self, Book},
     intervals::{Errors, LEVELS},
     leaves::{Leaf, Leaves},
-    sums::to_come,
+    request::to_come,
 };
 use crate::{
     analysis::forecast::{Span, conformal},

@@ -9,10 +9,10 @@ use serde::Serialize;
 use strum::VariantArray;
 
 use super::{
-    Request,
     book::{Book, LEAST_HISTORY, Outcome},
     intervals::{Errors, LEAST_SHARE, LEVELS},
     leaves::{Leaf, Leaves},
+    request::Request,
 };
 use crate::{
     analysis::forecast::{Span, peers::Peer},

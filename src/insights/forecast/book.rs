@@ -10,8 +10,8 @@ use crate::{
     model::{ChargeCategory, Granularity, Period, first_of_month},
 };
 
-/// History without which a month that is over is not replayed.
-pub(super) const LEAST_HISTORY: u64 = 28;
+/// History without which a month that is over is not replayed: weekday factors need three of each.
+pub(super) const LEAST_HISTORY: u64 = 21;
 
 /// What every leaf costs in every span.
 pub(super) struct Book<'a> {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{Days, NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::{
-    Assumption, Request,
+    assumptions::Assumption,
     leaves::Leaves,
-    sums::{Sums, to_come},
+    request::{Request, to_come},
+    sums::Sums,
 };
 use crate::{
     analysis::forecast::Span,

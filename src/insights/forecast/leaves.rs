@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate};
 
-use super::Request;
+use super::request::Request;
 use crate::{
     analysis::forecast::Span,
     error::Result,

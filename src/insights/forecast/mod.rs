@@ -1,5 +1,6 @@
 //! Where a period will end: what is spent, what is to come, how sure that is, and what makes the difference to last time.
 
+mod answer;
 mod assumptions;
 mod backtest;
 mod book;
@@ -7,185 +8,43 @@ mod commitments;
 mod intervals;
 mod leaves;
 mod record;
+mod request;
 mod scenarios;
 mod sums;
 
-use chrono::{Days, Months, NaiveDate};
-use schemars::JsonSchema;
-use serde::Serialize;
-use serde_json::{Map, Value};
+use chrono::{Days, NaiveDate};
 
-pub use self::backtest::ForecastBacktest;
+pub use self::{answer::Forecast, backtest::ForecastBacktest};
 pub(crate) use self::{
-    assumptions::Assumption,
+    answer::{Driver, Estimate, ForecastDay},
     backtest::{Coverage, ForecastOf, ForecastScore, backtest},
     intervals::{Calibration, Interval},
-    record::{CheckedForecast, EarlierForecast, made},
-    scenarios::{OpenIncident, Scenarios},
+    record::made,
+    request::{Asked, Plan, Request},
+    scenarios::OpenIncident,
 };
 use self::{
     book::Book,
     intervals::Errors,
     leaves::Leaves,
+    request::period,
     sums::{Sums, Told},
 };
 use super::{
-    Frame, Question,
+    Frame,
     anomalies::Finding,
     answer::{Answer, Header},
-    change::Change,
-    levels, request,
+    levels, request as detection_request,
 };
 use crate::{
-    analysis::{detection::Parameters, forecast::Span},
+    analysis::forecast::Span,
     error::{Code, Error, Result},
-    model::{ChargeCategory, Filter, Granularity, GroupBy, Period, first_of_month, text::with_texts},
+    model::{GroupBy, Period},
     store::{Facts, Store},
 };
 
 /// What is farther away nobody can tell.
 const MOST_DAYS: i64 = 400;
-
-/// What to forecast.
-#[derive(Clone, Debug)]
-pub(crate) struct Request<'a> {
-    pub question: Question<'a>,
-    pub include: &'a [ChargeCategory],
-    pub group_by: GroupBy,
-    pub asked: Asked,
-    /// Costs that somebody said would come.
-    pub plans: &'a [Plan],
-    /// Groups to show by name.
-    pub top: usize,
-    /// What finds the incidents that are open; none where these do not matter.
-    pub detection: Option<&'a Parameters>,
-}
-
-/// The period to forecast.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Asked {
-    /// The month of a day.
-    Month(NaiveDate),
-    /// So many days after today.
-    Days(u32),
-    /// From the first of today's month to a day.
-    To(NaiveDate),
-    /// Some days.
-    Period(Period),
-}
-
-/// A cost that is planned.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    pub name: String,
-    pub period: Period,
-    pub filters: Vec<Filter>,
-    /// In all, from its first to its last day.
-    pub dollars: f64,
-}
-
-/// Where a period will end.
-#[derive(Debug, JsonSchema, Serialize)]
-pub struct Forecast {
-    /// What costs are grouped by.
-    pub group_by: GroupBy,
-    /// The charge categories that count.
-    pub include: Vec<&'static str>,
-    /// The days that are forecast.
-    pub period: Period,
-    /// The newest day that counts as it is; those after it are to come.
-    pub known_through: NaiveDate,
-    /// The whole period.
-    pub total: Estimate,
-    /// Where the intervals come from; none where there are no intervals.
-    pub calibration: Option<Calibrated>,
-    /// What the period before cost, and of it as many days as are known of this one.
-    pub before: Option<Before>,
-    /// The costliest first, `other` last.
-    pub groups: Vec<GroupForecast>,
-    /// Groups that make the difference to the period before, the largest difference first.
-    pub drivers: Vec<Driver>,
-    /// What becomes of the total when open incidents end, and when they stay; none where none is open.
-    pub scenarios: Option<Scenarios>,
-    /// What was forecast of this period before, the earliest first.
-    pub earlier: Vec<EarlierForecast>,
-    /// The forecast of the period before that was made on the same day of it, and what came.
-    pub checked: Option<CheckedForecast>,
-    /// Cost by day: as it was, and as it is expected.
-    pub days: Vec<ForecastDay>,
-    /// What it goes by.
-    #[serde(serialize_with = "with_texts")]
-    #[schemars(with = "Vec<crate::model::text::WithText<'static, Assumption>>")]
-    pub assumptions: Vec<Assumption>,
-}
-
-/// What something will come to.
-#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
-pub struct Estimate {
-    /// What the known days cost.
-    pub to_date: f64,
-    /// The whole period: `to_date` and what is to come.
-    pub expected: f64,
-    /// From the narrowest to the widest; none where too little is known of how wrong forecasts are.
-    pub intervals: Vec<Interval>,
-}
-
-/// How intervals were found.
-#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
-pub struct Calibrated {
-    /// Whose errors the total goes by.
-    pub by: Calibration,
-    /// How many errors that are.
-    pub errors: usize,
-    /// Months that were replayed.
-    pub months: usize,
-}
-
-/// The period before.
-#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
-pub struct Before {
-    pub period: Period,
-    /// What it cost, against what this one is expected to.
-    pub total: Change,
-    /// As many of its days as are known of this one, against these.
-    pub to_date: Change,
-}
-
-/// One group.
-#[derive(Debug, JsonSchema, Serialize)]
-pub struct GroupForecast {
-    pub group: Map<String, Value>,
-    pub account_name: Option<String>,
-    /// Whether this row stands for all groups that are not shown by name.
-    pub other: bool,
-    #[serde(flatten)]
-    pub estimate: Estimate,
-    /// Whose errors its intervals go by.
-    pub calibration: Option<Calibration>,
-    /// What it cost in the period before.
-    pub before: Option<f64>,
-}
-
-/// A group that makes the period differ from the one before.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
-pub struct Driver {
-    pub group: Map<String, Value>,
-    pub account_name: Option<String>,
-    /// What it cost before, and what it is expected to.
-    #[serde(flatten)]
-    pub change: Change,
-}
-
-/// One day.
-#[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Serialize)]
-pub struct ForecastDay {
-    pub date: NaiveDate,
-    /// As it was; of days that are not settled as far as it is there.
-    pub cost: Option<f64>,
-    /// As it is expected; of days that are known as they were.
-    pub expected: f64,
-    pub settled: bool,
-}
 
 /// Forecasts a period.
 ///
@@ -286,7 +145,7 @@ impl WorkedOut {
 /// What is unusual on the newest days; none where it does not matter, or the data cannot be judged.
 fn open_findings(facts: &dyn Facts, state: &Store, request: &Request, is_over: bool) -> Option<Vec<Finding>> {
     let parameters = request.detection.filter(|_| !is_over)?;
-    let judged = request::Request {
+    let judged = detection_request::Request {
         question: request.question,
         group_by: GroupBy(Vec::new()),
         from: None,
@@ -296,31 +155,6 @@ fn open_findings(facts: &dyn Facts, state: &Store, request: &Request, is_over: b
         parameters: parameters.clone(),
     };
     Some(levels::anomalies(facts, state, &judged).ok()?.answer.body.findings)
-}
-
-/// The days that are asked for.
-fn period(asked: Asked, today: NaiveDate) -> Result<Period> {
-    let period = match asked {
-        Asked::Month(day) => Granularity::Monthly.period_of(day),
-        Asked::Days(days) => Period { start: today + Days::new(1), end: today + Days::new(u64::from(days)) },
-        Asked::To(end) => Period { start: first_of_month(today), end },
-        Asked::Period(period) => period,
-    };
-    if period.end < period.start {
-        return Err(Error::usage(format!("{} is before {}, the first of the month", period.end, period.start))
-            .hint("name a later day, or a month with `--month`"));
-    }
-    Ok(period)
-}
-
-/// The period that one is compared with: the month before, or for other days as many up to the newest known one.
-fn period_before(span: Span) -> Period {
-    let period = span.period;
-    if period == Granularity::Monthly.period_of(period.start) {
-        return Granularity::Monthly.period_of(period.start - Months::new(1));
-    }
-    let end = span.known.min(period.start - Days::new(1));
-    Period { start: end - Days::new(period.days() as u64 - 1), end }
 }
 
 /// Days that are not settled have cost at least what is there of them.

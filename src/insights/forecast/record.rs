@@ -1,44 +1,22 @@
 //! What was forecast before: of this period, and of the one before, of which it is known by now how right it was.
 
-use chrono::{Days, NaiveDate};
-use schemars::JsonSchema;
-use serde::Serialize;
+use chrono::Days;
 use serde_json::json;
 
-use super::{Estimate, Forecast, Interval, Request, intervals::LEVELS, period_before};
+use super::{
+    answer::{CheckedForecast, EarlierForecast, Forecast},
+    intervals::{Interval, LEVELS},
+    request::{Request, period_before},
+};
 use crate::{
     analysis::forecast::Span,
     error::Result,
     insights::answer::Answer,
-    model::Period,
     store::{Store, forecasts::Made},
 };
 
 /// A forecast of the same day of the period before is looked for among so many days.
 const AROUND: u64 = 3;
-
-/// A forecast that was made before.
-#[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Serialize)]
-pub struct EarlierForecast {
-    pub made_on: NaiveDate,
-    pub expected: f64,
-    /// The interval of 80 %.
-    pub interval: Option<Interval>,
-}
-
-/// A forecast of a period that is over.
-#[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Serialize)]
-pub struct CheckedForecast {
-    #[serde(flatten)]
-    pub forecast: EarlierForecast,
-    pub period: Period,
-    /// What it cost.
-    pub actual: f64,
-    /// Expected beyond actual, in percent of actual.
-    pub error_pct: Option<f64>,
-    /// Whether the interval had what it cost.
-    pub within: Option<bool>,
-}
 
 /// The question of a forecast as one text of the database.
 pub(crate) fn scope(request: &Request) -> String {
@@ -104,11 +82,4 @@ pub(super) fn record(
         }
     });
     Ok((of_this, checked))
-}
-
-impl Estimate {
-    /// The interval of a probability.
-    pub fn interval(&self, level: f64) -> Option<Interval> {
-        self.intervals.iter().copied().find(|interval| interval.level == level)
-    }
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
 
 use super::{
-    Assumption, Before, Calibrated, Driver, Estimate, Forecast, ForecastDay, GroupForecast, Interval, Plan, Request,
-    assumptions::NotPlanned,
+    answer::{Before, Calibrated, Driver, Estimate, Forecast, ForecastDay, GroupForecast},
+    assumptions::{Assumption, NotPlanned},
     book::Book,
-    intervals::{Calibration, Errors, LEVELS},
+    intervals::{Calibration, Errors, Interval, LEVELS},
     leaves::{Leaf, Leaves, cost_in},
-    period_before,
+    request::{Plan, Request, period_before},
 };
 use crate::{
     analysis::forecast::Span,
@@ -245,9 +245,4 @@ fn fits(plan: &Plan, filters: &[Filter]) -> Option<bool> {
 fn same_dimension(filter: &Filter, filters: &[Filter], plan: &Plan) -> bool {
     let is_other = |other: &&Filter| *other != filter && other.dimension == filter.dimension && !other.negated;
     !filter.negated && filters.iter().filter(is_other).any(|other| plan.filters.contains(other))
-}
-
-/// The days just before the first one to come, for what is said of them.
-pub(super) fn to_come(span: Span) -> Period {
-    Period { start: span.period.start.max(span.known + Days::new(1)), end: span.period.end }
 }
