@@ -85,6 +85,7 @@ pub(super) fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
          aws-cost-anomalies --db {db} trends --group-by tag:team --filter service=AmazonEC2\n  \
          aws-cost-anomalies --db {db} anomalies --group-by service+account --sensitivity high\n  \
          aws-cost-anomalies --db {db} explain --service AmazonSageMaker\n  \
+         aws-cost-anomalies --db {db} forecast\n  \
          aws-cost-anomalies --db {db} sql 'FROM daily_cost_summary LIMIT 5'\n  \
          aws-cost-anomalies ingest PATH/TO/YOUR/BILL\n"
     ))?;

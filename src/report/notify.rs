@@ -3,14 +3,14 @@
 use chrono::NaiveDateTime;
 
 use super::{
-    Format, Style, csv, json,
+    Format, Page, Style, csv, json,
     table::{Column, Table},
     units::change,
 };
 use crate::{
     error::Result,
     insights::answer::Answer,
-    operations::run::{ChannelStatus, Plans},
+    operations::run::{BudgetAlert, ChannelStatus, Plans},
 };
 
 pub(crate) fn decisions(answer: &Answer<Plans>, format: Format, style: Style) -> Result<String> {
@@ -57,10 +57,20 @@ pub(crate) fn decisions(answer: &Answer<Plans>, format: Format, style: Style) ->
                 ]
             }),
         ),
-        Format::Table if decided.is_empty() => Ok("no incident is open, and nobody waits for news of one\n".into()),
-        Format::Table => Ok(table.render(style)),
-        Format::Markdown => Ok(table.markdown()),
+        Format::Table if decided.is_empty() => {
+            let nothing = "no incident is open, and nobody waits for news of one\n";
+            Ok(nothing.to_owned() + &budgets(answer, Page::Terminal(style)))
+        }
+        Format::Table => Ok(table.render(style) + &budgets(answer, Page::Terminal(style))),
+        Format::Markdown => Ok(table.markdown() + &budgets(answer, Page::Markdown)),
     }
+}
+
+/// The messages about budgets, a line each.
+fn budgets(answer: &Answer<Plans>, page: Page) -> String {
+    let line = |alert: &BudgetAlert| page.line(&format!("{} is sent: {}", alert.channel, alert.title));
+    let lines: String = answer.budgets.iter().map(line).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 pub(crate) fn channels(answer: &Answer<ChannelStatus>, format: Format, style: Style) -> Result<String> {

@@ -58,8 +58,8 @@ fn how_budgets_stand() {
       crossed: 100 % forecast
       against the period before: Web +$100.00
 
-    a: $1,200.00 of $2,002.00 spent up to 2024-07-20 (59.9 %), $1,860.00 expected at the end: no forecast as wrong as
-      earlier ones reaches the amount.
+    a: $1,200.00 of $2,002.00 spent up to 2024-07-20 (59.9 %), $1,860.00 expected at the end: below the amount, even if that
+      is as wrong as earlier forecasts were.
       ████████████████████████░░░░░░░░░░░░░··|
       on 2024-07-20: $91.61 below an even path, $91.61 below one by weekdays and fees
       against the period before: Web +$60.00
@@ -81,7 +81,7 @@ fn how_budgets_stand() {
     ");
     assert_snapshot!(sandbox.run(&["budgets", "--as-of", "2024-07-22", "--name", "a", "--format", "csv"]), @"
     budget,start,end,known_through,amount,spent,spent_pct,expected,expected_pct,low_80,high_80,state,reached,probability,credits,currency
-    a,2024-07-01,2024-07-31,2024-07-20,2002.0000000000002,1200,59.94005994005993,1860,92.90709290709289,,,within,,,-0,USD
+    a,2024-07-01,2024-07-31,2024-07-20,2002.0000000000002,1200,59.94005994005993,1860,92.90709290709289,,,within,,,0,USD
     --- exit code 0
     ");
 }
@@ -183,6 +183,7 @@ fn each_threshold_is_told_once_a_period() {
 #[test]
 fn a_message_says_what_drives_it() {
     let sandbox = with_bill("2024-07-22", NOTIFIED);
+    assert_snapshot!(sandbox.run(&["notify", "--dry-run", "--as-of", "2024-07-22"]), @"");
     sandbox.ok(&["notify", "--as-of", "2024-07-22", "--quiet"]);
     assert_snapshot!(std::fs::read_to_string(sandbox.path("alerts.txt")).expect("alerts"), @"
     2024-07-22 Budget all: 60 % spent, 101 % forecast

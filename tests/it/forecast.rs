@@ -162,7 +162,7 @@ fn little_history_is_said_and_none_is_an_error() {
     assert_snapshot!(short.run(&["forecast", "--backtest", "--as-of", "2024-07-10"]), @"
     --- stderr
     error: no month can be replayed
-    hint: it takes 28 days before the 5th of a month that is over; there is data from 2024-07-01 to 2024-07-08
+    hint: it takes 21 days before the 5th of a month that is over; there is data from 2024-07-01 to 2024-07-08
     --- exit code 1
     ");
     assert_snapshot!(short.run(&["forecast", "--to", "2024-06-30", "--as-of", "2024-07-10"]), @"
@@ -180,6 +180,7 @@ fn little_history_is_said_and_none_is_an_error() {
     assert_snapshot!(short.run(&["forecast", "--month", "2020-07", "--as-of", "2024-07-10"]), @"
     --- stderr
     error: there is no data up to 2020-07-31
+    hint: the first day of the data is 2024-07-01
     --- exit code 1
     ");
     let empty = Sandbox::new();
@@ -326,4 +327,53 @@ fn an_open_incident_has_two_ends() {
     assert!(end <= expected && expected <= stay, "{end} {expected} {stay}");
     // Thirteen days are to come after the newest settled one.
     assert!((stay - end - 13.0 * 200.0).abs() < 30.0, "{scenarios}");
+}
+
+/// Tax is what it was of the other costs in the last whole month: 10 % of them, charged on the last day.
+#[test]
+fn taxes_follow_the_other_costs() {
+    let sandbox = Sandbox::new();
+    let mut text = String::from("date,cost,account,service,charge_category\n");
+    for date in day("2024-05-01").iter_days().take_while(|date| *date <= day("2024-07-20")) {
+        let cost = if date.month() == 7 { 200.0 } else { 100.0 };
+        text += &format!("{date},{cost},a,Web,Usage\n");
+        if date.month() < 7 && (date + Days::new(1)).day() == 1 {
+            text += &format!("{date},{},a,Tax,Tax\n", 10.0 * f64::from(date.day()));
+        }
+    }
+    sandbox.write("a.csv", text);
+    sandbox.ok(&["ingest", "a.csv", "--quiet"]);
+    let found = sandbox.json(&["forecast", "--no-save", "--as-of", "2024-07-20", "--include", "tax"]);
+    close(number(&found["total"]["expected"]), 31.0 * 220.0);
+    assert!(found.to_string().contains("tax is 10.00 % of other costs, as in 2024-06"), "{found}");
+    let without = sandbox.json(&["forecast", "--no-save", "--as-of", "2024-07-20"]);
+    close(number(&without["total"]["expected"]), 31.0 * 200.0);
+}
+
+/// Bills of two providers: each is known up to its own end, and what ended long ago is not expected.
+#[test]
+fn each_bill_goes_on_from_its_own_end() {
+    let sandbox = Sandbox::new();
+    let bill = |provider: &str, to: &str, cost: f64| {
+        let mut text = String::from("date,cost,account,service,provider,payer\n");
+        for date in day("2024-03-01").iter_days().take_while(|date| *date <= day(to)) {
+            text += &format!("{date},{cost},{provider},Web,{provider},{provider}\n");
+        }
+        sandbox.write(&format!("{provider}.csv"), text);
+        let file = format!("{provider}.csv");
+        let map = ["--map", "payer_account_id=payer"];
+        sandbox.ok(&[&["ingest", &file, "--data-source", &provider.to_lowercase(), "--quiet"], &map[..]].concat());
+    };
+    bill("One", "2024-07-20", 100.0);
+    bill("Late", "2024-07-15", 10.0);
+    bill("Gone", "2024-05-10", 1.0);
+    let found = sandbox.json(&["forecast", "--no-save", "--as-of", "2024-07-20", "--group-by", "provider"]);
+    close(number(&found["total"]["expected"]), 31.0 * 110.0);
+    let groups = found["groups"].as_array().expect("groups");
+    let of = |name: &str, field: &str| {
+        let group = groups.iter().find(|group| group["group"]["provider"] == name);
+        group.map_or(0.0, |group| number(&group[field]))
+    };
+    assert_eq!([of("One", "to_date"), of("Late", "to_date")], [18.0 * 100.0, 14.0 * 10.0]);
+    assert!(found.to_string().contains("nothing more of Gone, whose data ended on 2024-05-09"), "{found}");
 }

@@ -85,7 +85,11 @@ impl fmt::Display for Assumption {
                 write!(f, "not again: the purchase of {} on {date}, {service} of {account}", money(*amount, currency))
             }
             Assumption::Share { service, charge_category, percent, month } => {
-                let what = if *charge_category == "Tax" { format!("tax on {service}") } else { service.clone() };
+                let what = match *charge_category {
+                    "Tax" if service == "Tax" => "tax".to_owned(),
+                    "Tax" => format!("tax on {service}"),
+                    _ => service.clone(),
+                };
                 write!(f, "{what} is {percent:.2} % of other costs, as in {}", month.format("%Y-%m"))
             }
             Assumption::PlanAdded { plan, days, amount, currency } => {
@@ -140,14 +144,13 @@ pub(super) fn of_leaves(leaves: &Leaves, book: &Book, place: usize) -> Vec<Assum
     let span = book.span(place);
     let open = to_come(span);
     let expected: f64 = (0..leaves.leaves.len()).map(|leaf| book.ahead(leaf, place).days.iter().sum::<f64>()).sum();
+    let bases: Vec<Option<f64>> = (0..leaves.classes.len()).map(|class| book.base(class, span.known)).collect();
     let (mut fees, mut once, mut shares) = (Vec::new(), Vec::new(), Vec::new());
     for (index, leaf) in leaves.leaves.iter().enumerate() {
         let currency = || leaves.currency.clone();
         let matters = |amount: f64| amount.abs() >= LEAST_SHARE * expected.abs();
         let (account, service) = (&leaf.account, &leaf.service);
-        if leaf.is_ratio()
-            && let Some(share) = book.ratio(leaf, span.known)
-        {
+        if let Some(share) = bases[leaf.class].and_then(|base| book.share(leaf, base, span.known)) {
             if matters(share * expected) {
                 let month = book::last_whole_month(span.known).start;
                 let (service, charge_category) = (service.clone(), leaf.category.as_str());

@@ -123,7 +123,7 @@ pub(crate) fn backtest(facts: &dyn Facts, request: &Request) -> Result<Answer<Fo
         let mut errors = Errors::none(leaves.groups.len());
         for place in (turn..spans.len()).step_by(DAYS.len()) {
             replay(&book, place, day, &errors, &mut tallies);
-            errors.add(&book, &leaves, place);
+            errors.add(&book, place);
         }
     }
     let replayed = Period { start: first.start, end: last.end };
@@ -176,12 +176,13 @@ fn replay(
         let groups = leaf.split(days, span).into_iter().map(|(group, days)| (Some(group), days));
         std::iter::once((None, days.to_vec())).chain(groups).collect()
     };
-    let outcomes = book.outcomes(place, keys);
-    let Some(total) = outcomes.get(&None).copied() else { return };
+    let outcomes = book.outcomes(place);
+    let total = outcomes.total;
+    let groups = outcomes.groups.iter().enumerate().filter_map(|(group, outcome)| Some((Some(group), (*outcome)?)));
     let before = Granularity::Monthly.period_of(span.period.start - Months::new(1));
     let past = Period { start: before.start, end: span.known };
     let history = book.history(place, past, keys);
-    for (key, outcome) in outcomes {
+    for (key, outcome) in std::iter::once((None, total)).chain(groups) {
         let of = if key.is_none() { ForecastOf::Total } else { ForecastOf::Groups };
         let matters = Outcome { expected: outcome.actual, ..outcome }
             .is_share_of(Outcome { expected: total.actual, ..total }, LEAST_SHARE);

@@ -28,7 +28,22 @@ pub(super) struct Outcome {
     pub actual: f64,
 }
 
+/// What was expected of the total and its parts in a span, and what came.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outcomes<'a> {
+    pub total: Outcome,
+    /// None of a group that nothing is told of.
+    pub groups: Vec<Option<Outcome>>,
+    /// Of the accounts; of the services where there is one account.
+    pub estate: BTreeMap<&'a str, Outcome>,
+}
+
 impl Outcome {
+    fn add(&mut self, other: Outcome) {
+        self.expected += other.expected;
+        self.actual += other.actual;
+    }
+
     /// Whether it is expected to be at least a share of another.
     pub(super) fn is_share_of(self, whole: Outcome, share: f64) -> bool {
         self.expected.abs() >= share * whole.expected.abs()
@@ -77,51 +92,56 @@ impl<'a> Book<'a> {
 
     /// Makes taxes and support what they were of the other costs in the last whole month.
     fn follow(&mut self, place: usize) {
-        let span = self.spans[place];
-        for leaf in 0..self.aheads.len() {
-            let own = &self.leaves.leaves[leaf];
-            if own.is_ratio()
-                && let Some(ratio) = self.ratio(own, span.known)
-            {
-                let days = self.following(leaf, place, ratio);
-                self.aheads[leaf][place].days = days;
+        let known = self.spans[place].known;
+        for class in 0..self.leaves.classes.len() {
+            let Some(base) = self.base(class, known) else { continue };
+            let of_class = |leaf: &usize| self.leaves.leaves[*leaf].class == class;
+            let own: Vec<usize> = (0..self.aheads.len()).filter(of_class).collect();
+            let mut days = vec![0.0; self.spans[place].period.days()];
+            for leaf in own.iter().filter(|leaf| self.leaves.leaves[**leaf].is_base()) {
+                days.iter_mut().zip(&self.aheads[*leaf][place].days).for_each(|(sum, cost)| *sum += cost);
+            }
+            for leaf in own {
+                if let Some(share) = self.share(&self.leaves.leaves[leaf], base, known) {
+                    self.aheads[leaf][place].days = self.following(leaf, place, share, &days);
+                }
             }
         }
     }
 
-    /// What a leaf was of the costs that it follows, in the last whole month; none when there is no such month, or the leaf is charged
-    /// daily like any other.
-    pub(super) fn ratio(&self, leaf: &Leaf, known: NaiveDate) -> Option<f64> {
+    /// What the costs that taxes and support of a class follow were in the last whole month; none when there is no such month, or
+    /// nothing follows them.
+    pub(super) fn base(&self, class: usize, known: NaiveDate) -> Option<f64> {
         let month = last_whole_month(known);
-        if self.leaves.classes[leaf.class].first > month.start {
+        let mut own = self.leaves.leaves.iter().filter(|leaf| leaf.class == class);
+        if self.leaves.classes[class].first > month.start || !own.clone().any(Leaf::is_ratio) {
             return None;
         }
-        let charged =
-            month.iter().filter(|day| leaf.series.index(*day).is_some_and(|at| leaf.series.values[at] != 0.0));
-        if charged.count() > month.days() / 2 {
-            return None;
-        }
-        let of_class = self.leaves.leaves.iter().filter(|other| other.class == leaf.class && other.is_base());
-        let base: f64 = of_class.map(|other| cost_in(&other.series, month)).sum();
-        (base > 0.0).then(|| cost_in(&leaf.series, month) / base)
+        let base = own.by_ref().filter(|leaf| leaf.is_base()).map(|leaf| cost_in(&leaf.series, month)).sum::<f64>();
+        (base > 0.0).then_some(base)
     }
 
-    /// The days of a leaf that follows others: what is missing to its share of each month comes on the last day.
-    fn following(&self, leaf: usize, place: usize, ratio: f64) -> Vec<f64> {
+    /// What a leaf was of that; none when it follows nothing, or is charged daily like any other.
+    pub(super) fn share(&self, leaf: &Leaf, base: f64, known: NaiveDate) -> Option<f64> {
+        let month = last_whole_month(known);
+        let is_charged = |day: &NaiveDate| leaf.series.index(*day).is_some_and(|at| leaf.series.values[at] != 0.0);
+        let is_seldom = leaf.is_ratio() && month.iter().filter(is_charged).count() <= month.days() / 2;
+        is_seldom.then(|| cost_in(&leaf.series, month) / base)
+    }
+
+    /// The days of a leaf that follows others, which cost `bases` a day: what is missing to its share of each month comes on the last day.
+    fn following(&self, leaf: usize, place: usize, share: f64, bases: &[f64]) -> Vec<f64> {
         let (own, ahead) = (&self.leaves.leaves[leaf], &self.aheads[leaf][place]);
         let span = self.spans[place];
         let known = span.known.min(self.leaves.known(own.class));
-        let bases =
-            self.leaves.leaves.iter().enumerate().filter(|(_, other)| other.class == own.class && other.is_base());
-        let bases: Vec<&Ahead> = bases.map(|(other, _)| &self.aheads[other][place]).collect();
-        let mut days: Vec<f64> =
-            span.period.iter().zip(&ahead.days).map(|(day, cost)| if day <= known { *cost } else { 0.0 }).collect();
+        let as_known = |(day, cost): (NaiveDate, &f64)| if day <= known { *cost } else { 0.0 };
+        let mut days: Vec<f64> = span.period.iter().zip(&ahead.days).map(as_known).collect();
         for month in span.period.split(Granularity::Monthly).into_iter().filter(|month| month.end > known) {
             let at = |day: NaiveDate| (day - span.period.start).num_days() as usize;
             let in_month = at(month.start)..=at(month.end);
-            let base: f64 = bases.iter().flat_map(|base| &base.days[in_month.clone()]).sum();
+            let base: f64 = bases[in_month.clone()].iter().sum();
             let charged: f64 = days[in_month].iter().sum();
-            days[at(month.end)] += (ratio * base - charged).max(0.0);
+            days[at(month.end)] += (share * base - charged).max(0.0);
         }
         days
     }
@@ -132,27 +152,33 @@ impl<'a> Book<'a> {
         class.first + Days::new(LEAST_HISTORY) <= span.known && class.end >= span.period.end
     }
 
-    /// What was expected of each key in a span that is over, and what came. `keys` gives the keys of a leaf with their part of some
-    /// costs of its days.
-    pub(super) fn outcomes<K: Ord>(
-        &self,
-        place: usize,
-        keys: impl Fn(&Leaf, &[f64], Span) -> Vec<(K, Vec<f64>)>,
-    ) -> BTreeMap<K, Outcome> {
+    /// What was expected of everything in a span that is over, and what came.
+    pub(super) fn outcomes(&self, place: usize) -> Outcomes<'_> {
         let span = self.spans[place];
         let over = Span { known: span.period.end, ..span };
-        let mut outcomes: BTreeMap<K, Outcome> = BTreeMap::new();
+        let mut outcomes = Outcomes { groups: vec![None; self.leaves.groups.len()], ..Outcomes::default() };
+        let sum = |days: &[f64]| days.iter().sum::<f64>();
         for (leaf, aheads) in self.leaves.leaves.iter().zip(&self.aheads) {
             if !self.is_told(leaf, span) {
                 continue;
             }
-            let actual: Vec<f64> =
-                span.period.iter().map(|day| leaf.series.index(day).map_or(0.0, |at| leaf.series.values[at])).collect();
-            for (key, days) in keys(leaf, &aheads[place].days, span) {
-                outcomes.entry(key).or_default().expected += days.iter().sum::<f64>();
-            }
-            for (key, days) in keys(leaf, &actual, over) {
-                outcomes.entry(key).or_default().actual += days.iter().sum::<f64>();
+            let expected = &aheads[place].days;
+            let whole = Outcome { expected: sum(expected), actual: cost_in(&leaf.series, span.period) };
+            outcomes.total.add(whole);
+            outcomes.estate.entry(self.leaves.part_of_estate(leaf)).or_default().add(whole);
+            let mut add = |group: usize, own: Outcome| outcomes.groups[group].get_or_insert_default().add(own);
+            match &leaf.parts[..] {
+                [only] => add(only.group, whole),
+                _ => {
+                    for (group, days) in leaf.split(expected, span) {
+                        add(group, Outcome { expected: sum(&days), actual: 0.0 });
+                    }
+                    let actual =
+                        span.period.iter().map(|day| leaf.series.index(day).map_or(0.0, |at| leaf.series.values[at]));
+                    for (group, days) in leaf.split(&actual.collect::<Vec<f64>>(), over) {
+                        add(group, Outcome { expected: 0.0, actual: sum(&days) });
+                    }
+                }
             }
         }
         outcomes

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    book::Book,
-    leaves::{Leaf, Leaves},
+    book::{Book, Outcome},
+    leaves::Leaves,
 };
 use crate::{
     analysis::forecast::{Span, conformal},
@@ -81,23 +81,19 @@ impl Errors {
     /// The errors of the first `spans` of a book.
     pub(super) fn of(book: &Book, leaves: &Leaves, spans: usize) -> Self {
         let mut errors = Self::none(leaves.groups.len());
-        (0..spans).for_each(|place| errors.add(book, leaves, place));
+        (0..spans).for_each(|place| errors.add(book, place));
         errors
     }
 
     /// Adds those of one span that is over.
-    pub(super) fn add(&mut self, book: &Book, leaves: &Leaves, place: usize) {
-        let total = book.outcomes(place, |_, days, _| vec![((), days.to_vec())]);
-        let Some(total) = total.get(&()).copied() else { return };
-        self.total.extend(total.error());
-        for (group, outcome) in book.outcomes(place, Leaf::split) {
-            self.groups[group].extend(outcome.error());
+    pub(super) fn add(&mut self, book: &Book, place: usize) {
+        let outcomes = book.outcomes(place);
+        self.total.extend(outcomes.total.error());
+        for (errors, outcome) in self.groups.iter_mut().zip(outcomes.groups) {
+            errors.extend(outcome.and_then(Outcome::error));
         }
-        let is_one_account = leaves.leaves.windows(2).all(|pair| pair[0].account == pair[1].account);
-        let estate = |leaf: &Leaf| if is_one_account { leaf.service.clone() } else { leaf.account.clone() };
-        let parts = book.outcomes(place, |leaf, days, _| vec![(estate(leaf), days.to_vec())]);
-        let matters = parts.into_values().filter(|part| part.is_share_of(total, LEAST_SHARE));
-        self.estate.extend(matters.filter_map(|part| part.error()));
+        let matters = outcomes.estate.into_values().filter(|part| part.is_share_of(outcomes.total, LEAST_SHARE));
+        self.estate.extend(matters.filter_map(Outcome::error));
     }
 
     pub(super) fn of_total(&self, expected: f64, to_date: f64) -> (Vec<Interval>, Option<Calibration>) {

@@ -58,6 +58,7 @@ pub(super) struct Leaves {
     pub currency: String,
     /// The first day of any data.
     pub first_day: NaiveDate,
+    is_one_account: bool,
 }
 
 impl Leaves {
@@ -80,7 +81,13 @@ impl Leaves {
         let places: Vec<usize> =
             request.group_by.0.iter().filter_map(|one| dimensions.iter().position(|d| d == one)).collect();
         let (leaves, groups) = gathered(series, &places, dimensions.len() == LEAF.len(), &classes);
-        Ok(Self { leaves, groups, classes, segments, currency, first_day })
+        let is_one_account = leaves.windows(2).all(|pair| pair[0].account == pair[1].account);
+        Ok(Self { leaves, groups, classes, segments, currency, first_day, is_one_account })
+    }
+
+    /// What part of the estate a leaf is in: its account, or its service where there is one account.
+    pub(super) fn part_of_estate<'a>(&self, leaf: &'a Leaf) -> &'a str {
+        if self.is_one_account { &leaf.service } else { &leaf.account }
     }
 
     /// The last day of a class that is known.

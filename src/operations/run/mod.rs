@@ -21,7 +21,8 @@ pub use self::{
     language_model::{ExplainWith, Writer},
     lock::Lock,
     notify::{
-        ChannelStatus, DropMessages, Dropped, NotifyChannels, PlanAlerts, Plans, ShowChannels, TestChannel, Tested,
+        BudgetAlert, ChannelStatus, DropMessages, Dropped, NotifyChannels, PlanAlerts, Plans, ShowChannels,
+        TestChannel, Tested,
     },
     summary::{Ingested, Judged, Notified, Printed, Summary, Waiting},
 };

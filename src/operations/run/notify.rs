@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Lock, Summary,
     alerts::{Alerting, NO_CHANNEL, alert, planned, send_now},
-    questions,
+    budgets, questions,
 };
 use crate::{
     config,
@@ -19,7 +19,7 @@ use crate::{
     notify::{
         Channel,
         digest::{About, Digest},
-        plan::{Decision, short_hash},
+        plan::{Decision, Message, short_hash},
     },
     operations::{Answer, Effect, Header, Operation, Session},
 };
@@ -65,6 +65,19 @@ pub struct ShowChannels {}
 pub struct Plans {
     /// By incident and channel.
     pub decisions: Vec<Decision>,
+    /// Messages about budgets.
+    pub budgets: Vec<BudgetAlert>,
+}
+
+/// A message about a budget that would be sent.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct BudgetAlert {
+    /// The channel, by name.
+    pub channel: String,
+    /// Its first line: the budget, and the thresholds that are crossed.
+    pub title: String,
+    /// How the budget stands.
+    pub text: String,
 }
 
 /// How the channels stand.
@@ -137,7 +150,13 @@ impl Operation for PlanAlerts {
         let planned = planned(&alerting, true, session)?;
         let notes = planned.notes.iter().chain(&session.config().notify.notes()).cloned().collect::<Vec<_>>();
         notes.iter().for_each(|note| session.reporter().note(&format!("note: {note}")));
-        Ok(Answer { header: Header::of(today), body: Plans { decisions: planned.decisions } })
+        let alert = |message: Message| BudgetAlert {
+            channel: message.channel,
+            title: message.digest.title,
+            text: message.digest.text.unwrap_or_default(),
+        };
+        let budgets = budgets::news(today, session)?.messages.into_iter().map(alert).collect();
+        Ok(Answer { header: Header::of(today), body: Plans { decisions: planned.decisions, budgets } })
     }
 }
 
