@@ -118,7 +118,8 @@ pub(crate) fn overview(facts: &dyn Facts, state: &Store, request: &Request) -> R
             question: *question,
             include: request.include,
             group_by: request.group_by.clone(),
-            asked: Asked::Month(question.as_of),
+            // Of data that ends long ago, its last month.
+            asked: Asked::Month(frame.as_of),
             plans: request.plans,
             top: request.top,
             detection: None,

@@ -183,7 +183,12 @@ fn each_threshold_is_told_once_a_period() {
 #[test]
 fn a_message_says_what_drives_it() {
     let sandbox = with_bill("2024-07-22", NOTIFIED);
-    assert_snapshot!(sandbox.run(&["notify", "--dry-run", "--as-of", "2024-07-22"]), @"");
+    assert_snapshot!(sandbox.run(&["notify", "--dry-run", "--as-of", "2024-07-22"]), @"
+    no incident is open, and nobody waits for news of one
+
+    out is sent: Budget all: 60 % spent, 101 % forecast
+    --- exit code 0
+    ");
     sandbox.ok(&["notify", "--as-of", "2024-07-22", "--quiet"]);
     assert_snapshot!(std::fs::read_to_string(sandbox.path("alerts.txt")).expect("alerts"), @"
     2024-07-22 Budget all: 60 % spent, 101 % forecast

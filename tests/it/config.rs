@@ -65,6 +65,8 @@ fn show_names_the_origin_of_each_value() {
     notify.stale_days                   4                                            default
     notify.planned                                                                   default
     notify.explain_with                                                              default
+    budgets                             []                                           default
+    budgets_file                                                                     default
     --- stderr
     note: read `config.yaml`
     --- exit code 0

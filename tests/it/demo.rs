@@ -65,7 +65,7 @@ fn the_commands_that_the_demo_names_work() {
         sandbox.ok(&arguments);
         tried += 1;
     }
-    assert_eq!(tried, 5);
+    assert_eq!(tried, 6);
 }
 
 #[test]

@@ -492,6 +492,27 @@ fn a_page_for_a_team() {
             2026-02-14             03-13
     ```
 
+    ## Where the month will end
+
+    2026-03: $20,958.27 expected
+
+    - spent up to 2026-03-13: $8,787.66
+
+    | service | to date | expected | 80 % interval |
+    | --- | ---: | ---: | ---: |
+    | AmazonEC2 | $4,641.71 | $10,879.31 | - |
+    | AmazonRDS | $708.50 | $1,689.50 | - |
+    | AmazonRedshift | $676.00 | $1,612.00 | - |
+    | AmazonS3 | $494.00 | $1,178.00 | - |
+    | AmazonSageMaker | $270.40 | $878.80 | - |
+    | AWSDataTransfer | $351.00 | $837.00 | - |
+    | AWSLambda | $294.00 | $798.00 | - |
+    | AWSGlue | $273.00 | $651.00 | - |
+    | AmazonDynamoDB | $247.00 | $589.00 | - |
+    | AmazonCloudWatch | $208.00 | $496.00 | - |
+    | other | $624.05 | $1,349.66 | - |
+    | total | $8,787.66 | $20,958.27 | - |
+
     ## What moved in the week
 
     | service | before | week | change | % |  |

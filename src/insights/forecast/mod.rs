@@ -74,7 +74,7 @@ pub(super) fn worked_out(facts: &dyn Facts, state: &Store, request: &Request) ->
             "{} is more than {MOST_DAYS} days after the newest settled day",
             span.period.end
         ))
-        .hint(format!("the newest settled day is {}", span.known)));
+        .hint(format!("the newest settled day is {}; `--as-of` takes an earlier day for today", span.known)));
     }
     if span.period.end < frame.first_day().unwrap_or(span.known) {
         return Err(Error::input(format!("there is no data up to {}", span.period.end))
