@@ -174,7 +174,7 @@ fn little_history_is_said_and_none_is_an_error() {
     assert_snapshot!(short.run(&["forecast", "--month", "2026-07", "--as-of", "2024-07-10"]), @"
     --- stderr
     error: 2026-07-31 is more than 400 days after the newest settled day
-    hint: the newest settled day is 2024-07-08
+    hint: the newest settled day is 2024-07-08; `--as-of` takes an earlier day for today
     --- exit code 1
     ");
     assert_snapshot!(short.run(&["forecast", "--month", "2020-07", "--as-of", "2024-07-10"]), @"
