@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 
 use crate::{
     model::first_of_month,
-    model::source::detail_rank,
+    model::source::{detail_rank, is_other_view},
     store::holdings::{AccountCost, Holding, Payer},
 };
 
@@ -256,8 +256,13 @@ fn due(candidate: &Candidate, today: NaiveDate) -> usize {
 /// those that have as much the most detailed.
 fn choose<'a>(sources: &mut [&'a Candidate<'a>], today: NaiveDate, slack: usize) -> &'a Candidate<'a> {
     sources.sort_by_key(|one| (detail_rank(one.source).unwrap_or(usize::MAX), one.source));
+    let is_needless = |one: &&Candidate| {
+        let other = sources.iter().find(|other| is_other_view(one.source, other.source));
+        other.is_some_and(|other| due(one, today) <= due(other, today) + slack)
+    };
+    let sources: Vec<&Candidate> = sources.iter().copied().filter(|one| !is_needless(one)).collect();
     let most_days = sources.iter().map(|one| due(one, today)).max().unwrap_or(0);
-    let weights = weights(sources);
+    let weights = weights(&sources);
     let all: f64 = weights.values().sum();
     let covers = |one: &&&Candidate| {
         let lacking: f64 =
@@ -285,6 +290,7 @@ fn lacks(chosen: &Candidate, other: &Candidate, today: NaiveDate, slack: usize, 
     let accounts: Vec<f64> = other
         .accounts
         .iter()
+        .filter(|_| !is_other_view(other.source, chosen.source))
         .filter(|(account, cost)| !chosen.accounts.contains_key(*account) && **cost > 0.0)
         .map(|(_, cost)| *cost)
         .collect();

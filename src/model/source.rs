@@ -7,6 +7,10 @@ use serde::Serialize;
 pub const CUR: &str = "cur";
 /// AWS Data Exports, CUR 2.0.
 pub const CUR2: &str = "cur2";
+/// Azure's own exports, of which amortized costs count by default.
+pub const AZURE_AMORTIZED: &str = "azure-amortized";
+/// The same of actual costs.
+pub const AZURE_ACTUAL: &str = "azure-actual";
 /// FOCUS of any provider.
 pub const FOCUS: &str = "focus";
 /// The API.
@@ -15,11 +19,17 @@ pub const COST_EXPLORER: &str = "cost-explorer";
 pub const PLAIN: &str = "csv";
 
 /// From the most detailed to the least.
-const BY_DETAIL: [&str; 4] = [CUR2, CUR, FOCUS, COST_EXPLORER];
+const BY_DETAIL: [&str; 6] = [CUR2, CUR, AZURE_AMORTIZED, AZURE_ACTUAL, FOCUS, COST_EXPLORER];
 
 /// How much detail a source has, 0 for the most; none of those that are a user's own.
 pub fn detail_rank(data_source: &str) -> Option<usize> {
     BY_DETAIL.iter().position(|name| *name == data_source)
+}
+
+/// Whether a source has the costs of another by another view, which leaves nothing out but is not the one to look at: actual costs
+/// have purchases where amortized ones have what these cover.
+pub fn is_other_view(data_source: &str, of: &str) -> bool {
+    data_source == AZURE_ACTUAL && of == AZURE_AMORTIZED
 }
 
 /// Whether a name is one of these, which no user's own source may take.

@@ -216,7 +216,7 @@ fn columns(format: Format) -> Vec<Column> {
             ]);
             columns
         }
-        Format::Focus | Format::Csv => vec![
+        Format::Focus | Format::Csv | Format::AzureActual | Format::AzureAmortized => vec![
             column("BillingAccountId", Text(|_| text(ACCOUNTS[PAYER].0))),
             column("BillingAccountName", Text(|_| text(ACCOUNTS[PAYER].1))),
             column("BillingAccountType", Text(|_| text("Billing Account"))),
@@ -308,8 +308,9 @@ pub(super) struct PeriodWriter {
 
 impl PeriodWriter {
     pub(super) fn new(out: &Path, format: Format, period: NaiveDate) -> Result<Self> {
-        if format == Format::Csv {
-            return Err(Error::usage("plain CSV is not generated").hint("there are cur1, cur2 and focus"));
+        if matches!(format, Format::Csv | Format::AzureActual | Format::AzureAmortized) {
+            return Err(Error::usage(format!("{} is not generated", format.data_source()))
+                .hint("there are cur1, cur2 and focus"));
         }
         let columns = columns(format);
         let fields: Vec<Field> = columns.iter().map(|column| field(column, format)).collect();
@@ -452,7 +453,7 @@ fn export_name(format: Format) -> &'static str {
     match format {
         Format::Cur1 => "acme-cur",
         Format::Cur2 => super::EXPORT,
-        Format::Focus | Format::Csv => "acme-focus",
+        Format::Focus | Format::Csv | Format::AzureActual | Format::AzureAmortized => "acme-focus",
     }
 }
 
@@ -462,7 +463,9 @@ fn data_folder(format: Format, period: NaiveDate) -> String {
     match format {
         Format::Cur1 => format!("{name}/{name}/{}", period.format("year=%Y/month=%-m")),
         Format::Cur2 => format!("{name}/data/{}", period.format("BILLING_PERIOD=%Y-%m")),
-        Format::Focus | Format::Csv => format!("{name}/data/{}", period.format("billing_period=%Y-%m")),
+        Format::Focus | Format::Csv | Format::AzureActual | Format::AzureAmortized => {
+            format!("{name}/data/{}", period.format("billing_period=%Y-%m"))
+        }
     }
 }
 

@@ -173,7 +173,12 @@ impl Bill {
             header_lines: u32::from(self.rows.is_none()),
             says_currency: self.line_items.says_currency,
         };
-        let known = forms::Known { today, date_order: self.mapping.date_order, decimal: self.mapping.decimal };
+        let known = forms::Known {
+            today,
+            date_order: self.mapping.date_order,
+            usual_date_order: self.format.layout().usual_date_order(),
+            decimal: self.mapping.decimal,
+        };
         match forms::settled(file, known, ask)? {
             Some(from) => self.from = from,
             None => return Ok(false),
@@ -232,7 +237,7 @@ fn recognise(columns: &Columns, path: &Path) -> Result<Format> {
         (Some(format), None) => Ok(format),
         (None, None) => Err(Error::input("this is not a bill")
             .cause(format!("its columns are of no known format: {}", columns.preview(6)))
-            .hint("known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, and CSV files with the columns `date` and `cost`")
-            .hint("`--format-hint cur1|cur2|focus|csv` takes it for one of them and names the columns that it lacks")),
+            .hint("known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, exports of Azure, and CSV files with the columns `date` and `cost`")
+            .hint("`--format-hint cur1|cur2|focus|azure-amortized|azure-actual|csv` takes it for one of them and names the columns that it lacks")),
     }
 }

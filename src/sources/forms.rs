@@ -26,6 +26,8 @@ pub(crate) struct Known {
     pub today: NaiveDate,
     /// Given by the user where the file cannot decide.
     pub date_order: Option<DateOrder>,
+    /// Of the format, where the file decides nothing.
+    pub usual_date_order: Option<DateOrder>,
     pub decimal: Option<Decimal>,
 }
 
@@ -196,6 +198,9 @@ impl<'a> Survey<'a> {
             left.retain(|(_, evidence)| evidence.contradictions == 0);
         }
         let left: Vec<&Reading> = left.into_iter().map(|(reading, _)| reading).collect();
+        if let Some(usual) = left.iter().find(|reading| Some(reading.order) == self.known.usual_date_order) {
+            return Ok(usual.order);
+        }
         for (first, second) in left.iter().flat_map(|first| left.iter().map(move |second| (*first, *second))) {
             if first.order != second.order
                 && let Some(error) = self.undecided(&values, first, second)?

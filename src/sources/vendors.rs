@@ -26,7 +26,7 @@ fn any_has(names: &[String], part: &str) -> bool {
     names.iter().any(|own| own.contains(part))
 }
 
-const KNOWN: [Known; 9] = [
+const KNOWN: [Known; 8] = [
     Known {
         is: |names| has(names, "invoicedetailid") && !has(names, "chargeperiodstart"),
         what: "FOCUS's invoice detail data set",
@@ -89,26 +89,11 @@ const KNOWN: [Known; 9] = [
         instead: "export GCP's FOCUS view from BigQuery and ingest that",
         maps: &[],
     },
-    Known {
-        is: |names| {
-            any_has(names, "metercategory") && (any_has(names, "subscription") || any_has(names, "resourcegroup"))
-        },
-        what: "a native cost export of Azure",
-        why: "only FOCUS exports of it are read as they are",
-        instead: "create an export of the type `Cost and usage details (FOCUS)` in Cost Management and ingest that",
-        maps: &[
-            ("date", &["date", "usagedatetime"]),
-            ("cost", &["costinbillingcurrency", "cost", "pretaxcost"]),
-            ("currency", &["billingcurrency", "billingcurrencycode", "currency"]),
-            ("account", &["subscriptionid", "subscriptionguid"]),
-            ("service", &["metercategory"]),
-        ],
-    },
 ];
 
 /// An error for a file that is known and not read; `path` is as the user named it.
 pub(crate) fn refusal(columns: &Columns, path: &str) -> Option<Error> {
-    let names: Vec<String> = columns.iter().map(|column| without_translation(&compared(&column.name))).collect();
+    let names: Vec<String> = columns.iter().map(|column| compared(&column.name)).collect();
     let known = KNOWN.iter().find(|known| (known.is)(&names))?;
     let error = Error::input(format!("this is {}", known.what)).cause(known.why).hint(known.instead);
     let found = known.maps.iter().map(|(field, wanted)| {
@@ -126,10 +111,4 @@ pub(crate) fn refusal(columns: &Columns, path: &str) -> Option<Error> {
         ))),
         _ => Some(error),
     }
-}
-
-/// Azure's German exports have the English names in brackets.
-fn without_translation(name: &str) -> String {
-    let english = ["metercategory", "resourcegroup", "subscriptionguid", "usagedatetime", "pretaxcost"];
-    english.iter().find(|english| name.ends_with(*english)).map_or(name.to_owned(), |english| (*english).to_owned())
 }

@@ -1,6 +1,7 @@
 //! The program as its users run it. One binary: every other one would link DuckDB again.
 
 mod anomalies;
+mod azure;
 mod backtest;
 mod bad_input;
 mod budgets;

@@ -110,8 +110,8 @@ fn a_mapping_is_shown_used_saved_and_found_again() {
     error: cannot ingest `bill.csv`
       caused by: this is not a bill
       caused by: its columns are of no known format: `Nutzungs Datum`, `Betrag`, `Währung`
-    hint: known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, and CSV files with the columns `date` and `cost`
-    hint: `--format-hint cur1|cur2|focus|csv` takes it for one of them and names the columns that it lacks
+    hint: known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, exports of Azure, and CSV files with the columns `date` and `cost`
+    hint: `--format-hint cur1|cur2|focus|azure-amortized|azure-actual|csv` takes it for one of them and names the columns that it lacks
     hint: if it is one: `aws-cost-anomalies ingest bill.csv --map 'date=Nutzungs Datum' --map cost=Betrag --map 'currency=Währung'`
     --- exit code 1
     ");
@@ -169,10 +169,6 @@ fn other_providers_files_are_known_by_name() {
             "a cost or usage report of Oracle Cloud (OCI)",
         ),
         (
-            "SubscriptionId,Date,MeterCategory,MeterId,CostInBillingCurrency,BillingCurrencyCode",
-            "a native cost export of Azure",
-        ),
-        (
             "InvoiceDetailId,InvoiceId,BilledCost,BillingPeriodStart,InvoiceDetailGrain",
             "FOCUS's invoice detail data set",
         ),
@@ -187,19 +183,6 @@ fn other_providers_files_are_known_by_name() {
         assert_eq!(run.code, 1, "{run}");
         assert!(run.stderr.contains(&format!("this is {said}")), "{run}");
     }
-}
-
-/// The command that the refusal shows reads the file, to the sum of its rows.
-#[test]
-fn an_azure_export_is_read_by_the_mapping_that_is_shown() {
-    let Some(file) = shared("azure_native/EA_ActualCost_Small.csv") else { return };
-    let sandbox = Sandbox::new();
-    let refused = sandbox.run(&["ingest", &file, "--quiet"]);
-    let shown =
-        refused.stderr.split('`').find(|part| part.starts_with("aws-cost-anomalies ingest")).expect("a command");
-    let words: Vec<&str> = shown.split(' ').skip(1).map(|word| if word == "NAME" { "azure" } else { word }).collect();
-    sandbox.ok(&[&words[..], &["--quiet"]].concat());
-    assert_eq!(sandbox.number("SELECT round(sum(unblended_cost), 6) FROM cost_line_items"), 8.545008);
 }
 
 /// The specification's scenarios with the dates of a spreadsheet: the same costs on the same days.

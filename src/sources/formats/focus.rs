@@ -80,8 +80,8 @@ fn line_items(columns: &Columns) -> Result<LineItems> {
         billing_period: format!("CAST(date_trunc('month', {}) AS DATE)", billing_period.unwrap_or_default()),
         provider: provider.clone(),
         // Where no account is named the provider's own name tells one bill from another.
-        payer_account_id: first(&["billingaccountid", "subaccountid"], &provider),
-        usage_account_id: first(&["subaccountid", "billingaccountid"], "'unknown'"),
+        payer_account_id: account(&first(&["billingaccountid", "subaccountid"], &provider)),
+        usage_account_id: account(&first(&["subaccountid", "billingaccountid"], "'unknown'")),
         usage_account_name: account_name(columns),
         product_code: first(&["x_servicecode", "servicename"], "'unknown'"),
         product_name: text("servicename"),
@@ -144,6 +144,12 @@ fn provider(name: &str) -> String {
          WHEN {name} IN ('Microsoft Azure', 'Azure', 'Microsoft Corporation') THEN 'Microsoft' \
          WHEN {name} IN ('Google', 'GCP') THEN 'Google Cloud' ELSE {name} END"
     )
+}
+
+/// Azure's own exports name an account alone, its FOCUS as the end of a path: `/subscriptions/…`,
+/// `/providers/Microsoft.Billing/billingAccounts/…`.
+fn account(id: &str) -> String {
+    format!("regexp_replace({id}, '^/(subscriptions|providers/[Mm]icrosoft\\.[Bb]illing/billing[Aa]ccounts)/', '')")
 }
 
 fn account_name(columns: &Columns) -> String {

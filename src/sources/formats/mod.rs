@@ -1,5 +1,6 @@
 //! The formats of bills: one file for each, which knows its columns, and one line in the list.
 
+pub(crate) mod azure;
 pub(crate) mod cur;
 pub(crate) mod focus;
 pub(crate) mod plain;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     columns::{Columns, LineItems},
+    dates::DateOrder,
     looks::About,
     mapping::Mapping,
 };
@@ -32,6 +34,11 @@ pub trait Layout: Sync {
     /// Texts that stand for nothing.
     fn null_texts(&self) -> &'static [&'static str] {
         &[""]
+    }
+
+    /// The order of dates of which a file does not show any; none where it must.
+    fn usual_date_order(&self) -> Option<DateOrder> {
+        None
     }
 
     /// Where only some bills have net costs: what says it.
@@ -105,6 +112,14 @@ formats! {
     Cur2: source::CUR2, cur::DATA_EXPORT;
     /// FinOps Open Cost and Usage Specification 1.0 to 1.4, any provider
     Focus: source::FOCUS, focus::Focus;
+    /// Azure Cost Management, an export of amortized costs
+    #[value(name = "azure-amortized")]
+    #[serde(rename = "azure-amortized")]
+    AzureAmortized: source::AZURE_AMORTIZED, azure::AMORTIZED;
+    /// Azure Cost Management, an export of actual costs
+    #[value(name = "azure-actual")]
+    #[serde(rename = "azure-actual")]
+    AzureActual: source::AZURE_ACTUAL, azure::ACTUAL;
     /// A plain CSV with at least the columns `date` and `cost`
     Csv: source::PLAIN, plain::Plain;
 }
