@@ -134,11 +134,14 @@ fn a_plan_adds_its_dollars_and_nothing_else() {
         "planned.yaml",
         "- { name: load test, from: 2024-07-25, to: 2024-07-28, filters: [service=Web, account=a], expected_dollars: 1234.5 }\n\
          - { name: begun, from: 2024-07-10, to: 2024-07-28, filters: [service=Web], expected_dollars: 99 }\n\
-         - { name: over, from: 2024-08-01, to: 2024-08-02, filters: [service=Web], expected_dollars_per_day: 99 }\n",
+         - { name: over, from: 2024-08-01, to: 2024-08-02, filters: [service=Web], expected_dollars_per_day: 99 }\n\
+         - { name: new, from: 2024-07-30, to: 2024-07-31, filters: [service=SageMaker], expected_dollars_per_day: 50 }\n",
     );
     sandbox.write("config.yaml", "notify: { planned: planned.yaml }\n");
     let with = expected(&[]);
-    close(number(&with["total"]["expected"]) - before, 1234.5);
+    close(number(&with["total"]["expected"]) - before, 1234.5 + 2.0 * 50.0);
+    let new = with["groups"].as_array().expect("groups").iter().find(|group| group["group"]["service"] == "SageMaker");
+    close(number(&new.expect("a group that only a plan names")["expected"]), 100.0);
     let web = with["groups"].as_array().expect("groups").iter().find(|group| group["group"]["service"] == "Web");
     assert!(web.is_some());
     let texts: Vec<&str> =
@@ -183,6 +186,11 @@ fn little_history_is_said_and_none_is_an_error() {
     hint: the first day of the data is 2024-07-01
     --- exit code 1
     ");
+    let first = with_bill("2024-07-10", "2024-07-10");
+    let run = first.run(&["forecast", "--as-of", "2024-07-10"]);
+    assert!(run.code == 1 && run.stderr.contains("no day of the data is settled yet"), "{run}");
+    let two = with_bill("2024-07-08", "2024-07-09");
+    assert_eq!(two.json(&["forecast", "--no-save", "--as-of", "2024-07-10"])["total"]["to_date"], 210.0 - 50.0);
     let empty = Sandbox::new();
     empty.write("a.csv", "date,cost\n");
     assert_eq!(empty.run(&["forecast"]).code, 1);

@@ -101,7 +101,9 @@ impl Errors {
     }
 
     pub(super) fn of_group(&self, group: usize, expected: f64, to_date: f64) -> (Vec<Interval>, Option<Calibration>) {
-        self.intervals(&self.groups[group], expected, to_date)
+        // A group that only a plan names has no past.
+        let own = self.groups.get(group).map_or(&[][..], Vec::as_slice);
+        self.intervals(own, expected, to_date)
     }
 
     /// How many months the total was replayed in.

@@ -8,7 +8,7 @@ use chrono::{Days, NaiveDate};
 use super::request::Request;
 use crate::{
     analysis::forecast::Span,
-    error::Result,
+    error::{Code, Error, Result},
     insights::{
         Frame, Question, check_filters,
         coverage::{Class, classes},
@@ -63,7 +63,7 @@ pub(super) struct Leaves {
 
 impl Leaves {
     /// # Errors
-    /// When the data is of several currencies, or a filter or key names what is not there.
+    /// When no day is settled, the data is of several currencies, or a filter or key names what is not there.
     pub(super) fn read(facts: &dyn Facts, frame: &Frame, request: &Request) -> Result<Self> {
         let Question { metric, filters, .. } = request.question;
         let first_day = frame.first_day().unwrap_or(frame.as_of);
@@ -71,6 +71,11 @@ impl Leaves {
         let selection = Selection { segments: &segments, metric, filters };
         let currency = single_currency(facts, &selection)?;
         let classes = classes(frame, frame.settled_through);
+        if classes.is_empty() {
+            return Err(Error::input("no day of the data is settled yet")
+                .with_code(Code::NoData)
+                .hint(format!("the newest day is {}; ask again when later days have come", frame.as_of)));
+        }
         let payers: Vec<Vec<Payer>> = classes.iter().map(|class| class.payers.clone()).collect();
         let others = request.group_by.0.iter().filter(|dimension| !LEAF.contains(dimension));
         let dimensions: Vec<Dimension> = LEAF.iter().chain(others).cloned().collect();
