@@ -49,6 +49,8 @@ pub(super) fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
     let folder = tempfile::tempdir().map_err(|e| Error::input("cannot make a folder for the bills").caused_by(e))?;
     let written = sample::write(&sample::Request {
         out: folder.path().join("bills"),
+        provider: sample::Provider::Aws,
+        layout: None,
         format: sources::Format::Cur2,
         last_day: today,
         days: 90,

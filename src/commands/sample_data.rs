@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Context, print};
 use crate::{
-    error::{ExitCode, Result},
+    error::{Error, ExitCode, Result},
     model::Day,
     report::units::count,
     sample,
@@ -13,8 +13,8 @@ use crate::{
 
 /// Write generated bills with labelled events
 ///
-/// Hourly bills of a made-up company in AWS's columns and folders, with manifests, and `events.csv` that
-/// says what happens in them. The same seed gives the same bills.
+/// Bills of a made-up company in the provider's own columns and folders, and `events.csv` that says what happens in them; those of
+/// AWS are hourly, with manifests, the others daily. The same seed gives the same bills.
 #[derive(Debug, Args)]
 pub(crate) struct SampleDataArgs {
     /// Folder to write to, new or empty
@@ -29,7 +29,15 @@ pub(crate) struct SampleDataArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// Format of the bills: cur1, cur2 or focus
+    /// Whose bills
+    #[arg(long, value_enum, default_value = "aws")]
+    provider: sample::Provider,
+
+    /// Layout of another provider's bills [default: 2025-04 of Azure, parquet of Google Cloud]
+    #[arg(long, value_enum)]
+    layout: Option<sample::Layout>,
+
+    /// Format of AWS's bills: cur1, cur2 or focus
     #[arg(long, value_enum, default_value = "cur2")]
     format: Format,
 
@@ -52,8 +60,16 @@ pub(crate) struct SampleDataArgs {
 }
 
 pub(super) fn run(args: &SampleDataArgs, context: &Context) -> Result<ExitCode> {
+    if args.provider == sample::Provider::Aws && args.layout.is_some() {
+        return Err(Error::usage("`--layout` is for the bills of other providers").hint("AWS's have a `--format`"));
+    }
+    if args.provider != sample::Provider::Aws && !args.causes.is_empty() {
+        return Err(Error::usage("`--causes` is for the bills of AWS").hint("leave it out: other bills have events"));
+    }
     let written = sample::write(&sample::Request {
         out: args.out.clone(),
+        provider: args.provider,
+        layout: args.layout,
         format: args.format,
         last_day: args.as_of.map_or(context.session.today(), Day::date),
         days: args.days,

@@ -256,7 +256,7 @@ fn replace(
             key,
             size: 0,
             etag: "",
-            from,
+            from: from.clone(),
             expressions: expressions.clone(),
             excluded: None,
             rows: Some(month.rows),

@@ -78,6 +78,7 @@ pub(super) fn group(
         export: String::new(),
         assembly_id: String::new(),
         period: None,
+        rows: None,
         bills,
     });
     units.collect()

@@ -170,6 +170,8 @@ struct Unit {
     assembly_id: String,
     /// The billing period that a manifest says it is of.
     period: Option<NaiveDate>,
+    /// The rows that it says there are.
+    rows: Option<u64>,
     bills: Vec<Bill>,
 }
 
@@ -225,6 +227,7 @@ pub(crate) fn ingest(store: &mut Store, request: &Request, watcher: &dyn Watcher
                 export: delivery.export.clone(),
                 assembly_id: delivery.assembly_id.clone(),
                 period: Some(delivery.period),
+                rows: delivery.rows,
                 label,
                 bills,
             }),
@@ -327,7 +330,7 @@ fn source_file(bill: &Bill) -> SourceFile<'_> {
         key: &bill.key,
         size: bill.size,
         etag: &bill.etag,
-        from: &bill.from,
+        from: bill.line_items_from(),
         expressions: bill.line_items.line_item.columns(),
         excluded: bill.line_items.excluded.as_ref().map(|(condition, _)| condition.as_str()),
         rows: bill.rows,
@@ -369,6 +372,7 @@ fn load_once(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done,
     let loaded = store.replace(&load, &judge, |loaded| {
         unit.bills.iter().try_for_each(unchanged_since_opened)?;
         is_of_its_period(unit, loaded)?;
+        is_complete(unit, loaded)?;
         loose::has_all_parts(unit, done, loaded)
     })?;
     let rows: u64 = loaded.periods.iter().map(|period| period.rows).sum();
@@ -423,6 +427,20 @@ fn is_of_its_period(unit: &Unit, loaded: &Loaded) -> Result<()> {
             period.format("%Y-%m")
         ))
         .hint("copy the whole report again, e.g. with `aws s3 sync`")),
+    }
+}
+
+/// A manifest that counts rows is of the files that have them.
+fn is_complete(unit: &Unit, loaded: &Loaded) -> Result<()> {
+    let counted = loaded.counted_once.iter().map(|counted| counted.rows).sum::<u64>();
+    let rows = loaded.periods.iter().map(|period| period.rows).sum::<u64>() + loaded.excluded + counted;
+    match unit.rows {
+        Some(said) if said != rows => {
+            Err(Error::input(format!("the files have {rows} rows, their manifest says {said}"))
+                .cause("they are of different runs, or not there whole")
+                .hint("copy the whole export again, e.g. with `az storage blob download-batch`"))
+        }
+        _ => Ok(()),
     }
 }
 

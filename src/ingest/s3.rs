@@ -223,6 +223,7 @@ fn unit(store: &Store, period: &Planned, label: &str, paths: &[PathBuf], unpack_
         export: period.delivery.export.clone(),
         assembly_id: period.delivery.assembly_id.clone(),
         period: Some(period.period),
+        rows: None,
         bills,
     })
 }

@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 
 use crate::{
     model::first_of_month,
-    model::source::{detail_rank, is_other_view},
+    model::source::{LITELLM, detail_rank, is_other_view},
     store::holdings::{AccountCost, Holding, Payer},
 };
 
@@ -146,6 +146,16 @@ fn together(parts: &BTreeMap<Place, Part>) -> Vec<Vec<&Place>> {
             if is_other && all > 0.0 && cost >= PART * all && may_be_same(parts, places[index], places[other]) {
                 join(index, other);
             }
+        }
+    }
+    // What a proxy counted of a provider's calls is on that provider's bill, whoever pays it; of several, on the one with most days.
+    for (index, (_, payer)) in places.iter().enumerate().filter(|(_, (source, _))| source == LITELLM) {
+        let has_provider = |(_, (place, part)): &(usize, (&Place, &Part))| {
+            place.0 != LITELLM && payer.provider.as_ref().is_some_and(|provider| part.providers.contains(provider))
+        };
+        let billed = parts.iter().enumerate().filter(has_provider).max_by_key(|(_, (_, part))| part.days.len());
+        if let Some((other, _)) = billed {
+            join(index, other);
         }
     }
     let mut groups: BTreeMap<usize, Vec<&Place>> = BTreeMap::new();

@@ -363,7 +363,7 @@ fn unknown(attribution: &Attribution, contributors: &[Members]) -> Vec<String> {
         let what = if has_resources { "usage types and operations" } else { "usage types, operations and resources" };
         unknown.push(format!("this data has no {what}: a CUR or FOCUS export has them"));
     } else if !has_resources {
-        unknown.push("this data has no resource ids: a CUR has them with INCLUDE_RESOURCES".into());
+        unknown.push("this data has no resource ids: a CUR has them with INCLUDE_RESOURCES, and the detailed export of Google Cloud".into());
     }
     if !attribution.has_quantities() {
         unknown.push("without quantities by usage type, more use and a higher price cannot be told apart".into());

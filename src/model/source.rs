@@ -11,15 +11,26 @@ pub const CUR2: &str = "cur2";
 pub const AZURE_AMORTIZED: &str = "azure-amortized";
 /// The same of actual costs.
 pub const AZURE_ACTUAL: &str = "azure-actual";
+/// Google Cloud's export of BigQuery with resources.
+pub const GCP_DETAILED: &str = "gcp-detailed";
+/// The same by SKU.
+pub const GCP: &str = "gcp";
 /// FOCUS of any provider.
 pub const FOCUS: &str = "focus";
+/// What vendors of models say they charge.
+pub const OPENAI: &str = "openai";
+/// The same of Anthropic.
+pub const ANTHROPIC: &str = "anthropic";
+/// What a proxy counted of the same calls.
+pub const LITELLM: &str = "litellm";
 /// The API.
 pub const COST_EXPLORER: &str = "cost-explorer";
 /// Plain tables without a name of their own.
 pub const PLAIN: &str = "csv";
 
 /// From the most detailed to the least.
-const BY_DETAIL: [&str; 6] = [CUR2, CUR, AZURE_AMORTIZED, AZURE_ACTUAL, FOCUS, COST_EXPLORER];
+const BY_DETAIL: [&str; 11] =
+    [CUR2, CUR, AZURE_AMORTIZED, AZURE_ACTUAL, GCP_DETAILED, GCP, OPENAI, ANTHROPIC, FOCUS, COST_EXPLORER, LITELLM];
 
 /// How much detail a source has, 0 for the most; none of those that are a user's own.
 pub fn detail_rank(data_source: &str) -> Option<usize> {
@@ -27,9 +38,9 @@ pub fn detail_rank(data_source: &str) -> Option<usize> {
 }
 
 /// Whether a source has the costs of another by another view, which leaves nothing out but is not the one to look at: actual costs
-/// have purchases where amortized ones have what these cover.
+/// have purchases where amortized ones have what these cover, and a proxy estimates what a vendor then charges.
 pub fn is_other_view(data_source: &str, of: &str) -> bool {
-    data_source == AZURE_ACTUAL && of == AZURE_AMORTIZED
+    (data_source == AZURE_ACTUAL && of == AZURE_AMORTIZED) || (data_source == LITELLM && of != LITELLM)
 }
 
 /// Whether a name is one of these, which no user's own source may take.

@@ -216,7 +216,7 @@ fn columns(format: Format) -> Vec<Column> {
             ]);
             columns
         }
-        Format::Focus | Format::Csv | Format::AzureActual | Format::AzureAmortized => vec![
+        _ => vec![
             column("BillingAccountId", Text(|_| text(ACCOUNTS[PAYER].0))),
             column("BillingAccountName", Text(|_| text(ACCOUNTS[PAYER].1))),
             column("BillingAccountType", Text(|_| text("Billing Account"))),
@@ -308,7 +308,7 @@ pub(super) struct PeriodWriter {
 
 impl PeriodWriter {
     pub(super) fn new(out: &Path, format: Format, period: NaiveDate) -> Result<Self> {
-        if matches!(format, Format::Csv | Format::AzureActual | Format::AzureAmortized) {
+        if !matches!(format, Format::Cur1 | Format::Cur2 | Format::Focus) {
             return Err(Error::usage(format!("{} is not generated", format.data_source()))
                 .hint("there are cur1, cur2 and focus"));
         }
@@ -453,7 +453,7 @@ fn export_name(format: Format) -> &'static str {
     match format {
         Format::Cur1 => "acme-cur",
         Format::Cur2 => super::EXPORT,
-        Format::Focus | Format::Csv | Format::AzureActual | Format::AzureAmortized => "acme-focus",
+        _ => "acme-focus",
     }
 }
 
@@ -463,7 +463,7 @@ fn data_folder(format: Format, period: NaiveDate) -> String {
     match format {
         Format::Cur1 => format!("{name}/{name}/{}", period.format("year=%Y/month=%-m")),
         Format::Cur2 => format!("{name}/data/{}", period.format("BILLING_PERIOD=%Y-%m")),
-        Format::Focus | Format::Csv | Format::AzureActual | Format::AzureAmortized => {
+        _ => {
             format!("{name}/data/{}", period.format("billing_period=%Y-%m"))
         }
     }

@@ -2,6 +2,7 @@
 //! same bill. Amounts are made up; columns, layout and line item types are AWS's.
 
 mod causes;
+mod clouds;
 mod estate;
 mod files;
 
@@ -20,6 +21,7 @@ use causes::{Causes, Terms};
 use estate::{ACCOUNTS, Coverage, LARGE, METERS, Meter, PAYER};
 
 pub(crate) use causes::Planted;
+pub(crate) use clouds::{Layout, Provider};
 
 /// Hours of the last day that the bill already has.
 const HOURS_OF_LAST_DAY: u32 = 10;
@@ -35,6 +37,10 @@ const CREDITED: f64 = 0.8;
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub out: PathBuf,
+    pub provider: Provider,
+    /// How another provider than AWS writes its bills; the usual way when nothing is said.
+    pub layout: Option<Layout>,
+    /// AWS's format.
     pub format: Format,
     /// The last day, which is unfinished.
     pub last_day: NaiveDate,
@@ -113,6 +119,9 @@ pub(crate) fn write(request: &Request) -> Result<Written> {
     }
     std::fs::create_dir_all(out)
         .map_err(|e| Error::input(format!("cannot create the folder `{}`", out.display())).caused_by(e))?;
+    if request.provider != Provider::Aws {
+        return clouds::write(request);
+    }
     let estate = Estate::new(request);
     let mut written = Written { rows: 0, files: Vec::new(), events: estate.events.clone() };
     let range = Period { start: estate.first_day, end: request.last_day };

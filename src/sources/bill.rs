@@ -39,6 +39,10 @@ pub(crate) struct Bill {
     pub line_items: LineItems,
     /// Rows, where the file's own metadata says it.
     pub rows: Option<u64>,
+    /// SQL of a list with an item for each line item of a row, where a row has several.
+    charges: Option<String>,
+    /// Lines of the file before its first row.
+    header_lines: u32,
     /// The name under which its line items are kept.
     pub data_source: String,
     columns: Columns,
@@ -76,7 +80,7 @@ pub(crate) struct Options<'a> {
 /// When the file cannot be read or lacks a column that its format requires.
 pub(crate) fn open_bill(path: &Path, options: Options, unpack_to: &Path, ask: &Ask) -> Result<Opened> {
     let stamp = files::stamp(path)?;
-    let file = files::open(path, unpack_to)?;
+    let mut file = files::open(path, unpack_to)?;
     let mut mapping = options.mapping.cloned().unwrap_or_default();
     let mut data_source = options.data_source.map(str::to_owned);
     let format = match options.format {
@@ -113,6 +117,7 @@ pub(crate) fn open_bill(path: &Path, options: Options, unpack_to: &Path, ask: &A
         return Err(Error::usage(format!("`--map` is for plain CSV files, and this is {}", format.data_source())));
     }
     let data_source = data_source.unwrap_or_else(|| format.data_source().to_owned());
+    file.expect(&format.layout().fields());
     let piped = file.piped.is_some();
     let stamp = file.piped.clone().unwrap_or(stamp);
     let from = file.as_from_item(format.layout().null_texts());
@@ -123,7 +128,7 @@ pub(crate) fn open_bill(path: &Path, options: Options, unpack_to: &Path, ask: &A
         data_source: &data_source,
         about,
     })?;
-    let Understood { columns, mut line_items, version } = understood;
+    let Understood { columns, mut line_items, version, charges } = understood;
     line_items.missing.extend(file.missing.clone());
     Ok(Opened::Bill(Box::new(Bill {
         path: path.to_owned(),
@@ -136,7 +141,9 @@ pub(crate) fn open_bill(path: &Path, options: Options, unpack_to: &Path, ask: &A
         format,
         version,
         line_items,
-        rows: file.rows,
+        rows: file.rows.filter(|_| charges.is_none()),
+        charges,
+        header_lines: file.header_lines,
         data_source,
         columns,
         mapping,
@@ -157,6 +164,14 @@ fn saved<'a>(columns: &Columns, saved: Option<&'a mapping::Settings>) -> Option<
 }
 
 impl Bill {
+    /// The FROM item of its line items.
+    pub(crate) fn line_items_from(&self) -> String {
+        match &self.charges {
+            Some(charges) => format!("(SELECT *, unnest({charges}) AS charge FROM {})", self.from),
+            None => self.from.clone(),
+        }
+    }
+
     /// Finds out how dates and numbers are written where a load failed on one. Says whether the file is now read
     /// in another way.
     ///
@@ -170,7 +185,7 @@ impl Bill {
         let file = forms::File {
             from: &self.from,
             values: &self.line_items.values,
-            header_lines: u32::from(self.rows.is_none()),
+            header_lines: self.header_lines,
             says_currency: self.line_items.says_currency,
         };
         let known = forms::Known {
@@ -224,7 +239,9 @@ impl Bill {
 
     /// Whether the file says which billing period each row is of.
     pub(crate) fn says_billing_period(&self) -> bool {
-        self.columns.has("bill_billing_period_start_date") || self.columns.has("billingperiodstart")
+        ["bill_billing_period_start_date", "billingperiodstart", "invoice_month"]
+            .iter()
+            .any(|name| self.columns.has(name))
     }
 }
 
@@ -237,7 +254,7 @@ fn recognise(columns: &Columns, path: &Path) -> Result<Format> {
         (Some(format), None) => Ok(format),
         (None, None) => Err(Error::input("this is not a bill")
             .cause(format!("its columns are of no known format: {}", columns.preview(6)))
-            .hint("known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, exports of Azure, and CSV files with the columns `date` and `cost`")
-            .hint("`--format-hint cur1|cur2|focus|azure-amortized|azure-actual|csv` takes it for one of them and names the columns that it lacks")),
+            .hint("known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, exports of Azure and Google Cloud, and CSV files with the columns `date` and `cost`")
+            .hint("`--format-hint cur1|cur2|focus|azure-amortized|azure-actual|gcp-detailed|gcp|openai|anthropic|litellm|csv` takes it for one of them and names the columns that it lacks")),
     }
 }

@@ -13,6 +13,8 @@ pub enum Kind {
     Number,
     Time,
     Map,
+    /// A list of structs with a `key` and a `value`.
+    Entries,
     Other,
 }
 
@@ -26,6 +28,23 @@ pub struct Column {
     pub kind: Kind,
     /// Whether the column has a value in any row; `None` where only reading the rows can tell.
     pub filled: Option<bool>,
+}
+
+impl Column {
+    /// A field of this column, which is a struct, as a column `column.field`.
+    pub fn part(&self, field: &str, kind: Kind) -> Self {
+        Self {
+            name: format!("{}.{field}", self.name),
+            physical: format!("struct_extract({}, {})", self.physical, quoted(field)),
+            kind,
+            filled: None,
+        }
+    }
+
+    /// Whether it is a column of the file, and not a part of one.
+    fn is_whole(&self) -> bool {
+        self.physical.starts_with('"')
+    }
 }
 
 /// The columns of one file.
@@ -176,6 +195,7 @@ impl Columns {
                 let map = format!("CAST({} AS MAP(VARCHAR, VARCHAR))", column.physical);
                 format!("CASE WHEN cardinality({map}) > 0 THEN {map} END")
             }
+            Kind::Entries => map_of_entries(&column.physical),
             _ => {
                 let text = text_of(column);
                 let map = |text: &str| format!("TRY(CAST(TRY_CAST({text} AS JSON) AS MAP(VARCHAR, VARCHAR)))");
@@ -188,7 +208,7 @@ impl Columns {
         })
     }
 
-    /// Those of `wanted` that there are, each with what it is.
+    /// Those of `wanted` that there are, each with what it is; parts of columns have a type of their own.
     pub fn values(&self, wanted: impl IntoIterator<Item = (&'static str, Role)>) -> Vec<Value> {
         let value = |column: &Column, role: Role| Value {
             name: column.physical.trim_matches('"').replace("\"\"", "\""),
@@ -200,7 +220,7 @@ impl Columns {
         wanted
             .into_iter()
             .flat_map(|(name, role)| {
-                let columns = self.0.iter().filter(move |column| column.name == name);
+                let columns = self.0.iter().filter(move |column| column.name == name && column.is_whole());
                 columns.map(move |column| value(column, role))
             })
             .collect()
@@ -242,6 +262,15 @@ impl Columns {
         let all: Vec<String> = self.0.iter().filter(|column| column.name == name).map(expression).collect();
         coalesce(all)
     }
+}
+
+/// The MAP of a list of structs with a `key` and a `value`; of two of one key the first counts. NULL when empty.
+pub(crate) fn map_of_entries(list: &str) -> String {
+    let keys = format!("list_transform({list}, lambda entry: entry.key)");
+    format!(
+        "CASE WHEN len({list}) > 0 THEN COALESCE(TRY(map_from_entries({list})), map_from_entries(list_filter({list}, \
+         lambda entry, i: entry.key IS NOT NULL AND list_position({keys}, entry.key) = i))) END"
+    )
 }
 
 /// Text is read with its offset, which a plain TIMESTAMP would drop.

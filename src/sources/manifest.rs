@@ -1,4 +1,4 @@
-//! AWS's delivery layouts: which files are the latest version of each billing period.
+//! The delivery layouts of AWS and Azure: which files are the latest version of each billing period.
 //!
 //! CUR writes `<report>/YYYYMMDD-YYYYMMDD/<report>-Manifest.json` (and a copy per assembly), Data Exports
 //! `<export>/metadata/BILLING_PERIOD=YYYY-MM/<export>-Manifest.json` (and a copy per execution). The
@@ -19,12 +19,15 @@ use super::{Format, files};
 use crate::{
     error::{Error, Result},
     inert,
-    model::{Day, Month},
+    model::{Day, Month, first_of_month},
 };
 
 /// How much later than a file that it names a manifest may be dated. AWS writes the manifest last, within
 /// minutes; copies keep the dates or give all the same one.
 const MAX_MANIFEST_LEAD: Duration = Duration::from_secs(6 * 3600);
+
+/// No manifest is larger.
+const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// The latest version of one billing period of one export.
 #[derive(Clone, Debug)]
@@ -37,6 +40,8 @@ pub(crate) struct Delivery {
     /// The assembly id of CUR, the execution id of Data Exports.
     pub assembly_id: String,
     pub files: Vec<PathBuf>,
+    /// Rows of all files, where the manifest says it.
+    pub rows: Option<u64>,
 }
 
 /// A file that no manifest speaks for.
@@ -73,6 +78,35 @@ struct Manifest {
     data_files: Vec<String>,
     #[serde(default)]
     columns: Vec<ManifestColumn>,
+    export_config: Option<ExportConfig>,
+    run_info: Option<RunInfo>,
+    #[serde(default)]
+    blobs: Vec<Blob>,
+}
+
+/// What Azure exports.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExportConfig {
+    resource_id: String,
+    /// `ActualCost`, `AmortizedCost` or `FocusCost`.
+    r#type: String,
+}
+
+/// A run of Azure's, whose last day is a part of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RunInfo {
+    submitted_time: String,
+    run_id: String,
+    start_date: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Blob {
+    blob_name: String,
+    data_row_count: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +137,9 @@ pub(crate) fn discover(paths: &[PathBuf]) -> Result<Found> {
                     data.entry(files::canonical(&file)?).or_insert(Loose { path: file, named: false });
                 }
             }
-        } else if path.is_file() && (is_manifest(&path) || (named && has_extension(&path, "json"))) {
+        } else if path.is_file()
+            && (is_manifest(&path) || (named && has_extension(&path, "json") && !files::is_json_data(&path)?))
+        {
             manifests.insert(path);
         } else {
             data.insert(files::canonical(&path)?, Loose { path, named });
@@ -218,9 +254,21 @@ fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-/// AWS ends the names in `-Manifest.json`; a bare `manifest.json` is some other vendor's.
+/// AWS ends the names in `-Manifest.json`; a bare `manifest.json` is Azure's, or some other vendor's.
 fn is_manifest(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().ends_with("-manifest.json"))
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    name.ends_with("-manifest.json") || (name == "manifest.json" && submitted(path).is_some())
+}
+
+/// When Azure submitted the run that a manifest is of; nothing for other files.
+fn submitted(path: &Path) -> Option<String> {
+    if fs::metadata(path).ok()?.len() > MAX_MANIFEST_BYTES {
+        return None;
+    }
+    let manifest: Manifest =
+        serde_json::from_str(fs::read_to_string(path).ok()?.trim_start_matches('\u{feff}')).ok()?;
+    manifest.export_config?;
+    Some(manifest.run_info?.submitted_time)
 }
 
 /// The folder of the billing period that a manifest or a copy of it lies in.
@@ -249,6 +297,9 @@ fn territory(manifest: &Path) -> PathBuf {
 /// Orders the manifests of one period: the one in the period's own folder is always the latest; of copies
 /// the folder's timestamp decides, then the file's date.
 fn rank(manifest: &Path) -> (bool, String, SystemTime) {
+    if let Some(submitted) = submitted(manifest) {
+        return (false, submitted, modified(manifest));
+    }
     let folder = manifest.parent().unwrap_or(manifest);
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     // `20250307T053621Z` or `2026-04-17T15:24:15.653Z-…`, not a UUID that begins with 20.
@@ -270,6 +321,8 @@ pub(crate) struct Parsed {
     pub assembly_id: String,
     /// The files: keys of the bucket, or `s3://bucket/key`.
     pub keys: Vec<String>,
+    /// Rows of all files, where the manifest says it.
+    pub rows: Option<u64>,
 }
 
 /// Reads the text of a manifest that lies at `path`, on disk or in a bucket.
@@ -277,8 +330,11 @@ pub(crate) struct Parsed {
 /// # Errors
 /// When it is no manifest of a bill, names no files, or does not say its period.
 pub(crate) fn parse(text: &str, path: &str) -> Result<Parsed> {
-    let manifest: Manifest = serde_json::from_str(text)
+    let manifest: Manifest = serde_json::from_str(text.trim_start_matches('\u{feff}'))
         .map_err(|e| Error::input(format!("`{path}` is not a manifest of a bill")).caused_by(e))?;
+    if let (Some(export), Some(run)) = (&manifest.export_config, &manifest.run_info) {
+        return azure(export, run, &manifest.blobs, path);
+    }
     let (keys, format) = if !manifest.report_keys.is_empty() {
         (manifest.report_keys, Format::Cur1)
     } else if !manifest.data_files.is_empty() {
@@ -286,7 +342,7 @@ pub(crate) fn parse(text: &str, path: &str) -> Result<Parsed> {
         (manifest.data_files, if focus { Format::Focus } else { Format::Cur2 })
     } else {
         return Err(Error::input(format!("`{path}` names no files"))
-            .cause("it has neither `reportKeys` (CUR) nor `dataFiles` (Data Exports)"));
+            .cause("it has none of `reportKeys` (CUR), `dataFiles` (Data Exports) and `blobs` (Azure)"));
     };
     let assembly_id = match format {
         Format::Cur1 => manifest.assembly_id,
@@ -305,14 +361,38 @@ pub(crate) fn parse(text: &str, path: &str) -> Result<Parsed> {
             Error::input(format!("`{path}` does not say which billing period it is of"))
                 .hint("keep the folders as AWS names them: `BILLING_PERIOD=YYYY-MM` or `YYYYMMDD-YYYYMMDD`")
         })?;
-    Ok(Parsed { format, export, period, assembly_id: assembly_id.unwrap_or_default(), keys })
+    Ok(Parsed { format, export, period, assembly_id: assembly_id.unwrap_or_default(), keys, rows: None })
+}
+
+/// What a manifest of Azure's says. <https://learn.microsoft.com/azure/cost-management-billing/costs/tutorial-improved-exports>.
+fn azure(export: &ExportConfig, run: &RunInfo, blobs: &[Blob], path: &str) -> Result<Parsed> {
+    let format = match export.r#type.to_lowercase().as_str() {
+        "actualcost" | "usage" => Format::AzureActual,
+        "amortizedcost" => Format::AzureAmortized,
+        "focuscost" => Format::Focus,
+        other => {
+            return Err(Error::input(format!("`{path}` is of an export of `{other}`, which is no bill"))
+                .hint("ingest an export of actual or amortized costs, or FOCUS"));
+        }
+    };
+    if blobs.is_empty() {
+        return Err(Error::input(format!("`{path}` names no files")).cause("its `blobs` are empty"));
+    }
+    let start = run.start_date.get(..10).and_then(|day| day.parse::<Day>().ok());
+    let period = start.map(|day| first_of_month(day.date())).ok_or_else(|| {
+        Error::input(format!("`{path}` does not say which billing period it is of"))
+            .cause(format!("its `startDate` is `{}`", run.start_date))
+    })?;
+    let rows = blobs.iter().map(|blob| blob.data_row_count).sum();
+    let keys = blobs.iter().map(|blob| blob.blob_name.clone()).collect();
+    Ok(Parsed { format, export: export.resource_id.clone(), period, assembly_id: run.run_id.clone(), keys, rows })
 }
 
 /// Reads a manifest and finds its files.
 fn read_manifest(path: &Path) -> Result<Delivery> {
     let shown = path.display();
     let text = fs::read_to_string(path).map_err(|e| Error::input(format!("cannot read `{shown}`")).caused_by(e))?;
-    let Parsed { format, export, period, assembly_id, keys } = parse(&text, &path.to_string_lossy())?;
+    let Parsed { format, export, period, assembly_id, keys, rows } = parse(&text, &path.to_string_lossy())?;
     let mut found = Vec::with_capacity(keys.len());
     for key in &keys {
         let file = locate(key, path).ok_or_else(|| {
@@ -322,7 +402,8 @@ fn read_manifest(path: &Path) -> Result<Delivery> {
                 Some(file) => {
                     error.hint(format!("ingest the csv by name: `aws-cost-anomalies ingest {}`", inert::shell(&file)))
                 }
-                None => error.hint("copy the whole report again, e.g. with `aws s3 sync`"),
+                None => error
+                    .hint("copy the whole report again, e.g. with `aws s3 sync` or `az storage blob download-batch`"),
             }
         })?;
         if modified(path).duration_since(modified(&file)).is_ok_and(|lead| lead > MAX_MANIFEST_LEAD) {
@@ -332,7 +413,7 @@ fn read_manifest(path: &Path) -> Result<Delivery> {
         }
         found.push(file);
     }
-    Ok(Delivery { format, export, period, assembly_id, files: found })
+    Ok(Delivery { format, export, period, assembly_id, files: found, rows })
 }
 
 /// The billing period that a folder of AWS's is named for: `20261001-20261101`, `BILLING_PERIOD=2026-10`.

@@ -26,7 +26,7 @@ fn any_has(names: &[String], part: &str) -> bool {
     names.iter().any(|own| own.contains(part))
 }
 
-const KNOWN: [Known; 8] = [
+const KNOWN: [Known; 7] = [
     Known {
         is: |names| has(names, "invoicedetailid") && !has(names, "chargeperiodstart"),
         what: "FOCUS's invoice detail data set",
@@ -76,17 +76,10 @@ const KNOWN: [Known; 8] = [
         ],
     },
     Known {
-        is: |names| any_has(names, "billingaccountid") && has(names, "usagestarttime") && has(names, "cost"),
-        what: "a BigQuery billing export of Google Cloud (GCP)",
-        why: "its credits are nested beside its costs, so its sum is not what is charged",
-        instead: "export GCP's FOCUS view, or a query of it with a column `cost + credits`, and ingest that",
-        maps: &[],
-    },
-    Known {
         is: |names| has(names, "skudescription") && any_has(names, "unroundedcost"),
         what: "a cost table report of Google Cloud (GCP)",
-        why: "only FOCUS exports of it are read",
-        instead: "export GCP's FOCUS view from BigQuery and ingest that",
+        why: "it has no days",
+        instead: "ingest the billing export of BigQuery (docs/DATA.md has the statement), or GCP's FOCUS view",
         maps: &[],
     },
 ];

@@ -48,7 +48,7 @@ pub(crate) struct SourceFile<'a> {
     pub size: u64,
     pub etag: &'a str,
     /// The FROM item that reads it.
-    pub from: &'a str,
+    pub from: String,
     /// Pairs of a column of `cost_line_items` and the expression over the file that fills it.
     pub expressions: Vec<(&'static str, String)>,
     /// Rows to leave out.

@@ -46,8 +46,8 @@ fn not_a_bill() {
     error: cannot ingest `photo.csv`
       caused by: this is not a bill
       caused by: its columns are of no known format: `width`, `height`
-    hint: known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, exports of Azure, and CSV files with the columns `date` and `cost`
-    hint: `--format-hint cur1|cur2|focus|azure-amortized|azure-actual|csv` takes it for one of them and names the columns that it lacks
+    hint: known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, exports of Azure and Google Cloud, and CSV files with the columns `date` and `cost`
+    hint: `--format-hint cur1|cur2|focus|azure-amortized|azure-actual|gcp-detailed|gcp|openai|anthropic|litellm|csv` takes it for one of them and names the columns that it lacks
     hint: `--map date=COLUMN --map cost=COLUMN` reads any other table
     --- exit code 1
     ");
@@ -237,7 +237,7 @@ fn a_manifest_that_names_a_missing_file() {
     --- stderr
     error: a file that a manifest names is missing: `p/report/20260301-20260401/report-1.csv`
       caused by: named by `report/20260301-20260401/report-Manifest.json`
-    hint: copy the whole report again, e.g. with `aws s3 sync`
+    hint: copy the whole report again, e.g. with `aws s3 sync` or `az storage blob download-batch`
     --- exit code 1
     ");
 }

@@ -6,6 +6,7 @@ mod backtest;
 mod bad_input;
 mod budgets;
 mod channels;
+mod clouds;
 mod config;
 mod cost_explorer;
 mod cost_semantics;

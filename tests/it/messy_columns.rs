@@ -160,10 +160,7 @@ fn other_providers_files_are_known_by_name() {
     ");
     for (header, said) in [
         ("Service,EC2-Instances($),S3($),Total costs($)", "the CSV download of Cost Explorer"),
-        (
-            "billing_account_id,service.description,usage_start_time,cost,currency,credits",
-            "a BigQuery billing export of Google Cloud (GCP)",
-        ),
+        ("Billing account ID,SKU description,Unrounded cost ($),Cost ($)", "a cost table report of Google Cloud (GCP)"),
         (
             "lineItem/referenceNo,lineItem/intervalUsageStart,product/service,cost/myCost,cost/currencyCode",
             "a cost or usage report of Oracle Cloud (OCI)",

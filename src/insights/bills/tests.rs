@@ -158,6 +158,21 @@ fn a_vendor_that_names_aws_accounts_is_the_same_money_only_if_it_is_as_much() {
 }
 
 #[test]
+fn what_a_proxy_counted_is_on_the_bill_of_its_provider() {
+    let made = Made::new()
+        .and("openai", "OpenAI", "unknown", ("2026-01-01", "2026-02-20"), &[("proj_a", 30.0)])
+        .and("gcp", "Google Cloud", "01AB-CD", ("2026-01-01", "2026-02-19"), &[("acme", 90.0)])
+        .and("litellm", "OpenAI", "unknown", ("2026-01-01", "2026-02-20"), &[("team", 40.0)])
+        .and("litellm", "Google Cloud", "unknown", ("2026-01-01", "2026-02-20"), &[("team", 9.0)])
+        .and("litellm", "Mistral AI", "unknown", ("2026-01-01", "2026-02-20"), &[("team", 2.0)]);
+    assert_eq!(
+        made.read("2026-02-20"),
+        ["01AB-CD: 01 gcp, 02 gcp", "unknown: 01 litellm, 02 litellm", "unknown: 01 openai, 02 openai"]
+    );
+    assert!(made.bills("2026-02-20").iter().all(|bill| bill.excluded.is_empty()));
+}
+
+#[test]
 fn where_no_source_has_all_the_one_with_most_dollars_is_read_and_the_rest_is_said() {
     // The finer one has more accounts, the coarser one more days.
     let made = Made::new().and("cur2", "AWS", "1", ("2026-11-01", "2026-11-27"), &ORG).and(

@@ -41,6 +41,9 @@ pub(crate) fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
 /// Whether a file in a folder may be a bill, by its name.
 pub(crate) fn looks_like_data(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let endings = [".parquet", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".zip"];
-    endings.iter().any(|ending| name.ends_with(ending))
+    let endings =
+        [".parquet", ".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".zip", ".jsonl", ".ndjson", ".jsonl.gz", ".json.gz"];
+    // What BigQuery exports as JSON ends so; other documents lie in folders of bills, too.
+    let is_numbered = name.strip_suffix(".json").is_some_and(|stem| stem.ends_with(|c: char| c.is_ascii_digit()));
+    is_numbered || endings.iter().any(|ending| name.ends_with(ending))
 }

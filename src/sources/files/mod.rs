@@ -3,6 +3,7 @@
 
 mod folders;
 mod header;
+mod json;
 mod place;
 mod schema;
 mod text;
@@ -16,6 +17,7 @@ use std::{
 };
 
 pub(crate) use folders::{looks_like_data, walk};
+pub(crate) use json::Field;
 pub(crate) use place::pattern_of;
 
 use super::columns::{Columns, Missing, identifier, quoted};
@@ -62,6 +64,8 @@ pub(crate) struct OpenFile {
     pub columns: Columns,
     /// Rows, where the file's own metadata says it.
     pub rows: Option<u64>,
+    /// Lines before the first row.
+    pub header_lines: u32,
     /// The stamp of what a pipe gave, which cannot be asked for again.
     pub piped: Option<Stamp>,
     /// What is not sure about the text of the file.
@@ -85,6 +89,15 @@ enum Reader {
         names: Vec<String>,
         skip: usize,
     },
+    Json(json::Shape),
+}
+
+/// Whether a `.json` file has rows, and is no document such as a manifest: a list of objects, or objects on lines of their own.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn is_json_data(path: &Path) -> Result<bool> {
+    json::has_rows(path)
 }
 
 /// What the first bytes of a file say that it is.
@@ -102,7 +115,7 @@ enum Content {
 /// pipes, archives, and text that is not UTF-8 or whose lines end in two ways.
 ///
 /// # Errors
-/// When the file is empty or no file, cannot be read, unpacks to more than a bill does, or is neither parquet nor CSV.
+/// When the file is empty or no file, cannot be read, unpacks to more than a bill does, or is neither parquet, CSV nor JSON.
 pub(crate) fn open(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
     if canonical(path)?.to_str().is_none() {
         return Err(Error::input("its name is not UTF-8")
@@ -112,7 +125,10 @@ pub(crate) fn open(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
     let file = regular(path, unpack_to)?;
     let opened = match content(&file.path)? {
         Content::Parquet => schema::open(&file.path, unpack_to)?,
-        Content::Gzip if unpack::is_plain_gzip(&file.path)? => open_csv(&file.path, true, unpack_to)?,
+        Content::Gzip if unpack::is_plain_gzip(&file.path)? => match json::is_json(&file.path, true)? {
+            true => json::open(&file.path, true, unpack_to)?,
+            false => open_csv(&file.path, true, unpack_to)?,
+        },
         Content::Text => open_text(&file.path, unpack_to)?,
         packed => {
             let unpacked = unpack::unpack(&file.path, packed, unpack_to)?;
@@ -167,6 +183,9 @@ fn not_text() -> Error {
 
 /// A text as it is, or made into UTF-8 with lines that end in one way.
 fn open_text(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
+    if json::is_json(path, false)? {
+        return json::open(path, false, unpack_to);
+    }
     let found = text::scan_file(path)?;
     if found.is_plain() {
         return open_csv(path, false, unpack_to);
@@ -183,6 +202,7 @@ fn open_csv(path: &Path, gzip: bool, unpack_to: &Path) -> Result<OpenFile> {
     Ok(OpenFile {
         columns: Columns::new(header.columns()),
         rows: None,
+        header_lines: 1,
         piped: None,
         missing: None,
         pattern: pattern(path, unpack_to)?,
@@ -202,6 +222,14 @@ fn check_count(columns: usize) -> Result<()> {
 }
 
 impl OpenFile {
+    /// Reads `fields` of JSON objects, whether the first ones have them or not; other files have what they have.
+    pub(crate) fn expect(&mut self, fields: &[json::Field]) {
+        if let Reader::Json(shape) = &mut self.reader {
+            shape.expect(fields);
+            self.columns = shape.columns();
+        }
+    }
+
     /// The FROM item that reads the file in DuckDB. Each of `null_texts` is NULL in CSV.
     pub(crate) fn as_from_item(&self, null_texts: &[&str]) -> String {
         let path = quoted(&self.pattern);
@@ -220,6 +248,7 @@ impl OpenFile {
                     zoned.iter().map(|name| format!("CAST({name} AS TIMESTAMP_NS) AS {name}")).collect();
                 format!("(SELECT * REPLACE ({}) FROM {file})", plain.join(", "))
             }
+            Reader::Json(shape) => shape.as_from_item(&path),
             Reader::Csv { delimiter, gzip, names, skip } => {
                 let columns: Vec<String> = names.iter().map(|name| format!("{}: 'VARCHAR'", quoted(name))).collect();
                 let nulls: Vec<String> = null_texts.iter().map(|text| quoted(text)).collect();

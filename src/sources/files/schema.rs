@@ -46,20 +46,27 @@ pub(super) fn open(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
     let physical = distinct(names.iter().cloned());
     let filled = filled(metadata);
     let columns = arrow.fields().iter().zip(names.iter().zip(&physical)).filter(|(_, (name, _))| !name.is_empty());
-    let columns = columns.map(|(field, (name, physical))| Column {
-        name: name.clone(),
-        physical: identifier(physical),
-        kind: kind(field.data_type()),
-        filled: filled.get(field.name().as_str()).copied().flatten(),
+    let columns = columns.flat_map(|(field, (name, physical))| {
+        let own = Column {
+            name: name.clone(),
+            physical: identifier(physical),
+            kind: kind(field.data_type()),
+            filled: filled.get(field.name().as_str()).copied().flatten(),
+        };
+        let parts = parts(&own, field.data_type());
+        std::iter::once(own).chain(parts)
     });
+    let columns: Vec<Column> = columns.collect();
+    check_count(columns.len())?;
     // Only ICU, which is not in the binary, makes a plain timestamp of this type; it reads as one of the same unit.
     let is_zoned = |kind: &DataType| matches!(kind, DataType::Timestamp(TimeUnit::Nanosecond, Some(_)));
     let zoned = arrow.fields().iter().zip(&physical).filter(|(field, _)| is_zoned(field.data_type()));
     let zoned = zoned.map(|(_, name)| identifier(name)).collect();
     let is_binary = |kind: &DataType| matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView);
     Ok(OpenFile {
-        columns: Columns::new(columns.collect()),
+        columns: Columns::new(columns),
         rows,
+        header_lines: 0,
         piped: None,
         missing: None,
         pattern: pattern(path, unpack_to)?,
@@ -79,9 +86,28 @@ fn kind(data_type: &DataType) -> Kind {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Kind::Text,
         DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => Kind::Time,
         DataType::Map(..) => Kind::Map,
+        DataType::List(item) | DataType::LargeList(item) if is_entry(item.data_type()) => Kind::Entries,
         numeric if numeric.is_numeric() => Kind::Number,
         _ => Kind::Other,
     }
+}
+
+/// The fields of a struct, `service.id` of `service`, as columns of their own.
+fn parts(column: &Column, data_type: &DataType) -> Vec<Column> {
+    let DataType::Struct(fields) = data_type else { return Vec::new() };
+    let named = fields.iter().filter(|field| !field.name().is_empty());
+    let part = |name: &str, data_type| {
+        let part = column.part(&inert(name), kind(data_type));
+        let parts = parts(&part, data_type);
+        std::iter::once(part).chain(parts).collect::<Vec<_>>()
+    };
+    named.flat_map(|field| part(field.name(), field.data_type())).collect()
+}
+
+/// Whether the items of a list are pairs of a key and a value.
+fn is_entry(item: &DataType) -> bool {
+    let DataType::Struct(fields) = item else { return false };
+    ["key", "value"].iter().all(|name| fields.find(name).is_some())
 }
 
 /// Whether a column has values, by its name: `None` where only reading the rows can tell. Several of one name are not told

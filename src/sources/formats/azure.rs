@@ -47,7 +47,7 @@ impl Layout for Azure {
     fn understand(&self, table: Table) -> Result<Understood> {
         let columns = table.columns.renamed(name);
         let line_items = self.line_items(&columns)?;
-        Ok(Understood { columns, line_items, version: Some(version(table.columns)) })
+        Ok(Understood { columns, line_items, version: Some(version(table.columns)), charges: None })
     }
 
     fn null_texts(&self) -> &'static [&'static str] {

@@ -94,7 +94,7 @@ impl Layout for Cur {
 
     fn understand(&self, table: Table) -> Result<Understood> {
         let columns = table.columns.renamed(cur_column_name);
-        Ok(Understood { line_items: line_items(&columns, self.name)?, columns, version: None })
+        Ok(Understood { line_items: line_items(&columns, self.name)?, columns, version: None, charges: None })
     }
 
     fn net_costs(&self) -> Option<NetCosts> {

@@ -24,7 +24,7 @@ impl Layout for Focus {
     fn understand(&self, table: Table) -> Result<Understood> {
         let columns = table.columns.renamed(|name| name.to_lowercase());
         let (line_items, version) = (line_items(&columns)?, Some(version(&columns)));
-        Ok(Understood { columns, line_items, version })
+        Ok(Understood { columns, line_items, version, charges: None })
     }
 
     fn null_texts(&self) -> &'static [&'static str] {

@@ -3,6 +3,8 @@
 pub(crate) mod azure;
 pub(crate) mod cur;
 pub(crate) mod focus;
+pub(crate) mod gcp;
+pub(crate) mod models;
 pub(crate) mod plain;
 
 use std::path::Path;
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     columns::{Columns, LineItems},
     dates::DateOrder,
+    files::Field,
     looks::About,
     mapping::Mapping,
 };
@@ -34,6 +37,11 @@ pub trait Layout: Sync {
     /// Texts that stand for nothing.
     fn null_texts(&self) -> &'static [&'static str] {
         &[""]
+    }
+
+    /// The fields of its JSON, of which the first objects may lack some.
+    fn fields(&self) -> Vec<Field> {
+        Vec::new()
     }
 
     /// The order of dates of which a file does not show any; none where it must.
@@ -72,6 +80,8 @@ pub struct Understood {
     pub line_items: LineItems,
     /// Where the format has several.
     pub version: Option<&'static str>,
+    /// Where a row is several line items: SQL of a list with an item for each, which they know as `charge`.
+    pub charges: Option<String>,
 }
 
 macro_rules! formats {
@@ -120,6 +130,20 @@ formats! {
     #[value(name = "azure-actual")]
     #[serde(rename = "azure-actual")]
     AzureActual: source::AZURE_ACTUAL, azure::ACTUAL;
+    /// Google Cloud's billing export of BigQuery, detailed
+    #[value(name = "gcp-detailed")]
+    #[serde(rename = "gcp-detailed")]
+    GcpDetailed: source::GCP_DETAILED, gcp::DETAILED;
+    /// Google Cloud's billing export of BigQuery, standard
+    Gcp: source::GCP, gcp::STANDARD;
+    /// OpenAI, costs by project and line item
+    #[value(name = "openai")]
+    OpenAi: source::OPENAI, models::OpenAi;
+    /// Anthropic, cost report by workspace and model
+    Anthropic: source::ANTHROPIC, models::Anthropic;
+    /// LiteLLM, daily activity by model and team
+    #[value(name = "litellm")]
+    LiteLlm: source::LITELLM, models::LiteLlm;
     /// A plain CSV with at least the columns `date` and `cost`
     Csv: source::PLAIN, plain::Plain;
 }

@@ -26,7 +26,7 @@ impl Layout for Plain {
     fn understand(&self, table: Table) -> Result<Understood> {
         let fields = fields_of(table.columns, table.mapping, table.about)?;
         let line_items = line_items(&fields, table.mapping, table.data_source)?;
-        Ok(Understood { columns: fields.columns, line_items, version: None })
+        Ok(Understood { columns: fields.columns, line_items, version: None, charges: None })
     }
 }
 
