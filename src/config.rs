@@ -19,7 +19,7 @@ use crate::{
     error::{Error, Result, nearest},
     model::Budget,
     notify::{self, planned::Plan},
-    sources::{aws, cost_explorer, mapping, s3},
+    sources::{aws, cost_explorer, mapping, model_vendors, s3},
     store,
 };
 
@@ -49,6 +49,7 @@ pub(crate) struct Config {
     pub aws: aws::Settings,
     pub s3: s3::Settings,
     pub cost_explorer: cost_explorer::Settings,
+    pub vendors: model_vendors::Settings,
     /// Names of accounts by id, which win over all others.
     pub accounts: BTreeMap<String, String>,
     /// How plain CSVs are read, by name.
@@ -147,6 +148,7 @@ fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override
     // What is at the wrong place here may be a secret: the error must not show it.
     let refusals = [
         refusal::<agent::Anthropic>(&merged, "anthropic", None),
+        refusal::<model_vendors::Settings>(&merged, "vendors", None),
         refusal::<notify::Channel>(&merged, "notify", Some("channels")),
         refusal::<notify::Owner>(&merged, "notify", Some("owners")),
         refusal::<notify::Link>(&merged, "notify", Some("links")),
@@ -164,6 +166,9 @@ fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override
     check_aws(&config)?;
     for (name, mapping) in &config.mappings {
         mapping.check().map_err(|e| invalid(format!("mappings.{name}: {}", e.summary())))?;
+    }
+    if !(1..=400).contains(&config.vendors.lookback_days) {
+        return Err(Error::input("`vendors.lookback_days` must be from 1 to 400"));
     }
     config.notify.check()?;
     budgets::check(&config.budgets, &config).map_err(|e| e.context("`budgets` is not valid"))?;

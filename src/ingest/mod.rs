@@ -4,6 +4,7 @@
 pub(crate) mod cost_explorer;
 mod forms;
 mod loose;
+pub(crate) mod model_vendors;
 pub(crate) mod s3;
 
 use std::{

@@ -11,7 +11,7 @@ use crate::{
     ingest::{
         Done, Outcome, Request,
         cost_explorer::{self, Span},
-        ingest, s3,
+        ingest, model_vendors, s3,
     },
     model::{Day, Month, Period, source},
     sources::{
@@ -20,20 +20,22 @@ use crate::{
         cost_explorer::Detail,
         dates::DateOrder,
         mapping::{Assignment, Mapping},
+        model_vendors::{Api, Vendor},
         numbers::Decimal,
         s3::{Bucket, Export},
     },
     store::{Store, accounts::NameSource},
 };
 
-/// Read bills into the database: from disk, from S3, or from Cost Explorer
+/// Read bills into the database: from disk, from S3, from Cost Explorer, or from vendors of models
 ///
-/// PATH is a file, a folder or a quoted pattern: CUR, CUR 2.0, FOCUS, or a plain table with `date` and `cost`, as
-/// parquet or CSV (also .gz, .zip, .bz2, .zst); or s3://bucket/prefix. Folders and buckets as AWS lays them out are
-/// read by their manifests. A billing period is replaced whole, or not at all.
+/// PATH is a file, a folder or a quoted pattern: CUR, CUR 2.0, FOCUS, exports of Azure and Google Cloud, or a plain table with
+/// `date` and `cost`, as parquet, CSV or JSON lines (also .gz, .zip, .bz2, .zst); or s3://bucket/prefix. Folders and buckets as
+/// AWS and Azure lay them out are read by their manifests. A billing period is replaced whole, or not at all.
 ///
 /// Without PATH the exports of the configuration (`s3`) are read: what changed since the last time is fetched.
-/// `--source cost-explorer` needs no export; each request costs $0.01, and `--dry-run` tells how many.
+/// `--source cost-explorer` needs no export; each request costs $0.01, and `--dry-run` tells how many. `--source openai`,
+/// `anthropic` and `litellm` ask their cost APIs, for nothing, with the key that `vendors` of the configuration names.
 #[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct IngestBills {
     /// Bills: files, folders, quoted patterns, or s3://bucket/prefix
@@ -132,7 +134,7 @@ pub struct BucketOptions {
 /// What Cost Explorer is asked.
 #[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct ExplorerOptions {
-    /// Days to fetch, up to yesterday [default: cost_explorer.lookback_days]
+    /// Days to fetch, up to yesterday [default: cost_explorer.lookback_days; of vendors whole months, vendors.lookback_days]
     #[arg(long, value_name = "N", conflicts_with_all = ["from", "to"])]
     #[schemars(range(min = 1, max = 400))]
     pub days: Option<u32>,
@@ -155,6 +157,27 @@ pub enum Source {
     /// CUR, CUR 2.0 and FOCUS exports in S3, as configured
     #[value(alias = "s3")]
     Cur,
+    /// OpenAI's costs API
+    #[value(name = "openai")]
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// Anthropic's cost report
+    Anthropic,
+    /// The daily activity of a LiteLLM proxy
+    #[value(name = "litellm")]
+    #[serde(rename = "litellm")]
+    LiteLlm,
+}
+
+impl Source {
+    fn vendor(self) -> Option<Vendor> {
+        match self {
+            Source::CostExplorer | Source::Cur => None,
+            Source::OpenAi => Some(Vendor::OpenAi),
+            Source::Anthropic => Some(Vendor::Anthropic),
+            Source::LiteLlm => Some(Vendor::LiteLlm),
+        }
+    }
 }
 
 /// What Cost Explorer's costs are split by.
@@ -168,7 +191,7 @@ fn data_source_name(name: &str) -> Result<String, String> {
     let fine =
         !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
     match name {
-        name if source::is_reserved(name) => Err("that name is AWS's own".into()),
+        name if source::is_reserved(name) => Err("that name is a format's own".into()),
         name if fine => Ok(name.into()),
         _ => Err("use lower-case letters, digits, - and _".into()),
     }
@@ -179,6 +202,7 @@ enum From {
     Disk,
     CostExplorer,
     S3(Vec<Export>),
+    Vendor(Vendor),
 }
 
 impl IngestBills {
@@ -207,6 +231,7 @@ impl IngestBills {
             From::Disk => self.read_files(session).map(|outcome| Ingestion::Done(Box::new(outcome))),
             From::CostExplorer => self.ask_cost_explorer(session),
             From::S3(exports) => self.fetch_exports(&exports, session),
+            From::Vendor(vendor) => self.ask_vendor(vendor, session).map(|outcome| Ingestion::Done(Box::new(outcome))),
         }
     }
 
@@ -282,6 +307,17 @@ impl IngestBills {
             .watched(|watcher| cost_explorer::ingest(&mut store, aws, settings, &plan, session.today(), watcher))?;
         name_accounts(&store, aws)?;
         Ok(Ingestion::Done(Box::new(outcome)))
+    }
+
+    fn ask_vendor(&self, vendor: Vendor, session: &Session) -> Result<Outcome> {
+        let settings = &session.config().vendors;
+        let today = self.today(session);
+        let days = self.explorer.days.unwrap_or(settings.lookback_days);
+        let from = self.from.map_or_else(|| model_vendors::lookback(today, days), Day::date);
+        let wanted = model_vendors::Wanted { from, full_refresh: self.full_refresh, today };
+        let api = Api::new(vendor, settings)?;
+        let mut store = session.store_for_writing_now()?;
+        session.watched(|watcher| model_vendors::ingest(&mut store, &api, vendor, wanted, watcher))
     }
 
     fn fetch_exports(&self, exports: &[Export], session: &Session) -> Result<Ingestion> {
@@ -413,6 +449,8 @@ fn from(args: &IngestBills, session: &Session) -> Result<From> {
     let addresses = args.paths.iter().filter(|path| path.to_string_lossy().to_lowercase().starts_with("s3://")).count();
     let from = if args.source == Some(Source::CostExplorer) {
         From::CostExplorer
+    } else if let Some(vendor) = args.source.and_then(Source::vendor) {
+        From::Vendor(vendor)
     } else if addresses > 0 {
         if addresses < args.paths.len() {
             return Err(Error::usage("S3 addresses and paths on disk do not go together in one command"));
@@ -435,18 +473,26 @@ fn from(args: &IngestBills, session: &Session) -> Result<From> {
         From::S3(exports)
     };
     // What the command line cannot tell: where paths lead, and where bills are when none is given.
-    let (disk, explorer, s3) = match from {
-        From::Disk => (true, false, false),
-        From::CostExplorer => (false, true, false),
-        From::S3(_) => (false, false, true),
+    let (disk, explorer, s3, vendor) = match from {
+        From::Disk => (true, false, false, false),
+        From::CostExplorer => (false, true, false, false),
+        From::S3(_) => (false, false, true, false),
+        From::Vendor(_) => (false, false, false, true),
     };
+    let days = ExplorerOptions { days: args.explorer.days, ..ExplorerOptions::default() };
+    let detail = ExplorerOptions { days: None, ..args.explorer.clone() };
     let groups = [
         (first_given(&args.files)?, disk, "files on disk"),
         (first_given(&args.bucket)?, s3, "bills in S3"),
-        (first_given(&args.explorer)?, explorer, "Cost Explorer (`--source cost-explorer`)"),
-        (args.from.map(|_| "from".to_owned()), !disk, "S3 and Cost Explorer"),
-        (args.to.map(|_| "to".to_owned()), !disk, "S3 and Cost Explorer"),
-        (args.dry_run.then(|| "dry-run".to_owned()), !disk, "S3 and Cost Explorer; files on disk cost nothing"),
+        (first_given(&days)?, explorer || vendor, "Cost Explorer and vendors of models (`--source`)"),
+        (first_given(&detail)?, explorer, "Cost Explorer (`--source cost-explorer`)"),
+        (args.from.map(|_| "from".to_owned()), !disk, "S3, Cost Explorer and vendors of models"),
+        (args.to.map(|_| "to".to_owned()), explorer || s3, "S3 and Cost Explorer"),
+        (
+            args.dry_run.then(|| "dry-run".to_owned()),
+            explorer || s3,
+            "S3 and Cost Explorer; files on disk and vendors cost nothing",
+        ),
     ];
     for (given, fits, only) in groups {
         if let Some(flag) = given.filter(|_| !fits) {

@@ -16,6 +16,7 @@ pub(crate) mod line_item;
 pub(crate) mod looks;
 pub(crate) mod manifest;
 pub(crate) mod mapping;
+pub(crate) mod model_vendors;
 pub(crate) mod numbers;
 pub(crate) mod s3;
 pub(crate) mod vendors;

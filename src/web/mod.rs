@@ -29,6 +29,8 @@ pub(crate) const LONGEST_REST: TimeDelta = TimeDelta::hours(6);
 /// Bytes of an answer that are read; no service that is used here says more. What is longer is cut, and then mostly no
 /// JSON any more, which is said by whoever reads it.
 const MOST_BODY: u64 = 1 << 20;
+/// The same of an answer that is data.
+const MOST_DATA: u64 = 64 << 20;
 /// Characters of an answer that an error shows.
 const SHOWN: usize = 200;
 
@@ -109,14 +111,39 @@ impl Http {
         secrets: &[&Secret],
         prepare: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answer, Failure> {
+        self.send(Method::POST, address, MOST_BODY, secrets, prepare)
+    }
+
+    /// A request for what is at an address, as far as [`MOST_DATA`]; `secrets` appear in no error.
+    ///
+    /// # Errors
+    /// As [`Http::post`].
+    pub(crate) fn get(
+        &self,
+        address: &str,
+        query: &[(&str, String)],
+        secrets: &[&Secret],
+        prepare: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Answer, Failure> {
+        self.send(Method::GET, address, MOST_DATA, secrets, |request| prepare(request.query(query)))
+    }
+
+    fn send(
+        &self,
+        method: Method,
+        address: &str,
+        most: u64,
+        secrets: &[&Secret],
+        prepare: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Answer, Failure> {
         let redact = |text: &str| secrets.iter().fold(text.to_owned(), |text, secret| secret.redact(&text));
         let mut wait = FIRST_WAIT;
         let mut attempt = 1;
         loop {
-            let failed = match prepare(self.client.request(Method::POST, address)).send() {
+            let failed = match prepare(self.client.request(method.clone(), address)).send() {
                 Ok(response) => {
                     let (status, headers) = (response.status(), response.headers().clone());
-                    let body = beginning(response);
+                    let body = beginning(response, most);
                     if status.is_success() {
                         return Ok(Answer { body });
                     }
@@ -130,7 +157,7 @@ impl Http {
                     if is_final { Failure::settings(text) } else { Failure::later(text) }
                 }
             };
-            tracing::debug!(attempt, error = failed.error, "a message was not taken");
+            tracing::debug!(attempt, error = failed.error, "a request was not answered");
             let asked = failed.not_before.map(|time| (time - Utc::now().naive_utc()).to_std().unwrap_or_default());
             let pause = asked.unwrap_or(wait);
             if failed.kind != Kind::Later || attempt >= self.attempts || pause > LONGEST_WAIT {
@@ -144,10 +171,10 @@ impl Http {
 }
 
 /// The text of an answer, as far as it is read.
-fn beginning(response: Response) -> String {
+fn beginning(response: Response, most: u64) -> String {
     let mut bytes = Vec::new();
     // What came before it broke off may say why.
-    let _ = response.take(MOST_BODY).read_to_end(&mut bytes);
+    let _ = response.take(most).read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

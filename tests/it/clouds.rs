@@ -3,7 +3,13 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::harness::{Sandbox, direct_numbers};
+use crate::{
+    fake_services::{
+        FakeServices, Fault,
+        costs::{ANTHROPIC_KEY, LITELLM_KEY, OPENAI_KEY},
+    },
+    harness::{Run, Sandbox, direct_numbers},
+};
 
 /// What every layout of one bill must say.
 const FACTS: &str = "SELECT usage_date, billing_period, usage_account_id, product_code, usage_type, region, resource_id, line_item_type, \
@@ -369,4 +375,126 @@ fn four_providers_are_on_one_page() {
     not known: this data has no resource ids: a CUR has them with INCLUDE_RESOURCES, and the detailed export of Google Cloud
     --- exit code 0
     ");
+}
+
+/// A sandbox whose configuration leads to the services, and the rows that these charge.
+fn with_vendor(provider: &str, services: &FakeServices) -> (Sandbox, Vec<Value>) {
+    let sandbox = generated(provider, &[]);
+    let mut rows = Vec::new();
+    for month in ["2026-01", "2026-02", "2026-03"] {
+        let text = std::fs::read_to_string(sandbox.path(&format!("bills/{provider}-{month}.jsonl"))).expect("a month");
+        rows.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")));
+    }
+    services.charge(rows.clone());
+    let url = &services.url;
+    sandbox.write(
+        "config.yaml",
+        format!(
+            "vendors:\n  openai: {{ url: '{url}' }}\n  anthropic: {{ url: '{url}' }}\n  litellm: {{ url: '{url}' }}\n"
+        ),
+    );
+    (sandbox, rows)
+}
+
+fn fetch(sandbox: &Sandbox, provider: &str, key: &str, more: &[&str]) -> Run {
+    let arguments = [&["ingest", "--source", provider, "--from", "2026-01-01", "--as-of", "2026-03-15"], more].concat();
+    let mut command = sandbox.command(&arguments);
+    for name in ["OPENAI_ADMIN_KEY", "ANTHROPIC_ADMIN_KEY", "LITELLM_API_KEY"] {
+        command.env(name, key);
+    }
+    sandbox.finish(command)
+}
+
+/// What the APIs answer is what the generator wrote, page for page, and comes with its tokens.
+#[test]
+fn vendors_of_models_are_asked_for_what_they_charge() {
+    for (provider, key, per_month) in
+        [("openai", OPENAI_KEY, 9), ("anthropic", ANTHROPIC_KEY, 9), ("litellm", LITELLM_KEY, 15)]
+    {
+        let services = FakeServices::start();
+        let (sandbox, rows) = with_vendor(provider, &services);
+        let run = fetch(&sandbox, provider, key, &[]);
+        assert_eq!(run.code, 0, "{run}");
+        assert!(services.received().len() > 6, "{provider}: {}", services.received().len());
+        let facts = "SELECT usage_date, usage_account_id, product_code, usage_type, round(unblended_cost, 6) AS cost, usage_amount, usage_unit \
+                     FROM cost_line_items ORDER BY ALL";
+        let fetched = sandbox.rows(facts);
+        assert_eq!(fetched.len(), rows.len(), "{provider}");
+        let disk = generated(provider, &[]);
+        disk.ok(&["ingest", "bills", "--quiet"]);
+        if provider == "openai" {
+            // Embeddings are no completions: the costs API alone does not say how many tokens they were.
+            let with_tokens = |rows: Vec<Value>| {
+                rows.into_iter().filter(|row| row["usage_type"] != "text-embedding-3-large").collect::<Vec<_>>()
+            };
+            assert_eq!(with_tokens(fetched), with_tokens(disk.rows(facts)), "{provider}");
+        } else {
+            assert_eq!(fetched, disk.rows(facts), "{provider}");
+        }
+        assert!((sum(&sandbox) - sum(&disk)).abs() < 1e-6, "{provider}");
+
+        // What is over is not asked for again; what is asked for and the same is left as it is.
+        services.clear();
+        let again = fetch(&sandbox, provider, key, &[]);
+        assert!(again.stdout.contains("unchanged") && !again.stdout.contains("rows ingested"), "{again}");
+        assert!(services.received().len() <= 2 * per_month, "{provider}: {}", services.received().len());
+        assert!(services.received().iter().all(|request| !request.path.contains("2026-01")), "{provider}");
+
+        // A restated day of this month replaces the month; what a vendor forgets is said.
+        let mut restated = rows.clone();
+        let cost =
+            ["amount_value", "amount", "spend"].into_iter().find(|name| rows[0].get(*name).is_some()).expect("a cost");
+        let last = restated.last_mut().expect("a row");
+        last[cost] = if last[cost].is_string() { json!("4200.0000") } else { json!(42.0) };
+        services.charge(restated);
+        assert!(fetch(&sandbox, provider, key, &[]).stdout.contains("rows ingested"), "{provider}");
+        assert_eq!(sandbox.rows(facts).len(), rows.len(), "{provider}");
+        assert_eq!(
+            sandbox.number("SELECT count(*) FROM cost_line_items WHERE abs(unblended_cost - 42) < 1e-9"),
+            1.0,
+            "{provider}"
+        );
+        services.charge(Vec::new());
+        let gone = fetch(&sandbox, provider, key, &[]);
+        assert_eq!(gone.code, 3, "{gone}");
+        assert_eq!(sandbox.rows(facts).len(), rows.len(), "{provider}");
+        services.assert_clean();
+    }
+}
+
+/// A busy service is asked again, a wrong key is not, and no key is ever shown.
+#[test]
+fn a_vendors_refusal_is_said_without_the_key() {
+    let services = FakeServices::start();
+    let (sandbox, _) = with_vendor("openai", &services);
+    services.fault("openai costs", Fault::Status(429, vec![("retry-after", "0".into())], "slow down"));
+    services.fault("openai costs", Fault::Status(503, Vec::new(), "busy"));
+    assert_eq!(fetch(&sandbox, "openai", OPENAI_KEY, &[]).code, 0);
+    services.assert_clean();
+    assert_snapshot!(fetch(&sandbox, "openai", "sk-wrong-0123456789", &["--full-refresh"]), @r#"
+    --- stderr
+    error: cannot fetch 2026-01 of openai
+      caused by: openai does not say what it charges
+      caused by: 401 Unauthorized: {"error":{"message":"Incorrect API key provided: sk-wro***. You can find your API key at https://platform.openai.com.","code":"invalid_api_key"}}
+    hint: it must be an admin key of the organization (`sk-admin-…`), with read access to usage
+    --- exit code 1
+    "#);
+    let mut command = sandbox.command(&["ingest", "--source", "anthropic"]);
+    command.env_remove("ANTHROPIC_ADMIN_KEY");
+    assert_snapshot!(sandbox.finish(command), @"
+    --- stderr
+    error: there is no key for anthropic
+      caused by: the environment variable `ANTHROPIC_ADMIN_KEY` is not set
+    hint: `vendors.anthropic.api_key` of the configuration says where it is; it must be an admin key of the organization (`sk-ant-admin…`)
+    --- exit code 1
+    ");
+    assert_snapshot!(sandbox.run(&["ingest", "--source", "openai", "--dry-run"]), @"
+    --- stderr
+    error: `--dry-run` is for S3 and Cost Explorer; files on disk and vendors cost nothing
+    --- exit code 2
+    ");
+    services.fault("openai costs", Fault::Status(200, Vec::new(), "{\"data\": [{\"results\": [{\"amount\": {}}]}]}"));
+    services.fault("openai costs", Fault::Status(200, Vec::new(), "{\"data\": [{\"results\": [{\"amount\": {}}]}]}"));
+    let odd = fetch(&sandbox, "openai", OPENAI_KEY, &["--full-refresh"]);
+    assert!(odd.stderr.contains("a cost has no `amount.value`"), "{odd}");
 }

@@ -27,6 +27,13 @@ fn show_names_the_origin_of_each_value() {
     cost_explorer.max_requests          100                                          default
     cost_explorer.split_region          false                                        default
     cost_explorer.charge_categories     false                                        default
+    vendors.lookback_days               60                                           default
+    vendors.openai.api_key.env          OPENAI_ADMIN_KEY                             default
+    vendors.openai.url                  https://api.openai.com                       default
+    vendors.anthropic.api_key.env       ANTHROPIC_ADMIN_KEY                          default
+    vendors.anthropic.url               https://api.anthropic.com                    default
+    vendors.litellm.api_key.env         LITELLM_API_KEY                              default
+    vendors.litellm.url                 http://127.0.0.1:4000                        default
     language_model.send_resource_names  false                                        default
     language_model.timeout_seconds      60                                           default
     bedrock.profile                                                                  default

@@ -12,7 +12,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("error", &[]),
     ("model", &[]),
     ("analysis", &[]),
-    ("sources", &[]),
+    ("sources", &["web"]),
     ("store", &[]),
     ("ingest", &["sources", "store"]),
     ("insights", &["store", "analysis"]),

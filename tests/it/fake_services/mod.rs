@@ -4,6 +4,7 @@
 
 mod aws;
 mod checks;
+pub(crate) mod costs;
 mod decode;
 mod hook;
 mod models;
@@ -52,8 +53,8 @@ pub(crate) enum Fault {
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
-    /// `slack-webhook`, `slack`, `teams`, `hook`, `pagerduty`, `twilio`, `sns`, `sts`, `anthropic`, `bedrock` or
-    /// `unknown`.
+    /// `slack-webhook`, `slack`, `teams`, `hook`, `pagerduty`, `twilio`, `sns`, `sts`, `anthropic`, `bedrock`, the costs of
+    /// vendors of models, or `unknown`.
     pub service: &'static str,
     pub path: String,
     pub headers: HashMap<String, String>,
@@ -80,6 +81,8 @@ struct State {
     hooks: HashMap<String, Vec<u8>>,
     /// What the models say.
     text: String,
+    /// What vendors of models charge: rows as `sample-data` writes them.
+    costs: Vec<Value>,
 }
 
 pub(crate) struct FakeServices {
@@ -98,6 +101,7 @@ impl FakeServices {
             messages: Vec::new(),
             hooks: HashMap::new(),
             text: "Nothing to say.".to_owned(),
+            costs: Vec::new(),
         }));
         let shared = Arc::clone(&state);
         thread::spawn(move || {
@@ -141,6 +145,11 @@ impl FakeServices {
     /// Lets the models answer with this text.
     pub(crate) fn say(&self, text: &str) {
         self.with(|state| state.text = text.to_owned());
+    }
+
+    /// Lets the vendors of models charge these rows.
+    pub(crate) fn charge(&self, rows: Vec<Value>) {
+        self.with(|state| state.costs = rows);
     }
 
     pub(crate) fn assert_clean(&self) {
@@ -195,6 +204,9 @@ fn recognise(incoming: http::Incoming) -> Received {
     let target = headers.get("x-amz-target").map_or("", String::as_str);
     let plain = path.split('?').next().unwrap_or_default();
     let service = match plain {
+        _ if method == "GET" && plain.starts_with("/v1/organization/") => "openai costs",
+        _ if method == "GET" && plain.starts_with("/v1/organizations/") => "anthropic costs",
+        "/user/daily/activity" if method == "GET" => "litellm",
         _ if method != "POST" => "unknown",
         "/" if body["Action"] == "GetCallerIdentity" => "sts",
         "/" if body["Action"] == "Publish" || target == "AmazonSimpleNotificationService.Publish" => "sns",
@@ -221,6 +233,9 @@ fn answer(request: &Received, state: &mut State, wrong: &mut Vec<String>) -> Ans
         "twilio" => twilio::answer(request, wrong),
         "sns" => aws::sns(request, wrong),
         "sts" => aws::sts(request, wrong),
+        "openai costs" => costs::openai(request, &state.costs, wrong),
+        "anthropic costs" => costs::anthropic(request, &state.costs, wrong),
+        "litellm" => costs::litellm(request, &state.costs, wrong),
         "anthropic" => models::anthropic(request, &state.text, wrong),
         "bedrock" => models::bedrock(request, &state.text, wrong),
         _ => {
