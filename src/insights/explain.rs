@@ -1,6 +1,6 @@
 //! Why a cost moved: what was expected and came, since when, what carries the change, and where to look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate, NaiveDateTime, Timelike};
 
@@ -121,12 +121,9 @@ pub(crate) fn explain(facts: &dyn Facts, request: &Request) -> Result<Answer<Exp
     let main_meter = main_meter(&attribution, &all_meters);
     let meters: Vec<MeterChange> = all_meters.into_iter().take(request.top).collect();
     let subject = subject(question.filters, &names);
-    let is_aws = facts.values(&selection, &Dimension::Provider)?.iter().all(|provider| provider == "AWS");
     let until = (event.end + Days::new(1)).to_string();
-    let next = match is_aws {
-        true => next_steps(&meters, &contributors, (&event.start.to_string(), &until)),
-        false => Vec::new(),
-    };
+    let provider_of = providers(facts, &selection)?;
+    let next = next_steps(&meters, &contributors, (&event.start.to_string(), &until), &provider_of);
     let mut header = data.header.clone();
     header.warnings.extend(missing_dimensions);
     if let Some(shown) =
@@ -338,6 +335,31 @@ fn meters(attribution: &Attribution) -> Vec<MeterChange> {
         .collect();
     all.sort_by(|a, b| b.change.change.abs().total_cmp(&a.change.change.abs()));
     all
+}
+
+/// Whose the costs of an account are: the only provider of what is selected, else the only one that the account has costs of.
+///
+/// # Errors
+/// When the store cannot be read.
+fn providers(facts: &dyn Facts, selection: &Selection) -> Result<impl Fn(&str) -> Option<String> + use<>> {
+    let all = facts.values(selection, &Dimension::Provider)?;
+    let mut of_account: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    if all.len() > 1 {
+        for cell in facts.cells(selection, &[Dimension::Account, Dimension::Provider])? {
+            if let [account, provider] = cell.group.as_slice() {
+                of_account.entry(account.clone()).or_default().insert(provider.clone());
+            }
+        }
+    }
+    Ok(move |account: &str| match (all.as_slice(), of_account.get(account)) {
+        ([only], _) => Some(only.clone()),
+        (_, Some(own)) if own.len() == 1 => own.first().cloned(),
+        // Sellers of a marketplace are beside the cloud that bills for them.
+        (_, Some(own)) => {
+            ["AWS", "Microsoft", "Google Cloud"].into_iter().find(|cloud| own.contains(*cloud)).map(str::to_owned)
+        }
+        _ => None,
+    })
 }
 
 fn subject(filters: &[Filter], names: &BTreeMap<String, String>) -> Vec<Subject> {

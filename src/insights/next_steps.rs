@@ -1,4 +1,4 @@
-//! Where to look next: for what is metered, the command that shows who uses it. Sources are AWS's documentation.
+//! Where to look next: for what is metered, the command that shows who uses it. Sources are the documentation of the clouds' own tools.
 
 use std::sync::LazyLock;
 
@@ -20,13 +20,14 @@ pub struct NextStep {
     pub source: String,
 }
 
-/// What to do about a usage type: the first row that fits. `{region}`, `{resource}` (its name), `{start}` and `{end}` are
-/// filled in.
+/// What to do about a usage type: the first row that fits. `{account}`, `{region}`, `{resource}` (its name), `{start}` and `{end}`
+/// are filled in.
 const STEPS: &str = include_str!("next_steps.csv");
 
 /// A row of [`STEPS`].
 #[derive(Deserialize)]
 struct Step {
+    provider: String,
     /// Blank for all.
     service: String,
     /// A part of the usage type.
@@ -44,8 +45,14 @@ static TABLE: LazyLock<Vec<Step>> = LazyLock::new(|| {
 /// So many are shown.
 const MOST: usize = 3;
 
-/// What to look at for the meters that changed most, `days` being the first and the last of the change.
-pub(crate) fn next_steps(meters: &[MeterChange], contributors: &[Members], days: (&str, &str)) -> Vec<NextStep> {
+/// What to look at for the meters that changed most, `days` being the first and the last of the change. `provider_of` says whose the
+/// costs of an account are; of providers without a tool of their own there is nothing to say.
+pub(crate) fn next_steps(
+    meters: &[MeterChange],
+    contributors: &[Members],
+    days: (&str, &str),
+    provider_of: &dyn Fn(&str) -> Option<String>,
+) -> Vec<NextStep> {
     let resource = contributors
         .iter()
         .find(|members| members.dimension == Dimension::Resource)
@@ -54,13 +61,22 @@ pub(crate) fn next_steps(meters: &[MeterChange], contributors: &[Members], days:
     let mut steps: Vec<NextStep> = Vec::new();
     for (place, meter) in meters.iter().enumerate() {
         let usage_type = without_region(&meter.usage_type);
+        let provider = provider_of(&meter.account);
         let fits = |step: &&Step| {
-            (step.service.is_empty() || step.service == meter.service) && usage_type.contains(&step.usage_type_part)
+            provider.as_ref() == Some(&step.provider)
+                && (step.service.is_empty() || step.service == meter.service)
+                && usage_type.contains(&step.usage_type_part)
         };
         let Some(Step { what, command, source, .. }) = TABLE.iter().find(fits) else { continue };
         let region = if meter.region == "global" { "us-east-1" } else { &meter.region };
         let resource = resource.filter(|_| place == 0).unwrap_or("NAME");
-        let places = [("region", region), ("resource", resource), ("start", days.0), ("end", days.1)];
+        let places = [
+            ("account", meter.account.as_str()),
+            ("region", region),
+            ("resource", resource),
+            ("start", days.0),
+            ("end", days.1),
+        ];
         let command = filled(command, &places);
         if steps.iter().all(|step| step.command != command) {
             steps.push(NextStep { what: what.clone(), command, source: source.clone() });
@@ -126,15 +142,24 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_of_the_aws_cli_and_sources_its_documentation() {
+    fn commands_are_of_each_clouds_own_tools_and_sources_their_documentation() {
         let rows: Vec<Step> = csv::Reader::from_reader(STEPS.as_bytes())
             .into_deserialize()
             .collect::<Result<_, _>>()
             .expect("a table without mistakes");
-        assert!(rows.len() > 20, "{}", rows.len());
-        for Step { command, source, .. } in rows {
-            assert!(command.starts_with("aws "), "{command}");
-            assert!(source.starts_with("https://docs.aws.amazon.com/"), "{source}");
+        for (provider, tools, documentation) in [
+            ("AWS", &["aws "][..], "https://docs.aws.amazon.com/"),
+            ("Microsoft", &["az "], "https://learn.microsoft.com/cli/azure/"),
+            ("Google Cloud", &["gcloud ", "bq "], "https://cloud.google.com/"),
+        ] {
+            let own: Vec<&Step> = rows.iter().filter(|row| row.provider == provider).collect();
+            assert!(own.len() > 10, "{provider}: {}", own.len());
+            assert!(own.last().is_some_and(|last| last.service.is_empty()), "{provider}: the last one is for all");
+            for Step { command, source, .. } in own {
+                assert!(tools.iter().any(|tool| command.starts_with(tool)), "{command}");
+                assert!(source.starts_with(documentation), "{source}");
+                assert!(provider == "AWS" || command.contains("{account}"), "{command}");
+            }
         }
     }
 }

@@ -331,6 +331,28 @@ fn four_providers_are_on_one_page() {
     for planted in ["AmazonRDS", "SQL Database", "BigQuery", "gpt-5-2025-08-07"] {
         assert!(services.contains(&planted), "{planted}: {services:?}");
     }
+    // Where to look next is said in each cloud's own words, and not at all where there are none.
+    for (service, command) in [
+        ("AmazonRDS", Some("aws rds describe-events --region us-east-1")),
+        (
+            "SQL Database",
+            Some(
+                "az monitor activity-log list --subscription 8f5e1c5a-0000-4000-8000-000000000001 --namespace Microsoft.Sql",
+            ),
+        ),
+        ("BigQuery", Some("bq ls --jobs=true --all=true --max_results=50 --project_id=acme-ml-0815")),
+        ("gpt-5-2025-08-07", None),
+    ] {
+        let answer = sandbox.json(&["explain", "--service", service, "--as-of", "2026-03-15", "--quiet"]);
+        let next = answer["next"].as_array().expect("next steps");
+        match command {
+            None => assert!(next.is_empty(), "{service}: {next:?}"),
+            Some(command) => {
+                let first = next.first().and_then(|step| step["command"].as_str()).unwrap_or_default();
+                assert!(first.starts_with(command), "{service}: {next:?}");
+            }
+        }
+    }
     // Tokens are quantities: what moved is use, not the price.
     let explained = sandbox.ok(&["explain", "--service", "gpt-5-2025-08-07", "--as-of", "2026-02-18", "--quiet"]);
     assert_snapshot!(explained, @"

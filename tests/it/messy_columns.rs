@@ -110,8 +110,8 @@ fn a_mapping_is_shown_used_saved_and_found_again() {
     error: cannot ingest `bill.csv`
       caused by: this is not a bill
       caused by: its columns are of no known format: `Nutzungs Datum`, `Betrag`, `Währung`
-    hint: known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, exports of Azure, and CSV files with the columns `date` and `cost`
-    hint: `--format-hint cur1|cur2|focus|azure-amortized|azure-actual|csv` takes it for one of them and names the columns that it lacks
+    hint: known are CUR, CUR 2.0, FOCUS 1.0 to 1.4, exports of Azure and Google Cloud, and CSV files with the columns `date` and `cost`
+    hint: `--format-hint cur1|cur2|focus|azure-amortized|azure-actual|gcp-detailed|gcp|openai|anthropic|litellm|csv` takes it for one of them and names the columns that it lacks
     hint: if it is one: `aws-cost-anomalies ingest bill.csv --map 'date=Nutzungs Datum' --map cost=Betrag --map 'currency=Währung'`
     --- exit code 1
     ");
