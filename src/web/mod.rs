@@ -157,7 +157,7 @@ impl Http {
                     if is_final { Failure::settings(text) } else { Failure::later(text) }
                 }
             };
-            tracing::debug!(attempt, error = failed.error, "a request was not answered");
+            tracing::debug!(attempt, error = failed.error, "a request failed");
             let asked = failed.not_before.map(|time| (time - Utc::now().naive_utc()).to_std().unwrap_or_default());
             let pause = asked.unwrap_or(wait);
             if failed.kind != Kind::Later || attempt >= self.attempts || pause > LONGEST_WAIT {

@@ -492,7 +492,7 @@ fn the_log_has_what_came_of_each_message_and_no_secret() {
     let has = |words: &[&str]| run.stderr.lines().any(|line| words.iter().all(|word| line.contains(word)));
     assert!(has(&["WARN not sent", "channel=\"slack-hook\"", "404"]), "{run}");
     assert!(has(&["INFO sent", "channel=\"pager\""]), "{run}");
-    assert!(has(&["DEBUG a message was not taken", "attempt=1", "500"]), "{run}");
+    assert!(has(&["DEBUG a request failed", "attempt=1", "500"]), "{run}");
 }
 
 #[test]
