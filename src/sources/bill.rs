@@ -117,7 +117,7 @@ pub(crate) fn open_bill(path: &Path, options: Options, unpack_to: &Path, ask: &A
         return Err(Error::usage(format!("`--map` is for plain CSV files, and this is {}", format.data_source())));
     }
     let data_source = data_source.unwrap_or_else(|| format.data_source().to_owned());
-    file.expect(&format.layout().fields());
+    file.also_read(&format.layout().fields());
     let piped = file.piped.is_some();
     let stamp = file.piped.clone().unwrap_or(stamp);
     let from = file.as_from_item(format.layout().null_texts());

@@ -216,7 +216,7 @@ impl Holds {
 
 impl Shape {
     /// Adds fields that a layout knows, as it knows them.
-    pub(super) fn expect(&mut self, fields: &[Field]) {
+    pub(super) fn add(&mut self, fields: &[Field]) {
         merge(&mut self.fields, fields.to_vec());
     }
 

@@ -223,9 +223,9 @@ fn check_count(columns: usize) -> Result<()> {
 
 impl OpenFile {
     /// Reads `fields` of JSON objects, whether the first ones have them or not; other files have what they have.
-    pub(crate) fn expect(&mut self, fields: &[json::Field]) {
+    pub(crate) fn also_read(&mut self, fields: &[json::Field]) {
         if let Reader::Json(shape) = &mut self.reader {
-            shape.expect(fields);
+            shape.add(fields);
             self.columns = shape.columns();
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Api, Row, Span, row};
+use super::{Api, Row, Span, if_allowed, row};
 use crate::error::Result;
 
 pub(super) const VERSION: &str = "2023-06-01";
@@ -35,10 +35,11 @@ pub(super) fn rows(api: &Api, span: Span) -> Result<Vec<Row>> {
         query.extend(group_by.iter().map(|field| ("group_by[]", (*field).to_owned())));
         query
     };
-    let workspaces: BTreeMap<String, String> = api
-        .names("/v1/organizations/workspaces", &[("limit", "1000".into()), ("include_archived", "true".into())])
-        .into_iter()
-        .collect();
+    let workspaces = api.names(
+        "/v1/organizations/workspaces",
+        &[("limit", "1000".into()), ("include_archived", "true".into())],
+        "after_id",
+    )?;
     let mut rows = Vec::new();
     api.pages(COSTS, &common(&["workspace_id", "description"]), |bucket| {
         for result in bucket["results"].as_array().into_iter().flatten() {
@@ -66,7 +67,7 @@ pub(super) fn rows(api: &Api, span: Span) -> Result<Vec<Row>> {
     let tokens = if rows.is_empty() {
         BTreeMap::new()
     } else {
-        tokens(api, &common(&["workspace_id", "model", "service_tier", "context_window"])).unwrap_or_default()
+        if_allowed(tokens(api, &common(&["workspace_id", "model", "service_tier", "context_window"])))?
     };
     for row in &mut rows {
         let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -4,7 +4,7 @@ mod anthropic;
 mod litellm;
 mod openai;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{Days, Months, NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::formats::Format;
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     model::first_of_month,
     web::{
         Http, check_address,
@@ -177,17 +177,45 @@ impl Api {
         Err(self.odd(path, "it has no last page"))
     }
 
-    /// Names by id. Who may read costs may not always read these.
-    fn names(&self, path: &str, query: &[(&str, String)]) -> Vec<(String, String)> {
-        let answer = self.get(path, query).unwrap_or_default();
-        let named = answer["data"].as_array().into_iter().flatten();
-        named.filter_map(|one| Some((one["id"].as_str()?.to_owned(), one["name"].as_str()?.to_owned()))).collect()
+    /// Names by id, over all pages, each asked for with the last id of the one before as `after`.
+    ///
+    /// # Errors
+    /// When the vendor does not answer. Who may read costs may not always read these: then there are none.
+    fn names(&self, path: &str, query: &[(&str, String)], after: &str) -> Result<BTreeMap<String, String>> {
+        let mut names = BTreeMap::new();
+        let mut last: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let mut query = query.to_vec();
+            query.extend(last.take().map(|last| (after, last)));
+            let answer = if_allowed(self.get(path, &query))?;
+            let named = answer["data"].as_array().into_iter().flatten();
+            names.extend(
+                named.filter_map(|one| Some((one["id"].as_str()?.to_owned(), one["name"].as_str()?.to_owned()))),
+            );
+            last = answer["last_id"].as_str().filter(|_| answer["has_more"] == Value::Bool(true)).map(str::to_owned);
+            if last.is_none() {
+                break;
+            }
+        }
+        Ok(names)
     }
 
     fn odd(&self, path: &str, what: &str) -> Error {
         Error::remote(format!("{} answers something that is not understood", self.vendor.name()))
             .cause(format!("`{path}`: {what}"))
             .hint("nothing of the month was changed; a newer version of this program may know the answer")
+    }
+}
+
+/// What a key may not read is not there. What fails in another way fails: else a busy hour would take tokens and names off a month that
+/// has them.
+///
+/// # Errors
+/// When the vendor did not answer.
+fn if_allowed<T: Default>(answer: Result<T>) -> Result<T> {
+    match answer {
+        Err(error) if error.code() != Code::RemoteFailed => Ok(T::default()),
+        answer => answer,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Api, Row, Span, row};
+use super::{Api, Row, Span, if_allowed, row};
 use crate::error::Result;
 
 /// Days in an answer, at most 180 of costs and 31 of usage.
@@ -27,10 +27,11 @@ pub(super) fn rows(api: &Api, span: Span) -> Result<Vec<Row>> {
         query.extend(group_by.iter().map(|field| ("group_by[]", (*field).to_owned())));
         query
     };
-    let projects: BTreeMap<String, String> = api
-        .names("/v1/organization/projects", &[("limit", "100".into()), ("include_archived", "true".into())])
-        .into_iter()
-        .collect();
+    let projects = api.names(
+        "/v1/organization/projects",
+        &[("limit", "100".into()), ("include_archived", "true".into())],
+        "after",
+    )?;
     let mut rows = Vec::new();
     api.pages(COSTS, &common(&["project_id", "line_item"]), |bucket| {
         for result in bucket["results"].as_array().into_iter().flatten() {
@@ -55,11 +56,8 @@ pub(super) fn rows(api: &Api, span: Span) -> Result<Vec<Row>> {
         Ok(())
     })?;
     let lack_quantities = rows.iter().any(|row: &Row| !row.contains_key("quantity"));
-    let tokens = if lack_quantities {
-        tokens(api, &common(&["project_id", "model"])).unwrap_or_default()
-    } else {
-        Tokens::new()
-    };
+    let tokens =
+        if lack_quantities { if_allowed(tokens(api, &common(&["project_id", "model"])))? } else { Tokens::new() };
     for row in &mut rows {
         let found = of_row(row, &tokens);
         if row.contains_key("quantity") {
