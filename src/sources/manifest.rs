@@ -138,7 +138,8 @@ pub(crate) fn discover(paths: &[PathBuf]) -> Result<Found> {
                 }
             }
         } else if path.is_file()
-            && (is_manifest(&path) || (named && has_extension(&path, "json") && !files::is_json_data(&path)?))
+            && (is_manifest(&path)
+                || (named && has_extension(&path, "json") && (names_files(&path) || !files::is_json_data(&path)?)))
         {
             manifests.insert(path);
         } else {
@@ -260,13 +261,20 @@ fn is_manifest(path: &Path) -> bool {
     name.ends_with("-manifest.json") || (name == "manifest.json" && submitted(path).is_some())
 }
 
+/// Whether a file is a manifest by what it says, whatever it is called.
+fn names_files(path: &Path) -> bool {
+    read_text(path).is_some_and(|text| parse(&text, "").is_ok())
+}
+
+/// The text of a file that is no larger than any manifest.
+fn read_text(path: &Path) -> Option<String> {
+    let is_small = fs::metadata(path).is_ok_and(|metadata| metadata.len() <= MAX_MANIFEST_BYTES);
+    if is_small { fs::read_to_string(path).ok() } else { None }
+}
+
 /// When Azure submitted the run that a manifest is of; nothing for other files.
 fn submitted(path: &Path) -> Option<String> {
-    if fs::metadata(path).ok()?.len() > MAX_MANIFEST_BYTES {
-        return None;
-    }
-    let manifest: Manifest =
-        serde_json::from_str(fs::read_to_string(path).ok()?.trim_start_matches('\u{feff}')).ok()?;
+    let manifest: Manifest = serde_json::from_str(read_text(path)?.trim_start_matches('\u{feff}')).ok()?;
     manifest.export_config?;
     Some(manifest.run_info?.submitted_time)
 }
@@ -287,6 +295,10 @@ fn is_period_folder(folder: &Path) -> bool {
 /// The folder of the whole report, in which only what manifests name counts.
 fn territory(manifest: &Path) -> PathBuf {
     let period = period_folder(manifest);
+    // Of a manifest that is named without a folder.
+    if period.as_os_str().is_empty() {
+        return PathBuf::from(".");
+    }
     let above = if is_period_folder(&period) { period.parent().unwrap_or(&period) } else { &period };
     match above.file_name() {
         Some(name) if name == "metadata" => above.parent().unwrap_or(above).to_owned(),

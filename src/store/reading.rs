@@ -72,6 +72,12 @@ fn in_words(text: &str) -> (String, &'static str) {
     if has("CSV Error") {
         return (format!("{line} cannot be read"), MEND);
     }
+    if has("Malformed JSON") {
+        // DuckDB counts from the line after (measured).
+        let line = number_after(text, " in line ")
+            .map_or("an object".to_owned(), |line| format!("line {}", line.saturating_sub(1)));
+        return (format!("{line} is no whole JSON object"), FETCH);
+    }
     if has("Invalid column type Null") {
         return ("a row has no date".into(), "every line of a bill needs one");
     }

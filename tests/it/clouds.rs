@@ -130,6 +130,28 @@ fn what_the_first_rows_of_json_lack_is_read_all_the_same() {
     sandbox.write("list.json", format!("[{}]", [row(""), row(late)].join(",")));
     let run = sandbox.ok(&["--db", "list.duckdb", "ingest", "list.json"]);
     assert!(run.stdout.contains("3 rows ingested"), "{run}");
+    // Neither a byte order mark, nor one row in all, nor objects of nulls are in the way.
+    for (name, text) in [
+        ("mark.jsonl", format!("\u{feff}{}", row(""))),
+        ("one.json", row("")),
+        ("nulls.jsonl", row(",\"extra\":{\"a\":null}")),
+    ] {
+        sandbox.write(name, text);
+        let run = sandbox.ok(&["--db", &format!("{name}.duckdb"), "ingest", name]);
+        assert!(run.stdout.contains("1 row"), "{name}: {run}");
+    }
+    for (name, text, said) in [
+        ("broken.jsonl", row("") + "{\"cost\": \n" + &row(""), "line 2 is no whole JSON object"),
+        (
+            "amount.jsonl",
+            row("") + &row(",\"credits\":[{\"amount\":\"abc\",\"type\":\"D\"}]"),
+            "row 2, column `credits`: `abc` is not a number",
+        ),
+    ] {
+        sandbox.write(name, text);
+        let run = sandbox.run(&["--db", "refused.duckdb", "ingest", name]);
+        assert!(run.code == 1 && run.stderr.contains(said), "{name}: {run}");
+    }
     for (name, text) in [("cut.json", "[{\"cost\":1,"), ("no.json", "{\"cost\" 1}\n{}\n")] {
         sandbox.write(name, text);
         assert_eq!(sandbox.run(&["ingest", name]).code, 1, "{name}");

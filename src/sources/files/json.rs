@@ -65,6 +65,13 @@ fn reader(path: &Path, gzip: bool) -> Result<Box<dyn BufRead>> {
     Ok(if gzip { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(BufReader::new(file)) })
 }
 
+/// Whether a file begins with a byte order mark, which DuckDB refuses in JSON.
+pub(super) fn has_mark(path: &Path) -> Result<bool> {
+    let mut start = Vec::new();
+    reader(path, false)?.take(3).read_to_end(&mut start).map_err(|e| cannot_read(path).caused_by(e))?;
+    Ok(start == b"\xef\xbb\xbf")
+}
+
 /// Whether a text begins as JSON does.
 pub(super) fn is_json(path: &Path, gzip: bool) -> Result<bool> {
     let mut start = Vec::new();
@@ -82,7 +89,7 @@ pub(super) fn is_json(path: &Path, gzip: bool) -> Result<bool> {
     })
 }
 
-/// Whether a file has a list of objects, or an object on its first line alone and another below it.
+/// Whether a file has a list of objects, or a whole object on its first line; documents are written over several.
 pub(super) fn has_rows(path: &Path) -> Result<bool> {
     let mut start = Vec::new();
     reader(path, false)?.take(FIRST_BYTES).read_to_end(&mut start).map_err(|e| cannot_read(path).caused_by(e))?;
@@ -92,7 +99,7 @@ pub(super) fn has_rows(path: &Path) -> Result<bool> {
     }
     let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let is_object = |text: &[u8]| matches!(serde_json::from_slice::<Value>(text), Ok(Value::Object(_)));
-    Ok(is_object(line) && !start[line.len()..].trim_ascii_start().is_empty())
+    Ok(is_object(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)))
 }
 
 /// # Errors
@@ -155,7 +162,10 @@ fn fields(object: &serde_json::Map<String, Value>, depth: usize) -> Vec<Field> {
 fn holds(value: &Value, depth: usize) -> Option<Holds> {
     match value {
         Value::Null => None,
-        Value::Object(object) if depth > 0 && !object.is_empty() => Some(Holds::Struct(fields(object, depth - 1))),
+        // Of an object whose values are all null nothing is known yet.
+        Value::Object(object) if depth > 0 => {
+            Some(fields(object, depth - 1)).filter(|fields| !fields.is_empty()).map(Holds::Struct)
+        }
         Value::Array(items) if depth > 0 => {
             let items = items.iter().filter_map(|item| holds(item, depth - 1));
             let item = items.reduce(|mut all, item| {
@@ -279,6 +289,12 @@ mod tests {
             list.contains("format = 'array'") && list.contains("'l': 'STRUCT(\"key\" VARCHAR, \"value\" VARCHAR)[]'"),
             "{list}"
         );
+    }
+
+    #[test]
+    fn an_object_of_nulls_shows_nothing() {
+        let found = sql("{\"a\":1,\"p\":{\"id\":null},\"l\":[{\"b\":null}]}\n");
+        assert!(found.contains("columns = {'a': 'VARCHAR'}"), "{found}");
     }
 
     #[test]

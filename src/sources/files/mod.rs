@@ -183,10 +183,13 @@ fn not_text() -> Error {
 
 /// A text as it is, or made into UTF-8 with lines that end in one way.
 fn open_text(path: &Path, unpack_to: &Path) -> Result<OpenFile> {
-    if json::is_json(path, false)? {
-        return json::open(path, false, unpack_to);
-    }
     let found = text::scan_file(path)?;
+    if json::is_json(path, false)? {
+        return match found.is_plain() && !json::has_mark(path)? {
+            true => json::open(path, false, unpack_to),
+            false => json::open(&text::normalise(path, &found, unpack_to)?, false, unpack_to),
+        };
+    }
     if found.is_plain() {
         return open_csv(path, false, unpack_to);
     }

@@ -144,10 +144,16 @@ impl Gcp {
             ("cost_at_list", Role::Quantity),
         ]);
         // Credits in text are one more value that must be read, or named with its row.
-        let credits = columns.values([("credits", Role::Money)]).into_iter().filter(|value| value.kind == Kind::Text);
-        values.extend(credits.map(|credits| {
-            let text = format!("CASE WHEN {} IS NULL THEN {} END", credits_in_text(&credits.text), credits.text);
-            Value { text, ..credits }
+        values.extend(columns.values([("credits", Role::Money)]).into_iter().map(|credits| {
+            let text = match credits.kind {
+                Kind::Text => format!("CASE WHEN {} IS NULL THEN {} END", credits_in_text(&credits.text), credits.text),
+                _ => format!(
+                    "list_filter(list_transform({}, lambda c: nullif(CAST(c.amount AS VARCHAR), '')), lambda amount: \
+                     amount IS NOT NULL AND TRY_CAST(amount AS DOUBLE) IS NULL)[1]",
+                    credits.physical
+                ),
+            };
+            Value { text, kind: Kind::Text, ..credits }
         }));
         let says_currency = columns.has("currency");
         Ok(LineItems { line_item, excluded: None, missing: self.missing(columns), values, says_currency })
