@@ -34,7 +34,7 @@ def months():
 
 for name, days in [("old", "2026-03-05"), ("new", "2026-03-15")]:
     for provider in ["gcp", "azure"]:
-        run("sample-data", "--provider", provider, "--rows", "150000", "--days", "60", "--as-of", days, "--out", f"{name}/{provider}", "--quiet")
+        run("sample-data", "--provider", provider, "--rows", "15000", "--days", "60", "--as-of", days, "--out", f"{name}/{provider}", "--quiet")
 run("--db", "old.duckdb", "ingest", "old", "--quiet", "--as-of", "2026-03-15")
 shutil.copy(f"{work}/old.duckdb", f"{work}/costs.duckdb")
 before = months()

@@ -58,6 +58,7 @@ pub(crate) fn ingest(
             if rows.is_empty() {
                 return Ok(None);
             }
+            watcher.fetched(&format!("{label}: {} rows", rows.len()));
             unit(store, vendor, month, &label, &key, &rows, folder.path()).map(Some)
         });
         match fetched {
@@ -72,7 +73,7 @@ pub(crate) fn ingest(
                     .cause("what is stored of it stays")
                     .hint("ask the vendor; a key of another organization has other costs"),
             ),
-            Ok(None) => outcome.without_rows.push(label),
+            Ok(None) => outcome.notes.push(format!("{} has no costs of {}", vendor.name(), month.format("%Y-%m"))),
             Err(error) => {
                 let is_of_key = error.code() != Code::RemoteFailed;
                 outcome.failures.push(error.context(format!("cannot fetch {label}")));

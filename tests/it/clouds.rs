@@ -441,7 +441,8 @@ fn with_vendor(provider: &str, services: &FakeServices) -> (Sandbox, Vec<Value>)
 }
 
 fn fetch(sandbox: &Sandbox, provider: &str, key: &str, more: &[&str]) -> Run {
-    let arguments = [&["ingest", "--source", provider, "--from", "2026-01-01", "--as-of", "2026-03-15"], more].concat();
+    let from: &[&str] = if more.contains(&"--from") { &[] } else { &["--from", "2026-01-01"] };
+    let arguments = [&["ingest", "--source", provider, "--as-of", "2026-03-15"], from, more].concat();
     let mut command = sandbox.command(&arguments);
     for name in ["OPENAI_ADMIN_KEY", "ANTHROPIC_ADMIN_KEY", "LITELLM_API_KEY"] {
         command.env(name, key);
@@ -537,6 +538,16 @@ fn a_vendors_refusal_is_said_without_the_key() {
     error: `--dry-run` is for S3 and Cost Explorer; files on disk and vendors cost nothing
     --- exit code 2
     ");
+    let without = fetch(&sandbox, "openai", OPENAI_KEY, &["--from", "2025-12-01", "--full-refresh"]);
+    assert!(without.code == 0 && without.stdout.contains("openai has no costs of 2025-12"), "{without}");
+    // A busy usage API is no reason to keep a month without its tokens.
+    let tokens = "SELECT count(usage_amount) FROM cost_line_items";
+    let before = sandbox.number(tokens);
+    for _ in 0..4 {
+        services.fault("/v1/organization/usage/completions", Fault::Status(503, Vec::new(), "busy"));
+    }
+    assert_eq!(fetch(&sandbox, "openai", OPENAI_KEY, &["--full-refresh"]).code, 3);
+    assert!(before > 100.0 && sandbox.number(tokens) == before, "{before}");
     services.fault("openai costs", Fault::Status(200, Vec::new(), "{\"data\": [{\"results\": [{\"amount\": {}}]}]}"));
     services.fault("openai costs", Fault::Status(200, Vec::new(), "{\"data\": [{\"results\": [{\"amount\": {}}]}]}"));
     let odd = fetch(&sandbox, "openai", OPENAI_KEY, &["--full-refresh"]);
