@@ -26,6 +26,12 @@ fn sum(sandbox: &Sandbox) -> f64 {
     sandbox.number("SELECT CAST(sum(CAST(unblended_cost AS DECIMAL(38, 12))) AS DOUBLE) FROM cost_line_items")
 }
 
+/// The sum of an answer of `trends`.
+fn total(answer: &Value) -> f64 {
+    let periods = answer["periods"].as_array().expect("periods").iter();
+    periods.map(|period| period["total"].as_f64().expect("a total")).sum()
+}
+
 /// What DuckDB itself adds up of generated files, with all credits of Google Cloud's.
 fn of_files(sandbox: &Sandbox, sql: &str) -> f64 {
     direct_numbers(&sql.replace("{}", &sandbox.path("bills").to_string_lossy()), 1)[0]
@@ -171,19 +177,18 @@ fn google_clouds_month_delivered_three_ways_counts_once() {
     sandbox.parquet("standard/gcp.parquet", &standard.replace("{}", &bills));
     sandbox.parquet("focus/gcp.parquet", &focus.replace("{}", &bills));
     sandbox.ok(&["ingest", "bills", "--quiet"]);
-    let total = |sandbox: &Sandbox| {
+    let read = |sandbox: &Sandbox| {
         let answer = sandbox.json(&["trends", "--from", "2026-01-15", "--to", "2026-03-15", "--as-of", "2026-03-15"]);
-        let periods = answer["periods"].as_array().expect("periods").iter();
-        (periods.filter_map(|period| period["total"].as_f64()).sum::<f64>(), answer["sources"].clone())
+        (total(&answer), answer["sources"].clone())
     };
-    let once = total(&sandbox);
+    let once = read(&sandbox);
     for other in ["standard", "focus"] {
         sandbox.ok(&["ingest", other, "--quiet"]);
         let rows =
             sandbox.number(&format!("SELECT count(*) FROM cost_line_items WHERE source_file LIKE '%/{other}/%'"));
         assert!(rows > 100.0, "{other}");
     }
-    assert_eq!(total(&sandbox), once);
+    assert_eq!(read(&sandbox), once);
     assert_eq!(once.1, json!(["gcp-detailed"]));
     assert_snapshot!(sandbox.ok(&["trends", "--from", "2026-03-01", "--to", "2026-03-04", "--as-of", "2026-03-15", "--top", "2"]), @"
     Net amortized cost by service, 2026-03-01 to 2026-03-04, from gcp-detailed
@@ -283,7 +288,7 @@ fn what_a_proxy_counted_is_not_added_to_the_vendors_own_costs() {
             "--filter",
             "provider=OpenAI",
         ]);
-        answer["periods"].as_array().expect("periods").iter().filter_map(|period| period["total"].as_f64()).sum::<f64>()
+        total(&answer)
     };
     let alone = sum_of(&sandbox);
     let proxy = generated("litellm", &[]);
@@ -318,19 +323,13 @@ fn four_providers_are_on_one_page() {
         own.ok(&["sample-data", "--provider", provider, "--out", "bills", "--as-of", "2026-03-15", "--quiet"]);
         own.ok(&["ingest", "bills", "--quiet"]);
         let answer = own.json(&["trends", "--days", "40", "--as-of", "2026-03-15"]);
-        alone += answer["periods"]
-            .as_array()
-            .expect("periods")
-            .iter()
-            .filter_map(|period| period["total"].as_f64())
-            .sum::<f64>();
+        alone += total(&answer);
         std::fs::rename(own.path("bills"), sandbox.path(provider)).expect("moved");
         sandbox.ok(&["ingest", provider, "--quiet"]);
     }
     let trends = sandbox.json(&["trends", "--days", "40", "--as-of", "2026-03-15", "--group-by", "provider"]);
-    let total: f64 =
-        trends["periods"].as_array().expect("periods").iter().filter_map(|period| period["total"].as_f64()).sum();
-    assert!((total - alone).abs() < 0.01, "{total} and {alone}");
+    let all = total(&trends);
+    assert!((all - alone).abs() < 0.01, "{all} and {alone}");
     assert_eq!(trends["groups"].as_array().expect("groups").len(), 4);
     let found = sandbox.json(&[
         "anomalies",

@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Api, Row, Span, if_allowed, row};
+use super::{Api, Row, Span, by_day, if_allowed, row};
 use crate::error::Result;
 
 pub(super) const VERSION: &str = "2023-06-01";
-/// Days in an answer, at most.
-const DAYS: u32 = 31;
 const COSTS: &str = "/v1/organizations/cost_report";
 /// What is counted, by the names that costs have for it.
 const PARTS: [(&str, &[&str]); 5] = [
@@ -26,14 +24,10 @@ type Key = [String; 6];
 
 pub(super) fn rows(api: &Api, span: Span) -> Result<Vec<Row>> {
     let common = |group_by: &[&str]| {
-        let mut query = vec![
-            ("starting_at", format!("{}T00:00:00Z", span.start)),
-            ("ending_at", format!("{}T00:00:00Z", span.end)),
-            ("bucket_width", "1d".to_owned()),
-            ("limit", DAYS.to_string()),
-        ];
-        query.extend(group_by.iter().map(|field| ("group_by[]", (*field).to_owned())));
-        query
+        by_day(
+            [("starting_at", format!("{}T00:00:00Z", span.start)), ("ending_at", format!("{}T00:00:00Z", span.end))],
+            group_by,
+        )
     };
     let workspaces = api.names(
         "/v1/organizations/workspaces",

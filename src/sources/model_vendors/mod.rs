@@ -25,6 +25,9 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// More pages than any month has: a server that never ends is left.
 const MOST_PAGES: usize = 10_000;
 
+/// Days in an answer: the most that both vendors give of all that is asked.
+const DAYS: u32 = 31;
+
 /// The `vendors` section of the configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -205,6 +208,13 @@ impl Api {
             .cause(format!("`{path}`: {what}"))
             .hint("nothing of the month was changed; a newer version of this program may know the answer")
     }
+}
+
+/// What OpenAI and Anthropic are asked: the days of a span, by day and by some fields.
+fn by_day(span: [(&'static str, String); 2], group_by: &[&str]) -> Vec<(&'static str, String)> {
+    let more = [("bucket_width", "1d".to_owned()), ("limit", DAYS.to_string())];
+    let groups = group_by.iter().map(|field| ("group_by[]", (*field).to_owned()));
+    span.into_iter().chain(more).chain(groups).collect()
 }
 
 /// What a key may not read is not there. What fails in another way fails: else a busy hour would take tokens and names off a month that

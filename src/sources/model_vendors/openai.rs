@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Api, Row, Span, if_allowed, row};
+use super::{Api, Row, Span, by_day, if_allowed, row};
 use crate::error::Result;
 
-/// Days in an answer, at most 180 of costs and 31 of usage.
-const DAYS: u32 = 31;
 const COSTS: &str = "/v1/organization/costs";
 
 /// Tokens by day, project, model and what of it.
@@ -17,16 +15,8 @@ type Tokens = BTreeMap<(i64, String, String, &'static str), f64>;
 
 pub(super) fn rows(api: &Api, span: Span) -> Result<Vec<Row>> {
     let (start, end) = span.seconds();
-    let common = |group_by: &[&str]| {
-        let mut query = vec![
-            ("start_time", start.to_string()),
-            ("end_time", end.to_string()),
-            ("bucket_width", "1d".to_owned()),
-            ("limit", DAYS.to_string()),
-        ];
-        query.extend(group_by.iter().map(|field| ("group_by[]", (*field).to_owned())));
-        query
-    };
+    let common =
+        |group_by: &[&str]| by_day([("start_time", start.to_string()), ("end_time", end.to_string())], group_by);
     let projects = api.names(
         "/v1/organization/projects",
         &[("limit", "100".into()), ("include_archived", "true".into())],
