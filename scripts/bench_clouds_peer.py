@@ -16,7 +16,7 @@ azure = f"""
         ChargeType AS charge_category, PricingModel AS purchase_option, ReservationId AS commitment_id,
         CAST(Quantity AS DOUBLE) AS usage_amount, UnitOfMeasure AS usage_unit, BillingCurrency AS currency, CAST(Cost AS DOUBLE) AS unblended_cost,
         unblended_cost AS amortized_cost, unblended_cost AS net_unblended_cost, unblended_cost AS net_amortized_cost,
-        CAST(PayGPrice AS DOUBLE) * usage_amount AS list_cost, CAST('{{' || Tags || '}}' AS MAP(VARCHAR, VARCHAR)) AS tags, filename AS source_file
+        CAST(PayGPrice AS DOUBLE) * usage_amount AS list_cost, CAST(CAST('{{' || Tags || '}}' AS JSON) AS MAP(VARCHAR, VARCHAR)) AS tags, filename AS source_file
     FROM read_csv('{folder}/costs-amortized/**/*.csv', filename = true, all_varchar = true, header = true, delim = ',', quote = '"')
 """
 gcp = f"""

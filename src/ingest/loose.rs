@@ -36,7 +36,7 @@ pub(super) fn group(
         let scopes = match scopes {
             Ok(scopes) => scopes,
             Err(error) => {
-                outcome.failures.push(error.context(cannot_ingest(&bill.path)));
+                outcome.failures.push(error.context(cannot_ingest(bill.shown().as_ref())));
                 done.broken.extend(bill.path.parent().map(Path::to_owned));
                 done.failed.insert(bill.key);
                 continue;
@@ -46,7 +46,7 @@ pub(super) fn group(
             done.failed.insert(bill.key.clone());
             // A vendor's month without charges is no fault, unless there were some.
             if !store.has_rows_of(&bill.key).unwrap_or(true) {
-                outcome.without_rows.push(bill.path.display().to_string());
+                outcome.without_rows.push(bill.shown());
                 continue;
             }
         }
@@ -70,8 +70,8 @@ pub(super) fn group(
     }
     let units = groups.into_iter().map(|(_, bills)| Unit {
         label: match bills.as_slice() {
-            [one] => format!("`{}`", one.path.display()),
-            [first, rest @ ..] => format!("`{}` and {} more of the same period", first.path.display(), rest.len()),
+            [one] => format!("`{}`", one.shown()),
+            [first, rest @ ..] => format!("`{}` and {} more of the same period", first.shown(), rest.len()),
             [] => String::new(),
         },
         data_source: bills.first().map(|bill| bill.data_source.clone()).unwrap_or_default(),
@@ -187,7 +187,7 @@ fn relation(unit: &Unit, mode: Mode, former: &FormerLoad) -> Result<Fate> {
 /// The command that takes both together.
 fn together(unit: &Unit, former: &FormerLoad) -> String {
     let stored = former.keys.iter().filter(|key| !unit.bills.iter().any(|bill| bill.key == **key));
-    let own = unit.bills.iter().map(|bill| bill.path.display().to_string());
+    let own = unit.bills.iter().map(Bill::shown);
     let mut paths: Vec<String> = stored.cloned().chain(own).collect();
     const SHOWN: usize = 4;
     if paths.len() > SHOWN {

@@ -1,6 +1,7 @@
 //! From paths to the store: find the bills, group what belongs together, load each group whole, sum up.
 //! The only place where sources meet the store.
 
+pub(crate) mod containers;
 pub(crate) mod cost_explorer;
 mod forms;
 mod loose;
@@ -191,6 +192,13 @@ pub(crate) struct Done {
     broken: BTreeSet<PathBuf>,
 }
 
+impl Done {
+    /// Whether a loose file is there still, on disk or in a container that the command looked at.
+    fn is_there(&self, key: &str) -> bool {
+        self.named.contains(key) || Path::new(key).exists()
+    }
+}
+
 /// Ingests bills from disk.
 ///
 /// # Errors
@@ -363,7 +371,7 @@ fn load_once(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done,
     };
     let stored = store.stored(&load)?;
     // Files that were loaded with these and are still there belong to them; a delivery has just its own.
-    let complete = stored.siblings.iter().all(|key| unit.period.is_none() && Path::new(key).exists());
+    let complete = stored.siblings.iter().all(|key| unit.period.is_none() && done.is_there(key));
     if !request.full_refresh && stored.whole && complete {
         tracing::debug!(bill = unit.label.trim_matches('`'), files = unit.bills.len(), "unchanged");
         outcome.unchanged.push(Unchanged { label: unit.label.clone(), files: unit.bills.len() });

@@ -17,10 +17,14 @@ use crate::{
     model::{Period, first_of_month},
     sources::{
         self, Opened,
-        s3::{Bucket, ManifestObject, Object, PART, RemoteDelivery, cache_path, manifest_of},
+        objects::{FOLDER, Object, PART, cache_path, manifest_of},
+        s3::{Bucket, ManifestObject, RemoteDelivery},
     },
     store::Store,
 };
+
+/// Where versions before kept what they fetched.
+const FORMER_FOLDER: &str = "s3";
 
 /// Which periods of which exports.
 #[derive(Clone, Debug)]
@@ -34,28 +38,42 @@ pub(crate) struct Wanted {
     pub today: NaiveDate,
 }
 
+impl Wanted {
+    /// Whether a billing period is asked for.
+    pub(crate) fn is_wanted(&self, month: NaiveDate) -> bool {
+        let end = month + Months::new(1);
+        let overlaps = self.period.is_none_or(|period| month <= period.end && end > period.start);
+        (self.months.is_empty() || self.months.contains(&month)) && overlaps
+    }
+}
+
 /// A billing period of an export, and what is to be done about it.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Planned {
     pub export: String,
-    pub period: NaiveDate,
-    pub format: &'static str,
+    /// Nothing where only the files themselves say it.
+    pub period: Option<NaiveDate>,
+    pub format: Option<&'static str>,
     pub files: usize,
     pub bytes: u64,
     /// Bytes that are not in the cache yet.
     pub fetch_bytes: u64,
     /// Whether the database has it as it is in the bucket.
     pub current: bool,
-    #[serde(skip)]
+}
+
+/// A billing period of a bucket, with its files.
+#[derive(Clone, Debug)]
+pub(crate) struct BucketPeriod {
+    pub planned: Planned,
     delivery: RemoteDelivery,
-    #[serde(skip)]
     objects: Vec<Object>,
 }
 
 /// What there is in one bucket.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    pub periods: Vec<Planned>,
+    pub periods: Vec<BucketPeriod>,
     pub failures: Vec<Error>,
 }
 
@@ -66,12 +84,7 @@ pub(crate) struct Plan {
 /// When the bucket cannot be read at all. What is wrong with one period goes to [`Plan::failures`].
 pub(crate) fn plan(store: &Store, bucket: &Bucket, wanted: &Wanted) -> Result<Plan> {
     let mut plan = Plan::default();
-    let overlaps = |month: NaiveDate| {
-        let end = month + Months::new(1);
-        wanted.period.is_none_or(|period| month <= period.end && end > period.start)
-    };
-    let is_wanted = |month: NaiveDate| (wanted.months.is_empty() || wanted.months.contains(&month)) && overlaps(month);
-    let manifests = bucket.manifests(&is_wanted, &mut plan.failures)?;
+    let manifests = bucket.manifests(&|month| wanted.is_wanted(month), &mut plan.failures)?;
     for missing in wanted.months.iter().filter(|month| !manifests.iter().any(|manifest| manifest.period == **month)) {
         let place = bucket.export().address();
         plan.failures.push(
@@ -84,9 +97,9 @@ pub(crate) fn plan(store: &Store, bucket: &Bucket, wanted: &Wanted) -> Result<Pl
         let check_files = wanted.full_refresh || manifest.period >= checked_from;
         match bucket.delivery(&manifest).and_then(|delivery| planned(store, bucket, &manifest, &delivery, check_files))
         {
-            Ok(planned) => {
-                let current = planned.current && !wanted.full_refresh;
-                plan.periods.push(Planned { current, ..planned });
+            Ok(mut period) => {
+                period.planned.current &= !wanted.full_refresh;
+                plan.periods.push(period);
             }
             Err(error) => plan.failures.push(error.context(format!(
                 "cannot fetch {} of `{}`",
@@ -101,7 +114,7 @@ pub(crate) fn plan(store: &Store, bucket: &Bucket, wanted: &Wanted) -> Result<Pl
                 .hint("`--dry-run` without `--date`, `--from` and `--to` lists the periods that there are"),
         );
     }
-    plan.periods.sort_by(|a, b| (a.period, &a.export).cmp(&(b.period, &b.export)));
+    plan.periods.sort_by(|a, b| (a.planned.period, &a.planned.export).cmp(&(b.planned.period, &b.planned.export)));
     Ok(plan)
 }
 
@@ -111,24 +124,23 @@ fn planned(
     manifest: &ManifestObject,
     delivery: &RemoteDelivery,
     check_files: bool,
-) -> Result<Planned> {
+) -> Result<BucketPeriod> {
     let stored = store.delivered(delivery.format.data_source(), &delivery.export, &delivery.assembly_id)?;
     let addresses = delivery.addresses();
     let all_there = addresses.iter().all(|address| stored.contains_key(address));
     let looks_current = all_there && stored.len() == addresses.len();
     let objects = if looks_current && !check_files { Vec::new() } else { bucket.objects(manifest, delivery)? };
     let current = looks_current && objects.iter().all(|object| stored.get(&object.address()) == Some(&object.etag));
-    Ok(Planned {
+    let planned = Planned {
         export: delivery.export.clone(),
-        period: delivery.period,
-        format: delivery.format.data_source(),
+        period: Some(delivery.period),
+        format: Some(delivery.format.data_source()),
         files: addresses.len(),
         bytes: objects.iter().map(|object| object.size).sum(),
         fetch_bytes: objects.iter().filter(|object| !object.is_cached()).map(|object| object.size).sum(),
         current,
-        delivery: delivery.clone(),
-        objects,
-    })
+    };
+    Ok(BucketPeriod { planned, delivery: delivery.clone(), objects })
 }
 
 /// Fetches and loads what is not current, a period at a time, each in one transaction.
@@ -147,13 +159,13 @@ pub(crate) fn ingest(
     let unpack_to = store.scratch()?;
     let mut outcome = Outcome { failures: plan.failures, ..Outcome::default() };
     let mut periods = Vec::new();
-    for planned in plan.periods {
-        if planned.current {
+    for period in plan.periods {
+        if period.planned.current {
             // Another export of this command must not replace it.
-            done.keys.extend(planned.delivery.addresses());
-            outcome.unchanged.push(super::Unchanged { label: label(&planned), files: planned.files });
+            done.keys.extend(period.delivery.addresses());
+            outcome.unchanged.push(super::Unchanged { label: label(&period), files: period.planned.files });
         } else {
-            periods.push(planned);
+            periods.push(period);
         }
     }
     let objects: Vec<Vec<Object>> = periods.iter().map(|period| period.objects.clone()).collect();
@@ -168,8 +180,8 @@ pub(crate) fn ingest(
     for (index, period) in periods.iter().enumerate() {
         let label = label(period);
         let unit = fetching.wait(index).and_then(|paths| {
-            if period.fetch_bytes > 0 {
-                watcher.fetched(&rate(&label, period, fetching.bytes_per_second()));
+            if period.planned.fetch_bytes > 0 {
+                watcher.fetched(&rate(&label, &period.planned, fetching.bytes_per_second()));
             }
             unit(store, period, &label, &paths, unpack_to.path())
         });
@@ -192,18 +204,19 @@ pub(crate) fn ingest(
     Ok(outcome)
 }
 
-fn label(planned: &Planned) -> String {
-    let name = planned.export.rsplit('/').next().unwrap_or(&planned.export);
-    format!("{} of {name}", planned.period.format("%Y-%m"))
+fn label(period: &BucketPeriod) -> String {
+    let export = &period.delivery.export;
+    let name = export.rsplit('/').next().unwrap_or(export);
+    format!("{} of {name}", period.delivery.period.format("%Y-%m"))
 }
 
-fn rate(label: &str, period: &Planned, bytes_per_second: f64) -> String {
+pub(super) fn rate(label: &str, period: &Planned, bytes_per_second: f64) -> String {
     let files = if period.files == 1 { "1 file".to_owned() } else { format!("{} files", period.files) };
     let megabytes = period.fetch_bytes as f64 / 1e6;
     format!("{label}: {files}, {megabytes:.1} MB; {:.0} MB/s so far", bytes_per_second / 1e6)
 }
 
-fn unit(store: &Store, period: &Planned, label: &str, paths: &[PathBuf], unpack_to: &Path) -> Result<Unit> {
+fn unit(store: &Store, period: &BucketPeriod, label: &str, paths: &[PathBuf], unpack_to: &Path) -> Result<Unit> {
     let mut bills = Vec::with_capacity(paths.len());
     for (object, path) in period.objects.iter().zip(paths) {
         let context = || format!("cannot read `{}`", object.address());
@@ -222,7 +235,7 @@ fn unit(store: &Store, period: &Planned, label: &str, paths: &[PathBuf], unpack_
         data_source: period.delivery.format.data_source().to_owned(),
         export: period.delivery.export.clone(),
         assembly_id: period.delivery.assembly_id.clone(),
-        period: Some(period.period),
+        period: Some(period.delivery.period),
         rows: None,
         bills,
     })
@@ -243,19 +256,18 @@ pub(crate) struct Pruned {
 /// # Errors
 /// When a file cannot be removed, or the log not be read.
 pub(crate) fn prune(store: &Store, cache: &Path, limit: u64, spared: &BTreeSet<PathBuf>) -> Result<Pruned> {
-    let wanted: BTreeSet<PathBuf> = store
-        .source_files()?
-        .into_iter()
-        .filter_map(|(address, etag)| {
-            let (bucket, key) = address.strip_prefix("s3://")?.split_once('/')?;
-            Some(cache_path(cache, bucket, key, &etag))
-        })
-        .collect();
+    let wanted: BTreeSet<PathBuf> =
+        store.source_files()?.into_iter().map(|(address, etag)| cache_path(cache, &address, &etag)).collect();
     let mut manifests: BTreeMap<String, (SystemTime, u64, PathBuf)> = BTreeMap::new();
-    let root = cache.join("s3");
+    let root = cache.join(FOLDER);
     let mut pruned = Pruned::default();
     let mut kept: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
-    let files = if root.is_dir() { sources::files::walk(&root)? } else { Vec::new() };
+    let mut files = Vec::new();
+    for folder in [&root, &cache.join(FORMER_FOLDER)] {
+        if folder.is_dir() {
+            files.extend(sources::files::walk(folder)?);
+        }
+    }
     let remove = |path: &Path, bytes: u64, pruned: &mut Pruned| {
         match fs::remove_file(path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -264,7 +276,7 @@ pub(crate) fn prune(store: &Store, cache: &Path, limit: u64, spared: &BTreeSet<P
             _ => {}
         }
         // Folders are of versions before; one that holds something else stays.
-        let folders = path.ancestors().skip(1).take_while(|folder| *folder != root);
+        let folders = path.ancestors().skip(1).take_while(|folder| *folder != root && *folder != cache);
         folders.map_while(|folder| fs::remove_dir(folder).ok()).for_each(drop);
         pruned.removed_files += 1;
         pruned.removed_bytes += bytes;

@@ -3,13 +3,19 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Effect, Header, Operation, Session};
+use super::{Answer, Effect, Header, Operation, Session, ingest::places};
 use crate::{
     error::{Error, Result},
     ingest::cost_explorer::record_call,
     insights::health::{self, Check, Status},
     model::{Day, bytes as in_words, first_of_month},
-    sources::{self, aws::Aws, cost_explorer::CostExplorer, s3::Bucket},
+    sources::{
+        self,
+        aws::Aws,
+        containers::{Container, Place},
+        cost_explorer::CostExplorer,
+        s3::Bucket,
+    },
 };
 
 /// Check configuration, database, credentials and permissions
@@ -53,6 +59,7 @@ impl Operation for CheckHealth {
         checks.extend(database(session, today));
         if !self.offline {
             checks.extend(remote(self.paid, session, today)?);
+            checks.extend(places(&session.config().buckets)?.iter().flat_map(|place| container(place, session)));
         }
         let healthy = checks.iter().all(|check| check.status != Status::Fail);
         Ok(Answer { header: Header::of(today), body: Health { healthy, checks } })
@@ -186,6 +193,24 @@ fn explorer(aws: &Aws, session: &Session, today: NaiveDate) -> Check {
         ),
         Err(error) => failed("ce:GetCostAndUsage", &error),
     }
+}
+
+/// The place can be listed, and a byte of its newest object be read.
+fn container(place: &Place, session: &Session) -> Vec<Check> {
+    let name = place.address();
+    let asked = session.runtime().and_then(|runtime| {
+        let container = Container::new(place, runtime, &session.config().database.cache_dir)?;
+        let listed = container.list()?;
+        let newest = listed.iter().max_by_key(|file| file.written);
+        newest.map_or(Ok(()), |newest| container.probe(&newest.object))?;
+        Ok((listed.len(), listed.iter().map(|file| file.object.size).sum()))
+    });
+    vec![match asked {
+        Ok((files, bytes)) => {
+            Check::new(format!("list and read {name}"), Status::Ok, format!("{files} objects, {}", in_words(bytes)))
+        }
+        Err(error) => failed(format!("list and read {name}"), &error),
+    }]
 }
 
 /// The bucket can be listed, the newest manifest read, and its first file be seen.

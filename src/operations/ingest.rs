@@ -9,7 +9,7 @@ use super::{Answer, Effect, Header, Operation, Session, saved_mapping};
 use crate::{
     error::{Error, Result},
     ingest::{
-        Done, Outcome, Request,
+        Done, Outcome, Request, containers,
         cost_explorer::{self, Span},
         ingest, model_vendors, s3,
     },
@@ -17,6 +17,7 @@ use crate::{
     sources::{
         self,
         aws::Aws,
+        containers::{Container, Place},
         cost_explorer::Detail,
         dates::DateOrder,
         mapping::{Assignment, Mapping},
@@ -27,18 +28,18 @@ use crate::{
     store::{Store, accounts::NameSource},
 };
 
-/// Read bills into the database: from disk, from S3, from Cost Explorer, or from vendors of models
+/// Read bills into the database: from disk, from buckets, from Cost Explorer, or from vendors of models
 ///
 /// PATH is a file, a folder or a quoted pattern: CUR, CUR 2.0, FOCUS, exports of Azure and Google Cloud, or a plain table with
-/// `date` and `cost`, as parquet, CSV or JSON lines (also .gz, .zip, .bz2, .zst); or s3://bucket/prefix. Folders and buckets as
-/// AWS and Azure lay them out are read by their manifests. A billing period is replaced whole, or not at all.
+/// `date` and `cost`, as parquet, CSV or JSON lines (also .gz, .zip, .bz2, .zst); or s3://bucket/prefix,
+/// gs://bucket/prefix, az://container/prefix. Folders and buckets as AWS and Azure lay them out are read by their manifests. A billing period is replaced whole, or not at all.
 ///
-/// Without PATH the exports of the configuration (`s3`) are read: what changed since the last time is fetched.
+/// Without PATH the exports of the configuration (`s3`, `buckets`) are read: what changed since the last time is fetched.
 /// `--source cost-explorer` needs no export; each request costs $0.01, and `--dry-run` tells how many. `--source openai`,
 /// `anthropic` and `litellm` ask their cost APIs, for nothing, with the key that `vendors` of the configuration names.
 #[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct IngestBills {
-    /// Bills: files, folders, quoted patterns, or s3://bucket/prefix
+    /// Bills: files, folders, quoted patterns, or s3://bucket/prefix, gs://bucket/prefix, https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
@@ -46,7 +47,7 @@ pub struct IngestBills {
     #[arg(long, value_enum, value_name = "SOURCE", conflicts_with = "paths")]
     pub source: Option<Source>,
 
-    /// First day to fetch; of S3, the billing periods from this day on
+    /// First day to fetch; of buckets, the billing periods from this day on
     #[arg(long, value_name = "DATE")]
     pub from: Option<Day>,
 
@@ -201,8 +202,15 @@ fn data_source_name(name: &str) -> Result<String, String> {
 enum From {
     Disk,
     CostExplorer,
-    S3(Vec<Export>),
+    Buckets(Buckets),
     Vendor(Vendor),
+}
+
+/// Exports in S3, and places of other clouds.
+#[derive(Default)]
+struct Buckets {
+    s3: Vec<Export>,
+    others: Vec<Place>,
 }
 
 impl IngestBills {
@@ -230,7 +238,7 @@ impl IngestBills {
         match from(self, session)? {
             From::Disk => self.read_files(session).map(|outcome| Ingestion::Done(Box::new(outcome))),
             From::CostExplorer => self.ask_cost_explorer(session),
-            From::S3(exports) => self.fetch_exports(&exports, session),
+            From::Buckets(buckets) => self.fetch_buckets(&buckets, session),
             From::Vendor(vendor) => self.ask_vendor(vendor, session).map(|outcome| Ingestion::Done(Box::new(outcome))),
         }
     }
@@ -320,7 +328,7 @@ impl IngestBills {
         session.watched(|watcher| model_vendors::ingest(&mut store, &api, vendor, wanted, watcher))
     }
 
-    fn fetch_exports(&self, exports: &[Export], session: &Session) -> Result<Ingestion> {
+    fn fetch_buckets(&self, buckets: &Buckets, session: &Session) -> Result<Ingestion> {
         let database = session.database();
         let period = (self.from.is_some() || self.to.is_some()).then(|| Period {
             start: self.from.map_or(NaiveDate::MIN, Day::date),
@@ -333,13 +341,13 @@ impl IngestBills {
             today: self.today(session),
         };
         let mut store = session.store_for_writing_now()?;
-        let aws = session.aws()?;
-        // Errors say whose the credentials are; S3 itself says what is wrong with them.
-        let _ = aws.caller();
         let mut all = Outcome::default();
         let mut planned = Vec::new();
         let mut done = Done::default();
-        for export in exports {
+        // Errors say whose the credentials are; S3 itself says what is wrong with them.
+        let aws = if buckets.s3.is_empty() { None } else { Some(session.aws()?) };
+        let _ = aws.map(Aws::caller);
+        for (export, aws) in buckets.s3.iter().zip(aws.into_iter().cycle()) {
             let bucket = Bucket::new(aws, export, &database.cache_dir);
             let plan = match s3::plan(&store, &bucket, &wanted) {
                 Ok(plan) => plan,
@@ -349,7 +357,7 @@ impl IngestBills {
                 }
             };
             if self.dry_run {
-                planned.extend(plan.periods);
+                planned.extend(plan.periods.into_iter().map(|period| period.planned));
                 all.failures.extend(plan.failures);
                 continue;
             }
@@ -357,10 +365,37 @@ impl IngestBills {
                 session.watched(|watcher| s3::ingest(&mut store, &bucket, plan, &wanted, &mut done, watcher))?;
             all.add(outcome);
         }
+        let request = Request {
+            saved_mappings: session.config().mappings.clone(),
+            full_refresh: self.full_refresh,
+            today: self.today(session),
+            ..Request::default()
+        };
+        for place in &buckets.others {
+            let container = Container::new(place, session.runtime()?, &database.cache_dir)?;
+            let plan = match containers::plan(&store, &container, &wanted) {
+                Ok(plan) => plan,
+                Err(error) => {
+                    all.failures.push(error);
+                    continue;
+                }
+            };
+            if self.dry_run {
+                let (periods, failures) = plan.planned();
+                planned.extend(periods);
+                all.failures.extend(failures);
+                continue;
+            }
+            let outcome = session
+                .watched(|watcher| containers::ingest(&mut store, &container, plan, &request, &mut done, watcher))?;
+            all.add(outcome);
+        }
         if self.dry_run {
             return Ok(Ingestion::planned(None, planned, all.failures));
         }
-        name_accounts(&store, aws)?;
+        if let Some(aws) = aws {
+            name_accounts(&store, aws)?;
+        }
         s3::prune(&store, &database.cache_dir, database.cache_limit(), &done.unfinished)?;
         Ok(Ingestion::Done(Box::new(all)))
     }
@@ -436,6 +471,15 @@ fn name_accounts(store: &Store, aws: &Aws) -> Result<()> {
     }
 }
 
+/// The places of other clouds that the configuration names.
+///
+/// # Errors
+/// When an address is none.
+pub(super) fn places(addresses: &[String]) -> Result<Vec<Place>> {
+    let place = |address: &String| Place::of_address(address).map_err(|e| e.context("`buckets` is not valid"));
+    addresses.iter().map(place).collect()
+}
+
 /// Where to read from.
 ///
 /// # Errors
@@ -446,52 +490,59 @@ fn from(args: &IngestBills, session: &Session) -> Result<From> {
             .map_err(|wrong| Error::usage(format!("`{name}` is no name of a data source")).hint(wrong))?;
     }
     let settings = &session.config().s3;
-    let addresses = args.paths.iter().filter(|path| path.to_string_lossy().to_lowercase().starts_with("s3://")).count();
+    let is_address = |path: &str| path.to_lowercase().starts_with("s3://") || Place::is_address(path);
+    let addresses = args.paths.iter().filter(|path| is_address(&path.to_string_lossy())).count();
     let from = if args.source == Some(Source::CostExplorer) {
         From::CostExplorer
     } else if let Some(vendor) = args.source.and_then(Source::vendor) {
         From::Vendor(vendor)
     } else if addresses > 0 {
         if addresses < args.paths.len() {
-            return Err(Error::usage("S3 addresses and paths on disk do not go together in one command"));
+            return Err(Error::usage("addresses of buckets and paths on disk do not go together in one command"));
         }
-        let export = |path: &PathBuf| {
-            Export::of_address(&path.to_string_lossy(), settings)
-                .ok_or_else(|| Error::usage(format!("`{}` names no bucket", path.display())))
-        };
-        From::S3(args.paths.iter().map(export).collect::<Result<_>>()?)
+        let mut buckets = Buckets::default();
+        for path in &args.paths {
+            let address = path.to_string_lossy();
+            if Place::is_address(&address) {
+                buckets.others.push(Place::of_address(&address)?);
+            } else {
+                let export = Export::of_address(&address, settings);
+                buckets.s3.push(export.ok_or_else(|| Error::usage(format!("`{address}` names no bucket")))?);
+            }
+        }
+        From::Buckets(buckets)
     } else if !args.paths.is_empty() {
         From::Disk
     } else {
-        let exports = settings.all();
-        if exports.is_empty() {
+        let buckets = Buckets { s3: settings.all(), others: places(&session.config().buckets)? };
+        if buckets.s3.is_empty() && buckets.others.is_empty() {
             return Err(Error::usage("nothing says where the bills are")
-                .hint("name a file, a folder or s3://bucket/prefix: `aws-cost-anomalies ingest PATH`")
+                .hint("name a file, a folder, or a bucket such as s3://bucket/prefix or gs://bucket/prefix: `aws-cost-anomalies ingest PATH`")
                 .hint("or ask AWS itself, for $0.01 a request: `aws-cost-anomalies ingest --source cost-explorer`")
                 .hint("or set `s3.bucket` in the configuration; `aws-cost-anomalies ingest --discover` finds it"));
         }
-        From::S3(exports)
+        From::Buckets(buckets)
     };
     // What the command line cannot tell: where paths lead, and where bills are when none is given.
     let (disk, explorer, s3, vendor) = match from {
         From::Disk => (true, false, false, false),
         From::CostExplorer => (false, true, false, false),
-        From::S3(_) => (false, false, true, false),
+        From::Buckets(_) => (false, false, true, false),
         From::Vendor(_) => (false, false, false, true),
     };
     let days = ExplorerOptions { days: args.explorer.days, ..ExplorerOptions::default() };
     let detail = ExplorerOptions { days: None, ..args.explorer.clone() };
     let groups = [
         (first_given(&args.files)?, disk, "files on disk"),
-        (first_given(&args.bucket)?, s3, "bills in S3"),
+        (first_given(&args.bucket)?, s3, "bills in buckets"),
         (first_given(&days)?, explorer || vendor, "Cost Explorer and vendors of models (`--source`)"),
         (first_given(&detail)?, explorer, "Cost Explorer (`--source cost-explorer`)"),
-        (args.from.map(|_| "from".to_owned()), !disk, "S3, Cost Explorer and vendors of models"),
-        (args.to.map(|_| "to".to_owned()), explorer || s3, "S3 and Cost Explorer"),
+        (args.from.map(|_| "from".to_owned()), !disk, "buckets, Cost Explorer and vendors of models"),
+        (args.to.map(|_| "to".to_owned()), explorer || s3, "buckets and Cost Explorer"),
         (
             args.dry_run.then(|| "dry-run".to_owned()),
             explorer || s3,
-            "S3 and Cost Explorer; files on disk and vendors cost nothing",
+            "buckets and Cost Explorer; files on disk and vendors cost nothing",
         ),
     ];
     for (given, fits, only) in groups {

@@ -133,9 +133,9 @@ fn s3_plan(periods: &[s3::Planned], total: u64, format: Format, style: Style) ->
             &["period", "export", "format", "files", "bytes", "fetch_bytes", "state"].map(str::to_owned),
             periods.iter().map(|period| {
                 vec![
-                    period.period.to_string(),
+                    period.period.map(|period| period.to_string()).unwrap_or_default(),
                     period.export.clone(),
-                    period.format.to_owned(),
+                    period.format.unwrap_or_default().to_owned(),
                     period.files.to_string(),
                     period.bytes.to_string(),
                     if period.current { 0 } else { period.fetch_bytes }.to_string(),
@@ -154,9 +154,9 @@ fn s3_plan(periods: &[s3::Planned], total: u64, format: Format, style: Style) ->
                 // Of what is current not even the sizes are asked for older months.
                 let bytes = if period.current && period.bytes == 0 { "-".to_owned() } else { size(period.bytes) };
                 table.row(vec![
-                    period.period.format("%Y-%m").to_string(),
+                    period.period.map_or("-".to_owned(), |period| period.format("%Y-%m").to_string()),
                     period.export.clone(),
-                    period.format.to_owned(),
+                    period.format.unwrap_or("-").to_owned(),
                     period.files.to_string(),
                     bytes,
                     size(if period.current { 0 } else { period.fetch_bytes }),

@@ -164,6 +164,11 @@ fn saved<'a>(columns: &Columns, saved: Option<&'a mapping::Settings>) -> Option<
 }
 
 impl Bill {
+    /// What people know it by: its address in a bucket, else its path.
+    pub(crate) fn shown(&self) -> String {
+        if self.key.contains("://") { self.key.clone() } else { self.path.display().to_string() }
+    }
+
     /// The FROM item of its line items.
     pub(crate) fn line_items_from(&self) -> String {
         match &self.charges {

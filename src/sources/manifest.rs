@@ -293,7 +293,7 @@ fn is_period_folder(folder: &Path) -> bool {
 }
 
 /// The folder of the whole report, in which only what manifests name counts.
-fn territory(manifest: &Path) -> PathBuf {
+pub(crate) fn territory(manifest: &Path) -> PathBuf {
     let period = period_folder(manifest);
     // Of a manifest that is named without a folder.
     if period.as_os_str().is_empty() {
@@ -376,6 +376,27 @@ pub(crate) fn parse(text: &str, path: &str) -> Result<Parsed> {
     Ok(Parsed { format, export, period, assembly_id: assembly_id.unwrap_or_default(), keys, rows: None })
 }
 
+/// A manifest of Azure's, with when its run was submitted; nothing for other documents.
+///
+/// # Errors
+/// When it is of an export that is no bill, names no files, or does not say its period.
+pub(crate) fn run(text: &str, path: &str) -> Result<Option<(String, Parsed)>> {
+    let Ok(manifest) = serde_json::from_str::<Manifest>(text.trim_start_matches('\u{feff}')) else { return Ok(None) };
+    match (&manifest.export_config, &manifest.run_info) {
+        (Some(export), Some(run)) => Ok(Some((run.submitted_time.clone(), azure(export, run, &manifest.blobs, path)?))),
+        _ => Ok(None),
+    }
+}
+
+/// The folder and name of an export of Azure's of which a file is one run: `…/20260601-20260630/NAME_GUID.csv`.
+pub(crate) fn run_of_file(path: &Path) -> Option<(PathBuf, String)> {
+    let folder = path.parent().filter(|folder| is_period_folder(folder))?;
+    let stem = path.file_name()?.to_str()?.split('.').next()?;
+    let (name, guid) = stem.rsplit_once('_')?;
+    let is_guid = guid.len() == 36 && guid.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    is_guid.then(|| (folder.to_owned(), name.to_owned()))
+}
+
 /// What a manifest of Azure's says. <https://learn.microsoft.com/azure/cost-management-billing/costs/tutorial-improved-exports>.
 fn azure(export: &ExportConfig, run: &RunInfo, blobs: &[Blob], path: &str) -> Result<Parsed> {
     let format = match export.r#type.to_lowercase().as_str() {
@@ -446,7 +467,7 @@ fn compact_day(text: &str) -> Option<NaiveDate> {
 }
 
 /// The month in `…BILLING_PERIOD=2026-04/…`, whatever the case.
-fn period_in(path: &str) -> Option<NaiveDate> {
+pub(crate) fn period_in(path: &str) -> Option<NaiveDate> {
     let lower = path.to_lowercase();
     let (_, rest) = lower.split_once("billing_period=")?;
     rest.get(..7)?.parse().ok().map(Month::first_day)

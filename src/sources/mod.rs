@@ -6,6 +6,7 @@ pub(crate) mod aws;
 pub(crate) mod bill;
 pub(crate) mod budgets;
 pub(crate) mod columns;
+pub(crate) mod containers;
 pub(crate) mod cost_explorer;
 pub(crate) mod dates;
 pub(crate) mod discover;
@@ -18,6 +19,7 @@ pub(crate) mod manifest;
 pub(crate) mod mapping;
 pub(crate) mod model_vendors;
 pub(crate) mod numbers;
+pub(crate) mod objects;
 pub(crate) mod s3;
 pub(crate) mod vendors;
 

@@ -22,6 +22,7 @@ fn show_names_the_origin_of_each_value() {
     s3.region                           us-east-1                                    default
     s3.requester_pays                   false                                        default
     s3.exports                          []                                           default
+    buckets                             []                                           default
     cost_explorer.region                us-east-1                                    default
     cost_explorer.lookback_days         60                                           default
     cost_explorer.max_requests          100                                          default

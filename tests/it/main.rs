@@ -8,6 +8,7 @@ mod budgets;
 mod channels;
 mod clouds;
 mod config;
+mod containers;
 mod cost_explorer;
 mod cost_semantics;
 mod demo;

@@ -240,7 +240,7 @@ fn every_fault_leaves_a_whole_period_and_the_next_run_completes_it() {
     assert_snapshot!(said, @"
     error: cannot ingest 2026-02 of acme-cur2
       caused by: cannot fetch `s3://many-faults/acme-cur2/data/BILLING_PERIOD=2026-02/[file]`
-      caused by: what arrived is not what S3 has: its size or MD5 differs from the ETag
+      caused by: what arrived is not what the bucket has: its size or MD5 differs
     hint: run the command again: it goes on where it broke off
 
     error: cannot ingest 2026-02 of acme-cur2
@@ -459,7 +459,7 @@ fn the_cache_keeps_what_the_database_is_made_of() {
         let hashes = [parts.next(), parts.next()].map(Option::unwrap_or_default);
         hashes.iter().all(|hash| hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
     };
-    for file in std::fs::read_dir(scene.sandbox.path("data/cache/s3")).expect("the cache") {
+    for file in std::fs::read_dir(scene.sandbox.path("data/cache/objects")).expect("the cache") {
         let file = file.expect("a file");
         assert!(
             file.path().is_file() && is_ours(&file.file_name().to_string_lossy()),

@@ -44,7 +44,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
 ];
 
 /// Where a crate may appear.
-const CRATES: [(&str, &[&str]); 31] = [
+const CRATES: [(&str, &[&str]); 34] = [
     ("duckdb", &["store"]),
     ("parquet", &["sample", "sources"]),
     ("arrow", &["sample", "sources"]),
@@ -59,6 +59,9 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("indicatif", &["commands"]),
     ("tokio", &["sources", "notify", "agent", "operations", "commands"]),
     ("rayon", &["analysis"]),
+    ("object_store", &["sources"]),
+    ("futures_util", &["sources"]),
+    ("bytes", &["sources"]),
     ("unicode_width", &["report"]),
     ("percent_encoding", &["notify"]),
     ("tracing_subscriber", &["commands"]),

@@ -1,11 +1,7 @@
 //! Bills in S3 buckets: finding the deliveries, and fetching what changed into the cache.
 //!
 //! Folders are walked with a delimiter as far as their names tell the layout; what to fetch is said by the
-//! manifests alone. A cached file's name holds a hash of the ETag, so an object that is overwritten is never served stale.
-
-mod fetch;
-
-pub(crate) use self::fetch::PART;
+//! manifests alone.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,14 +16,15 @@ use aws_sdk_s3::{
     types::RequestPayer,
 };
 use chrono::NaiveDate;
+use futures_util::stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{
     Format,
-    aws::{ApiRequest, Aws},
+    aws::{ApiRequest, Aws, OwnedWhom},
     manifest,
+    objects::{self, Answer, Fetching, Object, Origin, bare, cache_path, write_whole},
 };
 use crate::error::{Error, Result};
 
@@ -40,12 +37,6 @@ const MAX_LAG_SECONDS: i64 = 3600;
 
 /// AWS delivers at least daily: a file that stays newer than its manifest for longer was copied.
 const DAY_SECONDS: i64 = 86_400;
-
-/// Bytes of a hash in the name of a cached file.
-const HASH_BYTES: usize = 16;
-
-/// Characters of a key's end in the name of a cached file.
-const MAX_END: usize = 60;
 
 /// The `s3` section of the configuration: one export in its own keys, more of them in `exports`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -138,29 +129,6 @@ pub(crate) struct RemoteDelivery {
     places: Vec<(String, String)>,
 }
 
-/// An object to fetch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Object {
-    pub bucket: String,
-    pub key: String,
-    pub etag: String,
-    pub size: u64,
-    /// Where it is, or will be, in the cache.
-    pub path: PathBuf,
-}
-
-impl Object {
-    /// The name of the file in the database: `s3://bucket/key`.
-    pub(crate) fn address(&self) -> String {
-        address(&self.bucket, &self.key)
-    }
-
-    /// Whether the cache has it whole.
-    pub(crate) fn is_cached(&self) -> bool {
-        fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == self.size)
-    }
-}
-
 impl RemoteDelivery {
     /// The names of the files in the database.
     pub(crate) fn addresses(&self) -> Vec<String> {
@@ -231,7 +199,7 @@ impl<'a> Bucket<'a> {
     /// When AWS refuses, or it is no manifest.
     pub(crate) fn delivery(&self, manifest: &ManifestObject) -> Result<RemoteDelivery> {
         let place = address(&self.export.bucket, &manifest.key);
-        let cached = cache_path(&self.cache, &self.export.bucket, &manifest.key, &manifest.etag);
+        let cached = cache_path(&self.cache, &place, &manifest.etag);
         let text = match fs::read_to_string(&cached) {
             Ok(text) => text,
             Err(_) => {
@@ -289,9 +257,9 @@ impl<'a> Bucket<'a> {
                     .cause("AWS is writing the next delivery over this one, and its manifest comes last")
                     .hint("run the command again in some minutes; the period is kept as it was"));
             }
-            let path = cache_path(&self.cache, bucket, key, &listed.etag);
+            let path = cache_path(&self.cache, &place, &listed.etag);
             objects.push(Object {
-                bucket: bucket.clone(),
+                root: format!("s3://{bucket}"),
                 key: key.clone(),
                 etag: listed.etag.clone(),
                 size: listed.size,
@@ -301,12 +269,18 @@ impl<'a> Bucket<'a> {
         Ok(objects)
     }
 
+    /// Starts to fetch the objects of each delivery.
+    pub(crate) fn fetch(&self, deliveries: &[Vec<Object>]) -> Fetching {
+        let origin = S3 { client: self.client.clone(), payer: self.payer(), whom: self.aws.whom() };
+        objects::fetch(&origin, deliveries, self.aws.handle())
+    }
+
     /// Reads a byte of an object, past the cache.
     ///
     /// # Errors
     /// When AWS refuses.
     pub(crate) fn probe(&self, object: &Object) -> Result<()> {
-        let request = self.client.get_object().bucket(&object.bucket).key(&object.key).range("bytes=0-0");
+        let request = self.client.get_object().bucket(bucket_of(object)).key(&object.key).range("bytes=0-0");
         let answer = self.aws.block_on(request.set_request_payer(self.payer()).send());
         answer.map(drop).map_err(|e| self.explain("s3:GetObject", &object.address(), &e))
     }
@@ -416,6 +390,45 @@ impl<'a> Bucket<'a> {
     }
 }
 
+/// S3 as it hands out objects.
+#[derive(Clone)]
+struct S3 {
+    client: Client,
+    payer: Option<RequestPayer>,
+    whom: OwnedWhom,
+}
+
+impl Origin for S3 {
+    /// The ETag of objects in parts (`…-N`), or encrypted with a key of KMS, is no MD5; such are fetched in one answer,
+    /// whose checksum the SDK verifies where S3 has one.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>
+    const ETAG_IS_MD5: bool = true;
+
+    async fn open(&self, object: &Object, from: u64) -> Result<Answer> {
+        let range = (from > 0).then(|| format!("bytes={from}-"));
+        let request = self.client.get_object().bucket(bucket_of(object)).key(&object.key);
+        let request = request.if_match(format!("\"{}\"", object.etag)).set_range(range);
+        let answer = request.set_request_payer(self.payer.clone()).send().await.map_err(|e| {
+            let about = format!("`{}`", object.address());
+            self.whom.explain(&ApiRequest { service: "S3", action: "s3:GetObject", about: &about }, &e)
+        })?;
+        let encryption = answer.server_side_encryption().map_or("", |encryption| encryption.as_str());
+        Ok(Answer {
+            etag: bare(answer.e_tag().unwrap_or_default()),
+            from: if answer.content_range().is_some() { from } else { 0 },
+            encrypted: encryption.starts_with("aws:kms"),
+            body: Box::pin(stream::unfold(answer.body, async |mut body| {
+                let bytes = body.next().await?.map_err(|e| e.to_string());
+                Some((bytes, body))
+            })),
+        })
+    }
+}
+
+fn bucket_of(object: &Object) -> &str {
+    object.root.strip_prefix("s3://").unwrap_or(&object.root)
+}
+
 /// What lies directly below a prefix.
 #[derive(Debug, Default)]
 struct Listing {
@@ -444,32 +457,6 @@ impl Listing {
     }
 }
 
-/// `<cache>/s3/<hash of bucket and key>-<hash of the ETag>-<end of the key>`. What a bucket says is hashed, and of the end,
-/// which tells people and readers the format, only letters and digits stay: no name leads out of the folder.
-pub(crate) fn cache_path(cache: &Path, bucket: &str, key: &str, etag: &str) -> PathBuf {
-    let hash = |parts: &[&str]| -> String {
-        let digest = Sha256::digest(parts.join("\0"));
-        digest.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect()
-    };
-    let is_plain = |character: &char| character.is_ascii_alphanumeric() || "._-".contains(*character);
-    let name: Vec<char> = key.rsplit('/').next().unwrap_or_default().chars().filter(is_plain).collect();
-    let end: String = name[name.len().saturating_sub(MAX_END)..].iter().collect();
-    cache.join("s3").join(format!("{}-{}-{}", hash(&[bucket, key]), hash(&[etag]), end.trim_matches('.')))
-}
-
-/// The manifest that a file of the cache is a version of: the hash of its bucket and key. Nothing for other files, and for
-/// what earlier versions called `<bucket>/<folders>/<ETag>.<name>`.
-pub(crate) fn manifest_of(path: &Path) -> Option<&str> {
-    let mut parts = path.file_name()?.to_str()?.splitn(3, '-');
-    let (object, etag, end) = (parts.next()?, parts.next()?, parts.next()?);
-    let is_hash = |text: &str| text.len() == HASH_BYTES * 2 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (is_hash(object) && is_hash(etag) && is_manifest(end)).then_some(object)
-}
-
-fn bare(etag: &str) -> String {
-    etag.trim_matches('"').to_owned()
-}
-
 fn is_manifest(key: &str) -> bool {
     key.to_lowercase().ends_with("-manifest.json")
 }
@@ -481,67 +468,4 @@ fn last(folder: &str) -> &str {
 
 fn parent(folder: &str) -> &str {
     folder.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent)
-}
-
-/// Writes a file that is either there whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let cannot_write =
-        |e: std::io::Error| Error::input(format!("cannot write to the cache `{}`", path.display())).caused_by(e);
-    let folder = path.parent().unwrap_or(path);
-    fs::create_dir_all(folder).map_err(cannot_write)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(cannot_write)?;
-    std::io::Write::write_all(&mut file, bytes).map_err(cannot_write)?;
-    file.persist(path).map_err(|e| cannot_write(e.error))?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_that_a_bucket_says_leads_out_of_the_cache() {
-        let cache = Path::new("/c");
-        let long = "x".repeat(3000);
-        for hostile in
-            ["../../../etc/cron.d/x", "/etc/passwd", "..", ".", "", "a/..", "a\0b", "a\nb\u{1b}[2J", "~/x", &long]
-        {
-            for (bucket, key, etag) in [(hostile, "k.csv", "e"), ("b", hostile, "e"), ("b", "k.csv", hostile)] {
-                let path = cache_path(cache, bucket, key, etag);
-                assert_eq!(path.parent(), Some(Path::new("/c/s3")), "{path:?}");
-                let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
-                assert!(
-                    name.len() < 140 && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)),
-                    "{name}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_cached_file_is_of_one_bucket_key_and_etag() {
-        let path = |bucket, key, etag| cache_path(Path::new("/c"), bucket, key, etag);
-        let one = path("b", "p/2026/a-00001.csv.gz", "0123");
-        assert!(one.to_string_lossy().ends_with("-a-00001.csv.gz"), "{one:?}");
-        assert_eq!(one, path("b", "p/2026/a-00001.csv.gz", "0123"));
-        for other in [
-            path("b2", "p/2026/a-00001.csv.gz", "0123"),
-            path("b", "p/2027/a-00001.csv.gz", "0123"),
-            path("b", "p/2026/a-00001.csv.gz", "0124"),
-            path("b/p", "2026/a-00001.csv.gz", "0123"),
-        ] {
-            assert_ne!(one, other);
-        }
-    }
-
-    #[test]
-    fn versions_of_one_manifest_are_known_by_their_names() {
-        let path = |key, etag| cache_path(Path::new("/c"), "b", key, etag);
-        let (old, new) = (path("p/x-Manifest.json", "1"), path("p/x-Manifest.json", "2"));
-        assert!(manifest_of(&old).is_some());
-        assert_eq!(manifest_of(&old), manifest_of(&new));
-        assert_ne!(manifest_of(&old), manifest_of(&path("q/x-Manifest.json", "1")));
-        assert_eq!(manifest_of(&path("p/x.csv", "1")), None);
-        assert_eq!(manifest_of(Path::new("/c/s3/b/p/0123.x-Manifest.json")), None, "of an earlier version");
-    }
 }

@@ -13,18 +13,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_sdk_s3::{Client, types::RequestPayer};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::BoxStream};
 use md5::{Digest, Md5};
 use tokio::{
     fs::OpenOptions,
     io::AsyncWriteExt,
+    runtime::Handle,
     sync::{Mutex, Semaphore, oneshot},
 };
 
-use super::{
-    super::aws::{ApiRequest, OwnedWhom},
-    Bucket, Object, bare,
-};
+use super::Object;
 use crate::error::{Error, Result};
 
 /// Objects that are fetched at the same time.
@@ -47,51 +46,70 @@ pub(crate) struct Fetching {
     done: Arc<AtomicU64>,
 }
 
-impl Bucket<'_> {
-    /// Starts to fetch the objects of each delivery. Few deliveries are under way at once, so that the first is there
-    /// soon and is loaded while the next ones come. What is cached is done.
-    pub(crate) fn fetch(&self, deliveries: &[Vec<Object>]) -> Fetching {
-        let done = Arc::new(AtomicU64::new(0));
-        let last = Arc::new(AtomicU64::new(0));
-        let begun = Instant::now();
-        // Two deliveries may name the same object; it is fetched once.
-        let mut locks: BTreeMap<PathBuf, Arc<Mutex<()>>> = BTreeMap::new();
-        let mut fetch = |object: &Object| ObjectFetch {
-            client: self.client.clone(),
-            object: object.clone(),
-            payer: self.payer(),
-            whom: self.aws.whom(),
-            done: Arc::clone(&done),
-            last: Arc::clone(&last),
-            begun,
-            kms: AtomicBool::new(false),
-            lock: Arc::clone(locks.entry(object.path.clone()).or_default()),
-        };
-        let (mut waiting, mut arriving) = (Vec::new(), Vec::new());
-        for objects in deliveries {
-            let (sender, receiver) = oneshot::channel();
-            waiting.push((objects.iter().map(&mut fetch).collect::<Vec<_>>(), sender));
-            arriving.push(Some(receiver));
-        }
-        self.aws.handle().spawn(async move {
-            let at_once = Arc::new(Semaphore::new(DELIVERIES_AT_ONCE));
-            let permits = Arc::new(Semaphore::new(PARALLEL));
-            for (fetches, sender) in waiting {
-                let turn = Arc::clone(&at_once).acquire_owned().await;
-                let permits = Arc::clone(&permits);
-                tokio::spawn(async move {
-                    let _turn = turn;
-                    // Nobody waits any more when the command is ending.
-                    let _ = sender.send(fetch_all(fetches, permits).await);
-                });
-            }
-        });
-        Fetching { arriving, done, last }
+/// Who hands out objects.
+pub(crate) trait Origin: Clone + Send + Sync + 'static {
+    /// Whether an ETag of 32 hexadecimal digits is the MD5 of the object.
+    const ETAG_IS_MD5: bool;
+
+    /// Asks for an object, from the byte `from` on.
+    ///
+    /// # Errors
+    /// When it is refused; another attempt would not help.
+    fn open(&self, object: &Object, from: u64) -> impl Future<Output = Result<Answer>> + Send;
+}
+
+/// An object on its way.
+pub(crate) struct Answer {
+    /// Of what is sent.
+    pub etag: String,
+    /// The first byte; 0 when the range was ignored.
+    pub from: u64,
+    /// Whether the ETag is no MD5, though it looks like one.
+    pub encrypted: bool,
+    pub body: BoxStream<'static, std::result::Result<Bytes, String>>,
+}
+
+/// Starts to fetch the objects of each delivery. Few deliveries are under way at once, so that the first is there
+/// soon and is loaded while the next ones come. What is cached is done.
+pub(crate) fn fetch<O: Origin>(origin: &O, deliveries: &[Vec<Object>], runtime: &Handle) -> Fetching {
+    let done = Arc::new(AtomicU64::new(0));
+    let last = Arc::new(AtomicU64::new(0));
+    let begun = Instant::now();
+    // Two deliveries may name the same object; it is fetched once.
+    let mut locks: BTreeMap<PathBuf, Arc<Mutex<()>>> = BTreeMap::new();
+    let mut fetch = |object: &Object| ObjectFetch {
+        origin: origin.clone(),
+        object: object.clone(),
+        done: Arc::clone(&done),
+        last: Arc::clone(&last),
+        begun,
+        encrypted: AtomicBool::new(false),
+        lock: Arc::clone(locks.entry(object.path.clone()).or_default()),
+    };
+    let (mut waiting, mut arriving) = (Vec::new(), Vec::new());
+    for objects in deliveries {
+        let (sender, receiver) = oneshot::channel();
+        waiting.push((objects.iter().map(&mut fetch).collect::<Vec<_>>(), sender));
+        arriving.push(Some(receiver));
     }
+    runtime.spawn(async move {
+        let at_once = Arc::new(Semaphore::new(DELIVERIES_AT_ONCE));
+        let permits = Arc::new(Semaphore::new(PARALLEL));
+        for (fetches, sender) in waiting {
+            let turn = Arc::clone(&at_once).acquire_owned().await;
+            let permits = Arc::clone(&permits);
+            tokio::spawn(async move {
+                let _turn = turn;
+                // Nobody waits any more when the command is ending.
+                let _ = sender.send(fetch_all(fetches, permits).await);
+            });
+        }
+    });
+    Fetching { arriving, done, last }
 }
 
 /// Fetches the objects of one delivery, some at the same time.
-async fn fetch_all(fetches: Vec<ObjectFetch>, permits: Arc<Semaphore>) -> Result<Vec<PathBuf>> {
+async fn fetch_all<O: Origin>(fetches: Vec<ObjectFetch<O>>, permits: Arc<Semaphore>) -> Result<Vec<PathBuf>> {
     let handles: Vec<_> = fetches
         .into_iter()
         .map(|fetch| {
@@ -141,21 +159,19 @@ impl Fetching {
 }
 
 /// Fetches one object.
-struct ObjectFetch {
-    client: Client,
+struct ObjectFetch<O> {
+    origin: O,
     object: Object,
-    payer: Option<RequestPayer>,
-    whom: OwnedWhom,
     done: Arc<AtomicU64>,
     last: Arc<AtomicU64>,
     begun: Instant,
-    /// Whether S3 said that a key of KMS encrypts it.
-    kms: AtomicBool,
+    /// Whether it was said that the ETag is no MD5.
+    encrypted: AtomicBool,
     /// Held while the object is fetched.
     lock: Arc<Mutex<()>>,
 }
 
-impl ObjectFetch {
+impl<O: Origin> ObjectFetch<O> {
     async fn run(&self) -> Result<PathBuf> {
         let object = &self.object;
         if object.is_cached() {
@@ -182,7 +198,7 @@ impl ObjectFetch {
                 return Ok(object.path.clone());
             }
             // Damaged on the way: from the start again.
-            broken = Some("what arrived is not what S3 has: its size or MD5 differs from the ETag".to_owned());
+            broken = Some("what arrived is not what the bucket has: its size or MD5 differs".to_owned());
             fs::remove_file(&part).map_err(cannot_write)?;
         }
         Err(Error::remote(format!("cannot fetch `{}`", object.address()))
@@ -197,53 +213,36 @@ impl ObjectFetch {
             |e: std::io::Error| Error::input(format!("cannot write to the cache `{}`", part.display())).caused_by(e);
         let mut file = OpenOptions::new().create(true).append(true).open(part).await.map_err(cannot_write)?;
         let mut have = file.metadata().await.map_err(cannot_write)?.len();
-        // Only what an MD5 vouches for may be put together of several answers.
-        if have > object.size || (have > 0 && !self.has_md5()) {
+        if have > object.size || (have > 0 && !self.may_resume()) {
             file.set_len(0).await.map_err(cannot_write)?;
             have = 0;
         }
         if have == object.size && object.size > 0 {
             return Ok(Ok(()));
         }
-        let range = (have > 0).then(|| format!("bytes={have}-"));
-        let request = self.client.get_object().bucket(&object.bucket).key(&object.key);
-        let request = request.if_match(format!("\"{}\"", object.etag)).set_range(range);
-        let answer = match request.set_request_payer(self.payer.clone()).send().await {
-            Ok(answer) => {
-                tracing::debug!(object = object.address(), bytes = answer.content_length(), "fetching");
-                answer
-            }
-            Err(e) => {
-                let about = format!("`{}`", object.address());
-                return Err(self
-                    .whom
-                    .explain(&ApiRequest { service: "S3", action: "s3:GetObject", about: &about }, &e));
-            }
-        };
-        if bare(answer.e_tag().unwrap_or_default()) != object.etag {
+        let mut answer = self.origin.open(object, have).await?;
+        tracing::debug!(object = object.address(), from = answer.from, "fetching");
+        if answer.etag != object.etag {
             return Err(Error::remote(format!("`{}` was overwritten while it was fetched", object.address()))
                 .hint("run the command again in some minutes"));
         }
-        let encryption = answer.server_side_encryption().map_or("", |encryption| encryption.as_str());
-        self.kms.store(encryption.starts_with("aws:kms"), Ordering::Relaxed);
-        if have > 0 && !self.has_md5() {
+        self.encrypted.store(answer.encrypted, Ordering::Relaxed);
+        if have > 0 && !self.may_resume() {
             file.set_len(0).await.map_err(cannot_write)?;
             return Ok(Err("what was fetched before cannot be checked".into()));
         }
         // A server that ignores the range sends all.
-        if have > 0 && answer.content_range().is_none() {
+        if answer.from < have {
             file.set_len(0).await.map_err(cannot_write)?;
         }
-        let mut body = answer.body;
-        loop {
-            match body.next().await {
-                None => break,
-                Some(Ok(bytes)) => {
+        while let Some(bytes) = answer.body.next().await {
+            match bytes {
+                Ok(bytes) => {
                     file.write_all(&bytes).await.map_err(cannot_write)?;
                     self.done.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                     self.last.fetch_max(self.begun.elapsed().as_micros() as u64, Ordering::Relaxed);
                 }
-                Some(Err(e)) => {
+                Err(e) => {
                     file.flush().await.map_err(cannot_write)?;
                     // An error after the last byte is the SDK's, whose checksum of the whole differs.
                     if file.metadata().await.map_err(cannot_write)?.len() >= object.size {
@@ -258,15 +257,20 @@ impl ObjectFetch {
         Ok(Ok(()))
     }
 
-    /// Whether the ETag is the MD5 of the object. That of objects in parts (`…-N`), or encrypted with a key of KMS,
-    /// is none; such are fetched in one answer, whose checksum the SDK verifies where S3 has one.
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>
-    fn has_md5(&self) -> bool {
-        let etag = &self.object.etag;
-        !self.kms.load(Ordering::Relaxed) && etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit())
+    /// Whether what came before may be put together with the rest: a checksum of the whole tells whether they fit, or
+    /// the ETag of each answer vouches for the same version.
+    fn may_resume(&self) -> bool {
+        !O::ETAG_IS_MD5 || self.has_md5()
     }
 
-    /// Whether the file is what S3 has: its size, and its MD5 where the ETag is one.
+    /// Whether the ETag is the MD5 of the object.
+    fn has_md5(&self) -> bool {
+        let etag = &self.object.etag;
+        let is_hash = etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit());
+        O::ETAG_IS_MD5 && is_hash && !self.encrypted.load(Ordering::Relaxed)
+    }
+
+    /// Whether the file is what the bucket has: its size, and its MD5 where the ETag is one.
     fn is_whole(&self, part: &Path) -> Result<bool> {
         let cannot_read = |e| Error::input(format!("cannot read `{}`", part.display())).caused_by(e);
         let mut file = fs::File::open(part).map_err(cannot_read)?;
