@@ -34,6 +34,8 @@ struct Group {
     /// Rows that the manifest says there are.
     rows: Option<u64>,
     objects: Vec<Object>,
+    /// Whether the place holds nothing else.
+    alone: bool,
 }
 
 /// What there is below one address.
@@ -115,6 +117,7 @@ pub(crate) fn plan(store: &Store, container: &Container, wanted: &Wanted) -> Res
             assembly_id: run.assembly_id,
             rows: run.rows,
             objects,
+            alone: false,
         });
     }
     let is_beside = |key: &Path| territories.iter().any(|territory| key.starts_with(territory));
@@ -138,6 +141,7 @@ pub(crate) fn plan(store: &Store, container: &Container, wanted: &Wanted) -> Res
             assembly_id: String::new(),
             rows: None,
             objects: loose,
+            alone: plan.groups.is_empty(),
         });
     }
     if plan.groups.is_empty() && plan.failures.is_empty() {
@@ -214,13 +218,11 @@ pub(crate) fn ingest(
     let mut outcome = Outcome { failures: plan.failures, superseded_files: plan.superseded, ..Outcome::default() };
     done.named.extend(plan.there);
     let (current, groups): (Vec<Group>, Vec<Group>) = plan.groups.into_iter().partition(|group| group.planned.current);
-    let current_groups = current.len();
     for group in current {
         // Another place of this command must not replace it.
         done.keys.extend(group.objects.iter().map(Object::address));
         outcome.unchanged.push(Unchanged { label: group.label, files: group.planned.files });
     }
-    let alone = current_groups + groups.len() == 1;
     let objects: Vec<Vec<Object>> = groups.iter().map(|group| group.objects.clone()).collect();
     watcher.planned(objects.iter().map(Vec::len).sum(), objects.iter().flatten().map(|object| object.size).sum());
     // Of a delivery that fails, what has come is kept for the next run.
@@ -241,7 +243,7 @@ pub(crate) fn ingest(
         }
         let failures = outcome.failures.len();
         let mut alive = true;
-        for mut unit in units(store, group, &paths, unpack_to.path(), request, alone, done, &mut outcome) {
+        for mut unit in units(store, group, &paths, unpack_to.path(), request, done, &mut outcome) {
             alive = load_watched(store, &mut unit, request, done, watcher, &mut outcome);
             if !alive {
                 break;
@@ -260,14 +262,13 @@ pub(crate) fn ingest(
     Ok(outcome)
 }
 
-/// What is loaded in one transaction each; `alone` says that the place holds nothing else. What is wrong with a file goes to the outcome.
+/// What is loaded in one transaction each. What is wrong with a file goes to the outcome.
 fn units(
     store: &Store,
     group: &Group,
     paths: &[PathBuf],
     unpack_to: &Path,
     request: &Request,
-    alone: bool,
     done: &mut Done,
     outcome: &mut Outcome,
 ) -> Vec<Unit> {
@@ -301,7 +302,7 @@ fn units(
         }
     }
     // Other tables may lie in a folder of bills; alone, they are a mistake.
-    let is_mistake = alone && bills.is_empty();
+    let is_mistake = group.alone && bills.is_empty();
     for (object, error) in strangers {
         if is_mistake {
             outcome.failures.push(error);
