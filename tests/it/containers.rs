@@ -1,8 +1,9 @@
 //! Azure Blob Storage and Google Cloud Storage, as azurite and fake-gcs-server speak for them.
 
 use std::{
+    io::Write,
     net::{TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     sync::OnceLock,
     thread,
@@ -29,10 +30,10 @@ const ACCOUNT: &str = "devstoreaccount1";
 fn azurite() -> Option<&'static str> {
     static ADDRESS: OnceLock<Option<String>> = OnceLock::new();
     let start = || {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+        let target = Path::new(env!("CARGO_BIN_EXE_aws-cost-anomalies")).parent()?.parent()?;
         let program = target.join("azurite/node_modules/azurite/dist/src/blob/main.js");
         if !program.exists() {
-            eprintln!("left out: Azure Blob Storage, because scripts/test.sh could not install azurite");
+            left_out("Azure Blob Storage, since scripts/test.sh could not install azurite");
             return None;
         }
         let folder = std::env::temp_dir().join(format!("azurite-{}", std::process::id()));
@@ -41,6 +42,10 @@ fn azurite() -> Option<&'static str> {
         Some(format!("http://{}", serve(command.current_dir(made(&folder)), &["--blobPort", "{port}"])))
     };
     ADDRESS.get_or_init(start).as_deref()
+}
+
+fn left_out(what: &str) {
+    let _ = writeln!(std::io::stderr(), "not tested here: {what}");
 }
 
 fn made(folder: &Path) -> &Path {
@@ -58,7 +63,7 @@ fn google() -> Option<&'static str> {
             .expect("python runs");
         let program = String::from_utf8(found.stdout).expect("a path");
         if program.trim().is_empty() {
-            eprintln!("left out: Google Cloud Storage, because there is no fake-gcs-server here");
+            left_out("Google Cloud Storage, since there is no fake-gcs-server here");
             return None;
         }
         let mut command = Command::new(program.trim());
