@@ -534,7 +534,7 @@ fn a_vendors_refusal_is_said_without_the_key() {
     ");
     assert_snapshot!(sandbox.run(&["ingest", "--source", "openai", "--dry-run"]), @"
     --- stderr
-    error: `--dry-run` is for S3 and Cost Explorer; files on disk and vendors cost nothing
+    error: `--dry-run` is for buckets and Cost Explorer; files on disk and vendors cost nothing
     --- exit code 2
     ");
     let without = fetch(&sandbox, "openai", OPENAI_KEY, &["--from", "2025-12-01", "--full-refresh"]);

@@ -432,7 +432,7 @@ fn wrong_days_and_flags_are_told_before_anything_is_paid() {
 
     error: `--to` needs `--from`
 
-    error: `--date` is for bills in S3
+    error: `--date` is for bills in buckets
 
     error: `--data-source` is for files on disk
     ");
@@ -441,7 +441,7 @@ fn wrong_days_and_flags_are_told_before_anything_is_paid() {
     assert_snapshot!(with_aws(&sandbox, &aws, &["ingest"]), @"
     --- stderr
     error: nothing says where the bills are
-    hint: name a file, a folder or s3://bucket/prefix: `aws-cost-anomalies ingest PATH`
+    hint: name a file, a folder, or a bucket such as s3://bucket/prefix or gs://bucket/prefix: `aws-cost-anomalies ingest PATH`
     hint: or ask AWS itself, for $0.01 a request: `aws-cost-anomalies ingest --source cost-explorer`
     hint: or set `s3.bucket` in the configuration; `aws-cost-anomalies ingest --discover` finds it
     --- exit code 2

@@ -325,7 +325,7 @@ fn names_that_lead_nowhere_are_refused() {
     insta::assert_snapshot!(sandbox.run(&["run"]), @"
     --- stderr
     error: nothing says where the bills are
-    hint: name a file, a folder or s3://bucket/prefix: `aws-cost-anomalies ingest PATH`
+    hint: name a file, a folder, or a bucket such as s3://bucket/prefix or gs://bucket/prefix: `aws-cost-anomalies ingest PATH`
     hint: or ask AWS itself, for $0.01 a request: `aws-cost-anomalies ingest --source cost-explorer`
     hint: or set `s3.bucket` in the configuration; `aws-cost-anomalies ingest --discover` finds it
     hint: or judge what the database holds already: `--no-ingest`
