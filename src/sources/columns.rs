@@ -182,6 +182,14 @@ impl Columns {
         self.merged(name, |column| time_of(column, "CAST"))
     }
 
+    /// The TIMESTAMP of a text column that is written as `format` says (of `strptime`), NULL for what is written otherwise;
+    /// nothing where the column is missing, or is no text.
+    pub fn time_written(&self, name: &str, format: &str) -> Option<String> {
+        let is_text = self.iter().filter(|column| column.name == name).all(|column| column.kind == Kind::Text);
+        let written = |column: &Column| format!("try_strptime({}, {})", text_of(column), quoted(format));
+        self.merged(name, written).filter(|_| is_text)
+    }
+
     /// Like [`Columns::time`], NULL for what is no time. For times that no figure depends on.
     pub fn lenient_time(&self, name: &str) -> Option<String> {
         self.merged(name, |column| time_of(column, "TRY_CAST"))

@@ -25,6 +25,7 @@ pub(crate) const ACTUAL: Azure = Azure { is_amortized: false };
 pub(crate) const AMORTIZED: Azure = Azure { is_amortized: true };
 
 const DATE: [&str; 3] = ["date", "usagedatetime", "usagedate"];
+const PERIOD: &str = "billingperiodstart";
 const COST: [&str; 3] = ["costinbillingcurrency", "cost", "pretaxcost"];
 const CURRENCY: [&str; 3] = ["billingcurrencycode", "billingcurrency", "currency"];
 const QUANTITY: [&str; 3] = ["quantity", "usagequantity", "consumedquantity"];
@@ -46,7 +47,7 @@ impl Layout for Azure {
 
     fn understand(&self, table: Table) -> Result<Understood> {
         let columns = table.columns.renamed(name);
-        let line_items = self.line_items(&columns)?;
+        let line_items = self.line_items(&columns, table.mapping.date_order)?;
         Ok(Understood { columns, line_items, version: Some(version(table.columns)), charges: None })
     }
 
@@ -71,6 +72,30 @@ fn name(column: &str) -> String {
     }
 }
 
+/// The day of a charge and the start of its billing period, as SQL. Dates as `06/30/2026` are read so at once where the billing
+/// period agrees; what does not fails as a cast, and the file is asked how it writes dates.
+fn days(columns: &Columns, order: Option<DateOrder>) -> (String, String) {
+    let start = coalesce(DATE.iter().filter_map(|name| columns.time(name))).unwrap_or_default();
+    let period = columns.time(PERIOD);
+    let month = coalesce(period.into_iter().chain([start.clone()])).unwrap_or_default();
+    let american = |name: &str| columns.time_written(name, "%m/%d/%Y");
+    let Some(day) =
+        DATE.iter().find_map(|name| american(name)).filter(|_| order.is_none_or(|order| order == DateOrder::Mdy))
+    else {
+        return (start, month);
+    };
+    let Some(first) = american(PERIOD) else {
+        // A period of its own type says nothing of the order of the dates.
+        let only = if columns.has(PERIOD) { start.clone() } else { format!("COALESCE({day}, {start})") };
+        let month = if columns.has(PERIOD) { month } else { only.clone() };
+        return (only, month);
+    };
+    (
+        format!("COALESCE(CASE WHEN date_trunc('month', {day}) = {first} THEN {day} END, {start})"),
+        format!("COALESCE(CASE WHEN day({first}) = 1 THEN {first} END, {month})"),
+    )
+}
+
 /// Which of the layouts the columns show.
 fn version(columns: &Columns) -> &'static str {
     let named = columns.renamed(name);
@@ -89,7 +114,7 @@ impl Azure {
     ///
     /// # Errors
     /// When a column is missing without which no cost can be told.
-    fn line_items(&self, columns: &Columns) -> Result<LineItems> {
+    fn line_items(&self, columns: &Columns, date_order: Option<DateOrder>) -> Result<LineItems> {
         columns.require("Azure", &[&DATE, &COST, &["metercategory", "MeterCategory"]])?;
         let text = |name: &str| columns.text(name).unwrap_or_else(|| "NULL".into());
         let first = |names: &[&str], otherwise: &str| {
@@ -99,8 +124,7 @@ impl Azure {
         let number = |names: &[&str]| {
             coalesce(names.iter().filter_map(|name| columns.number(name))).unwrap_or_else(|| "NULL".into())
         };
-        let start = coalesce(DATE.iter().filter_map(|name| columns.time(name))).unwrap_or_default();
-        let month = coalesce(columns.time("billingperiodstart").into_iter().chain([start.clone()])).unwrap_or_default();
+        let (start, month) = days(columns, date_order);
         let cost = format!("COALESCE({}, 0)", number(&COST));
         let account = first(&SUBSCRIPTION, "");
         // Purchases are of no subscription: they are the billing account's own.
