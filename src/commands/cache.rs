@@ -9,7 +9,7 @@ use crate::{
     report::{self, Format},
 };
 
-/// Look after the bills fetched from S3
+/// Look after the bills fetched from buckets
 #[derive(Debug, Args)]
 pub(crate) struct CacheArgs {
     #[command(subcommand)]

@@ -45,6 +45,7 @@ pub(crate) struct Plan {
     /// Everything that is there, by its address.
     there: BTreeSet<String>,
     superseded: usize,
+    notes: Vec<String>,
     pub failures: Vec<Error>,
 }
 
@@ -62,29 +63,36 @@ pub(crate) fn plan(store: &Store, container: &Container, wanted: &Wanted) -> Res
     let listed = container.list()?;
     let mut plan = Plan { there: listed.iter().map(|file| file.object.address()).collect(), ..Plan::default() };
     let by_key: BTreeMap<&str, &Listed> = listed.iter().map(|file| (file.object.key.as_str(), file)).collect();
-    let mut latest: BTreeMap<(String, NaiveDate), (String, manifest::Parsed)> = BTreeMap::new();
-    let mut territories = BTreeSet::new();
-    for file in listed.iter().filter(|file| is_manifest(&file.object.key)) {
-        let read = container.text(&file.object).and_then(|text| {
-            manifest::run(&text, &file.object.address()).map(|run| run.map(|(submitted, run)| (submitted, run, file)))
-        });
+    let mut latest: BTreeMap<(String, NaiveDate), (String, manifest::Parsed, PathBuf)> = BTreeMap::new();
+    let (mut territories, mut unread) = (BTreeSet::new(), BTreeSet::new());
+    let is_small = |file: &&Listed| file.object.size <= manifest::MAX_MANIFEST_BYTES;
+    for file in listed.iter().filter(|file| is_manifest(&file.object.key)).filter(is_small) {
+        let territory = manifest::territory(Path::new(&file.object.key));
+        let read = container.text(&file.object).and_then(|text| manifest::run(&text, &file.object.address()));
         match read {
             // Some other vendor's.
             Ok(None) => {}
-            Ok(Some((submitted, run, file))) => {
-                territories.insert(manifest::territory(Path::new(&file.object.key)));
-                let slot =
-                    latest.entry((run.export.clone(), run.period)).or_insert_with(|| (submitted.clone(), run.clone()));
-                if submitted > slot.0 {
-                    *slot = (submitted, run);
+            Ok(Some((submitted, run))) => {
+                territories.insert(territory.clone());
+                let key = (run.export.clone(), run.period);
+                if latest.get(&key).is_none_or(|(former, ..)| submitted > *former) {
+                    latest.insert(key, (submitted, run, territory));
                 }
             }
-            Err(error) => plan.failures.push(error),
+            // What it names may be the latest: an older run must not stand for it, nor the files for themselves.
+            Err(error) => {
+                territories.insert(territory.clone());
+                unread.insert(territory);
+                plan.failures.push(error);
+            }
         }
     }
     let stored: BTreeMap<String, String> = store.source_files()?.into_iter().collect();
     let mut named = BTreeSet::new();
-    for ((export, period), (_, run)) in latest {
+    for ((export, period), (_, run, territory)) in latest {
+        if unread.contains(&territory) {
+            continue;
+        }
         let find = |key: &String| {
             let found = by_key.get(key.as_str()).copied().or_else(|| in_a_copy(&listed, key));
             found.map(|file| file.object.clone()).ok_or_else(|| {
@@ -107,8 +115,8 @@ pub(crate) fn plan(store: &Store, container: &Container, wanted: &Wanted) -> Res
         };
         let source = run.format.data_source();
         let delivered = store.delivered(source, &export, &run.assembly_id)?;
-        let is_current = delivered.len() == objects.len()
-            && objects.iter().all(|object| delivered.get(&object.address()) == Some(&object.etag));
+        // One run may be of several months.
+        let is_current = objects.iter().all(|object| delivered.get(&object.address()) == Some(&object.etag));
         let name = export.rsplit('/').next().unwrap_or(&export);
         plan.groups.push(Group {
             label: format!("{} of {name}", period.format("%Y-%m")),
@@ -123,7 +131,8 @@ pub(crate) fn plan(store: &Store, container: &Container, wanted: &Wanted) -> Res
     let is_beside = |key: &Path| territories.iter().any(|territory| key.starts_with(territory));
     let data = listed.iter().filter(|file| files::looks_like_data(Path::new(&file.object.key)));
     let (beside, loose): (Vec<_>, Vec<_>) = data.partition(|file| is_beside(Path::new(&file.object.key)));
-    plan.superseded += beside.iter().filter(|file| !named.contains(&file.object.key)).count();
+    // What a manifest with a fault names is not known; nothing is said of the files beside it.
+    plan.superseded += beside.iter().filter(|file| unread.is_empty() && !named.contains(&file.object.key)).count();
     let loose: Vec<&Listed> = loose.into_iter().filter(|file| !named.contains(&file.object.key)).collect();
     let loose = without_former_runs(loose, &mut plan.superseded);
     let loose: Vec<Object> = loose
@@ -131,6 +140,12 @@ pub(crate) fn plan(store: &Store, container: &Container, wanted: &Wanted) -> Res
         .map(|file| file.object.clone())
         .filter(|object| manifest::period_in(&object.key).is_none_or(|period| wanted.is_wanted(period)))
         .collect();
+    let unsaid = loose.iter().filter(|object| manifest::period_in(&object.key).is_none()).count();
+    if wanted.is_limited() && unsaid > 0 {
+        plan.notes.push(format!(
+            "{unsaid} files are read whatever the period asked for: neither a manifest nor their folder says theirs"
+        ));
+    }
     if !loose.is_empty() {
         let is_current = loose.iter().all(|object| stored.get(&object.address()) == Some(&object.etag));
         let address = container.place().address();
@@ -215,7 +230,8 @@ pub(crate) fn ingest(
     watcher: &dyn Watcher,
 ) -> Result<Outcome> {
     let unpack_to = store.scratch()?;
-    let mut outcome = Outcome { failures: plan.failures, superseded_files: plan.superseded, ..Outcome::default() };
+    let mut outcome =
+        Outcome { failures: plan.failures, superseded_files: plan.superseded, notes: plan.notes, ..Outcome::default() };
     done.named.extend(plan.there);
     let (current, groups): (Vec<Group>, Vec<Group>) = plan.groups.into_iter().partition(|group| group.planned.current);
     for group in current {
@@ -257,6 +273,8 @@ pub(crate) fn ingest(
         }
     }
     done.unfinished.extend(failed);
+    // The cache is one folder: what could not be read here is no neighbour of what is elsewhere.
+    done.broken.clear();
     outcome.fetched_bytes = Some(fetched.load(Ordering::Relaxed));
     outcome.periods.sort_by_key(|period| (period.loaded.billing_period, period.loaded.provider.clone()));
     Ok(outcome)

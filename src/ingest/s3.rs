@@ -39,6 +39,11 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// Whether only some billing periods are asked for.
+    pub(super) fn is_limited(&self) -> bool {
+        !self.months.is_empty() || self.period.is_some()
+    }
+
     /// Whether a billing period is asked for.
     pub(crate) fn is_wanted(&self, month: NaiveDate) -> bool {
         let end = month + Months::new(1);

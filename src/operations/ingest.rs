@@ -419,7 +419,7 @@ pub struct Planned {
     /// What Cost Explorer would be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_explorer: Option<cost_explorer::Plan>,
-    /// Bytes that would be fetched from S3.
+    /// Bytes that would be fetched from buckets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetch_bytes: Option<u64>,
     /// What would be fetched from buckets.

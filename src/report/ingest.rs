@@ -26,7 +26,7 @@ pub(crate) fn render(answer: &Answer<Ingestion>, format: Format, style: Style) -
         (Ingestion::Done(outcome), _) => Ok(done(outcome, format, style)),
         (Ingestion::Planned(planned), _) => match (&planned.cost_explorer, &planned.periods) {
             (Some(plan), _) => Ok(cost_explorer_plan(plan, style)),
-            (None, Some(periods)) => s3_plan(periods, planned.fetch_bytes.unwrap_or(0), format, style),
+            (None, Some(periods)) => buckets_plan(periods, planned.fetch_bytes.unwrap_or(0), format, style),
             (None, None) => Ok(String::new()),
         },
     }
@@ -120,8 +120,8 @@ fn cost_explorer_plan(plan: &cost_explorer::Plan, style: Style) -> String {
     wrapped(&text, style)
 }
 
-/// What would be fetched from S3.
-fn s3_plan(periods: &[s3::Planned], total: u64, format: Format, style: Style) -> Result<String> {
+/// What would be fetched from buckets.
+fn buckets_plan(periods: &[s3::Planned], total: u64, format: Format, style: Style) -> Result<String> {
     let header = ["period", "export", "format", "files", "bytes", "to fetch", "state"];
     let state = |period: &s3::Planned| match (period.current, period.fetch_bytes) {
         (true, _) => "current",

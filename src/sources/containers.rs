@@ -15,7 +15,10 @@ use object_store::{
 use tokio::runtime::Handle;
 
 use super::objects::{self, Answer, Fetching, Object, Origin, bare, cache_path, write_whole};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    web,
+};
 
 /// How often a request is tried again, and for how long.
 const RETRIES: usize = 4;
@@ -24,6 +27,9 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a connection may take, and how long nothing may come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Characters of what a cloud says of an error.
+const MAX_SAID: usize = 400;
 
 /// Hosts of Azure Blob Storage begin with the account, and these follow.
 const AZURE_HOSTS: [&str; 2] = [".blob.", ".dfs."];
@@ -219,7 +225,7 @@ impl<'a> Container<'a> {
         let origin = |store| Remote { store, place: place.clone() };
         let store = store.map_err(|e| {
             Error::input(format!("cannot use the credentials for `{}`", place.address()))
-                .cause(without_queries(&e.to_string()))
+                .cause(said(&e))
                 .hint(credentials_hint(&place.cloud))
         })?;
         Ok(Self { place: place.clone(), origin: origin(store), runtime, cache })
@@ -321,7 +327,7 @@ impl Origin for Remote {
             etag: answer.meta.e_tag.as_deref().map_or_else(|| answer.meta.last_modified.to_rfc3339(), bare),
             from: answer.range.start,
             encrypted: false,
-            body: answer.into_stream().map_err(|e| without_queries(&chain(&e))).boxed(),
+            body: answer.into_stream().map_err(|e| said(&e)).boxed(),
         })
     }
 }
@@ -336,7 +342,7 @@ impl Remote {
             }
             (Cloud::Google, _) => ("Google Cloud Storage", "`storage.objects.get` (role `Storage Object Viewer`)"),
         };
-        let said = Error::remote(format!("{service} does not {doing} `{about}`")).cause(without_queries(&chain(error)));
+        let said = Error::remote(format!("{service} does not {doing} `{about}`")).cause(said(error));
         match error {
             Refused::NotFound { .. } => said.hint("is the container or bucket spelled so, and in this account?"),
             Refused::PermissionDenied { .. } => said.hint(format!("allow {permission}")),
@@ -366,21 +372,17 @@ fn location(object: &Object) -> Result<object_store::path::Path> {
         .map_err(|e| Error::input(format!("`{}` cannot be read", object.address())).caused_by(e))
 }
 
-/// An error with what is below it, each thing once.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(error) = below {
-        let own = error.to_string();
-        if !text.contains(&own) {
-            text += &format!(": {own}");
-        }
-        below = error.source();
+/// An error in one line, with what is below it, without signatures and the rest of an error page.
+fn said(error: &dyn std::error::Error) -> String {
+    let text = without_queries(&web::causes(error));
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(MAX_SAID) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
-    text
 }
 
-/// A text with the queries of its addresses left out, which hold signatures, and what an error page says in angle brackets.
+/// A text with the queries of its addresses left out, which hold signatures.
 fn without_queries(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

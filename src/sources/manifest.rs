@@ -27,7 +27,7 @@ use crate::{
 const MAX_MANIFEST_LEAD: Duration = Duration::from_secs(6 * 3600);
 
 /// No manifest is larger.
-const MAX_MANIFEST_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// The latest version of one billing period of one export.
 #[derive(Clone, Debug)]
