@@ -2,6 +2,7 @@
 //! environment and flags, in this order. Every value knows where it came from.
 
 mod budgets;
+mod rates;
 mod saved;
 
 use std::{
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub(crate) use budgets::{budgets, budgets_as_yaml};
+pub(crate) use rates::rates;
 pub(crate) use saved::with_mapping;
 
 /// The built-in defaults, which are the example file.
@@ -60,6 +62,7 @@ pub(crate) struct Config {
     pub bedrock: agent::Bedrock,
     pub anthropic: agent::Anthropic,
     pub database: store::Settings,
+    pub currency: store::currency::Settings,
     pub anomaly: detection::Settings,
     pub notify: notify::Settings,
     pub budgets: Vec<Budget>,
@@ -164,6 +167,7 @@ fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override
     }
     let config: Config = serde_yaml::from_value(merged).map_err(|e| invalid(e.to_string()))?;
     config.database.check()?;
+    config.currency.check()?;
     check(&config.anomaly)?;
     check_aws(&config)?;
     for (name, mapping) in &config.mappings {

@@ -162,7 +162,7 @@ pub(crate) fn compare(facts: &dyn Facts, request: &Request) -> Result<Answer<Com
     // One source for a day, whichever period asks for it.
     let span = Period { start: sides[0].start.min(sides[1].start), end: sides[0].end.max(sides[1].end) };
     let segments = frame.segments_of(span, &sides);
-    let mut header = frame.header(question, &segments, &sides);
+    let mut header = frame.header(facts, question, &segments, &sides)?;
     let Known { sets, per_day, warnings } = known_sets(&frame, sides)?;
     header.warnings.extend(warnings);
     let days = [&sets[0].days, &sets[1].days];

@@ -88,7 +88,7 @@ pub(crate) fn drilldown(facts: &dyn Facts, request: &Request) -> Result<Answer<D
         path.push(Filter { dimension, value, negated: false });
         place = walk.below(facts, &path)?;
     }
-    let mut header = walk.frame.header(&request.question, &walk.segments, &[request.before, request.after]);
+    let mut header = walk.frame.header(facts, &request.question, &walk.segments, &[request.before, request.after])?;
     header.warnings.extend(walk.warnings);
     header.currency = Some(walk.currency);
     let body = Drilldown {

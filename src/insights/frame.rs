@@ -8,7 +8,7 @@ use super::{
     Question,
     answer::Header,
     bills::{Bill, bills},
-    warning::{BillEnd, BillSource, SourcePeriod, Warning},
+    warning::{BillEnd, BillSource, ConvertedCurrency, SourcePeriod, Warning},
 };
 use crate::{
     analysis::calendar::settled_through,
@@ -16,6 +16,7 @@ use crate::{
     model::{Dimension, Filter, Granularity, Period, first_of_month},
     store::{
         Facts,
+        currency::Conversion,
         holdings::{Holding, Payer},
         queries::Selection,
         segments::Segment,
@@ -278,15 +279,50 @@ impl Frame {
     }
 
     /// The header of an answer about `periods`, read from `segments`.
-    pub(super) fn header(&self, question: &Question, segments: &[Segment], periods: &[Period]) -> Header {
-        Header {
+    ///
+    /// # Errors
+    /// When a filter's key does not exist.
+    pub(super) fn header(
+        &self,
+        facts: &dyn Facts,
+        question: &Question,
+        segments: &[Segment],
+        periods: &[Period],
+    ) -> Result<Header> {
+        let mut warnings = self.warnings(question, segments, periods);
+        warnings.extend(self.conversions(facts, question, segments)?);
+        Ok(Header {
             data_through: Some(self.as_of),
             settled_through: Some(self.settled_through),
             sources: source_names(segments),
             metric: Some(question.metric),
-            warnings: self.warnings(question, segments, periods),
+            warnings,
             ..Header::of(question.as_of)
-        }
+        })
+    }
+
+    /// Which currencies are shown in another one, and which should be and are not.
+    ///
+    /// # Errors
+    /// When a filter's key does not exist.
+    pub(super) fn conversions(
+        &self,
+        facts: &dyn Facts,
+        question: &Question,
+        segments: &[Segment],
+    ) -> Result<Vec<Warning>> {
+        let all = facts.conversions(&Selection { segments, metric: question.metric, filters: question.filters })?;
+        let (done, lacking): (Vec<Conversion>, Vec<Conversion>) = all.into_iter().partition(|one| one.rates.is_some());
+        let target = |list: &[Conversion]| list.first().map(|one| one.target.clone());
+        let converted = target(&done).map(|target| Warning::Converted {
+            target,
+            currencies: done.into_iter().filter_map(ConvertedCurrency::of).collect(),
+        });
+        let not = target(&lacking).map(|target| Warning::NotConverted {
+            target,
+            currencies: lacking.into_iter().map(|one| one.currency).collect(),
+        });
+        Ok(converted.into_iter().chain(not).collect())
     }
 
     /// What a reader should know before trusting the figures of `periods`.

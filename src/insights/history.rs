@@ -122,7 +122,7 @@ impl History {
         let segments = frame.segments(read);
         let selection = Selection { segments: &segments, metric: question.metric, filters: question.filters };
         let currency = Some(single_currency(facts, &selection)?);
-        let mut header = Header { currency, ..frame.header(question, &segments, &[judged]) };
+        let mut header = Header { currency, ..frame.header(facts, question, &segments, &[judged])? };
         let warnings = &mut header.warnings;
         warnings.extend(little_history(frame, judged));
         if let Some(asked_through) = request.to.filter(|to| *to > end) {

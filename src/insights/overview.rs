@@ -180,7 +180,7 @@ pub(crate) fn overview(facts: &dyn Facts, state: &Store, request: &Request) -> R
     let mut header = Header {
         sources: week.header.sources.clone(),
         currency: week.header.currency.clone(),
-        ..frame.header(question, &segments, &[charted])
+        ..frame.header(facts, question, &segments, &[charted])?
     };
     header.warnings.extend(budgets.header.warnings.into_iter().filter(not_known));
     let body = Overview {

@@ -206,7 +206,7 @@ pub(crate) fn trends(facts: &dyn Facts, request: &Request) -> Result<Answer<Tren
     });
     let credits_counted = included.contains(ChargeCategory::Credit.as_str());
     let hidden_by_credits = hiding_credits(credits.iter().sum(), total, credits_counted);
-    let header = Header { currency: Some(currency), ..frame.header(question, &segments, &[range]) };
+    let header = Header { currency: Some(currency), ..frame.header(facts, question, &segments, &[range])? };
     let body = Trends {
         granularity: request.granularity,
         group_by: request.group_by.clone(),

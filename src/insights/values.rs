@@ -93,7 +93,9 @@ pub(crate) fn values(facts: &dyn Facts, request: &Request) -> Result<Answer<Valu
     values.sort_by(|a, b| b.cost.abs().total_cmp(&a.cost.abs()).then_with(|| a.value.cmp(&b.value)));
     let count = values.len();
     values.truncate(request.top);
-    let header =
-        Header { currency: Some(single_currency(facts, &selection)?), ..frame.header(question, &segments, &[period]) };
+    let header = Header {
+        currency: Some(single_currency(facts, &selection)?),
+        ..frame.header(facts, question, &segments, &[period])?
+    };
     Ok(Answer { header, body: Values { dimension: request.dimension.clone(), period, values, count } })
 }

@@ -6,7 +6,10 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::model::{Metric, Period, money};
+use crate::{
+    model::{Metric, Period, money},
+    store::currency::Conversion,
+};
 
 /// Names, days and bills that a sentence lists before it only counts them.
 const LISTED: usize = 4;
@@ -37,6 +40,10 @@ pub enum Warning {
         read: String,
         other: String,
     },
+    /// Costs are shown in another currency than they were billed in.
+    Converted { target: String, currencies: Vec<ConvertedCurrency> },
+    /// Costs stay in their currency, for there is no rate.
+    NotConverted { target: String, currencies: Vec<String> },
     /// Bills end before the days that are asked for.
     BillsEnd { bills: Vec<BillEnd> },
     /// Only these series were replayed from their first day.
@@ -114,6 +121,48 @@ pub struct BillSource {
     pub sources: Vec<String>,
 }
 
+/// A currency that is converted: what one unit of it is in the other.
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+pub struct ConvertedCurrency {
+    pub currency: String,
+    pub lowest_rate: f64,
+    pub highest_rate: f64,
+    /// The day of the newest rate of `currency.rates`, where one was used.
+    pub newest_rate: Option<NaiveDate>,
+    /// Whether the bills' own rates were used.
+    pub rates_of_bill: bool,
+}
+
+impl ConvertedCurrency {
+    /// One that was converted.
+    pub(super) fn of(conversion: Conversion) -> Option<Self> {
+        let used = conversion.rates?;
+        Some(Self {
+            currency: conversion.currency,
+            lowest_rate: used.lowest,
+            highest_rate: used.highest,
+            newest_rate: used.newest.filter(|_| used.given),
+            rates_of_bill: used.of_bill,
+        })
+    }
+
+    /// `EUR at 1.052 to 1.109 (rates given, the newest of 2026-06-01)`
+    fn text(&self) -> String {
+        let (lowest, highest) = (rate(self.lowest_rate), rate(self.highest_rate));
+        let at = if lowest == highest { lowest } else { format!("{lowest} to {highest}") };
+        let given = self.newest_rate.map(|day| format!("rates given, the newest of {day}"));
+        let own = self.rates_of_bill.then(|| "the bill's own rates".to_owned());
+        let whose: Vec<String> = given.into_iter().chain(own).collect();
+        format!("{} at {at} ({})", self.currency, whose.join("; "))
+    }
+}
+
+/// A rate in five significant digits.
+fn rate(rate: f64) -> String {
+    let digits = (4 - rate.log10().floor() as i32).clamp(0, 15);
+    format!("{rate:.*}", digits as usize)
+}
+
 /// The last day of a bill.
 #[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct BillEnd {
@@ -167,6 +216,14 @@ impl Warning {
                     lacks.join(" and "),
                 )
             }
+            Warning::Converted { target, currencies } => {
+                let currencies: Vec<String> = currencies.iter().map(ConvertedCurrency::text).collect();
+                format!("in {target}, converted: {}", currencies.join(", "))
+            }
+            Warning::NotConverted { target, currencies } => format!(
+                "not converted to {target}, for there is no rate: {} (`currency.rates`)",
+                currencies.join(", ")
+            ),
             Warning::BillsEnd { bills } => {
                 let ends: Vec<String> =
                     bills.iter().map(|end| format!("{} after {}", end.bill, end.data_through)).collect();

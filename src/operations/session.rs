@@ -18,7 +18,7 @@ use crate::{
     insights::warning::Warning,
     model::Day,
     sources::aws::Aws,
-    store::{Database, Reader, Settings, Writer},
+    store::{Database, Reader, Settings, Writer, currency::Rates},
 };
 
 /// Hears what an operation has to say while it goes on.
@@ -57,6 +57,8 @@ pub struct Session {
     /// Made when the network is first used; one for the whole program.
     runtime: Arc<OnceLock<Runtime>>,
     aws: OnceLock<Aws>,
+    /// Read when costs are first read.
+    rates: OnceLock<Option<Rates>>,
 }
 
 impl Session {
@@ -75,7 +77,7 @@ impl Session {
         let names = loaded.config.accounts.clone();
         let database = Database::new(loaded.config.database.clone()).with_account_names(names);
         let (reporter, runtime) = (Arc::new(Silent), Arc::default());
-        Self { loaded, database, today, reporter, program: None, runtime, aws: OnceLock::new() }
+        Self { loaded, database, today, reporter, program: None, runtime, aws: OnceLock::new(), rates: OnceLock::new() }
     }
 
     /// The same with somebody who listens.
@@ -156,17 +158,29 @@ impl Session {
 
     /// The database, read-only.
     pub(crate) fn store(&self) -> Result<Reader> {
-        self.database.read()
+        Ok(self.database.read()?.converted(self.rates()?))
     }
 
     /// The database for writing, once nobody else uses it.
     pub(crate) fn store_for_writing(&self) -> Result<Writer> {
-        self.database.write()
+        Ok(self.database.write()?.converted(self.rates()?))
     }
 
     /// The database for writing, unless somebody else uses it.
     pub(crate) fn store_for_writing_now(&self) -> Result<Writer> {
-        self.database.write_now()
+        Ok(self.database.write_now()?.converted(self.rates()?))
+    }
+
+    /// The rates at which costs are converted, if they are.
+    ///
+    /// # Errors
+    /// When their file is not valid.
+    fn rates(&self) -> Result<Option<&Rates>> {
+        if self.rates.get().is_none() {
+            let read = config::rates(&self.config().currency)?;
+            let _ = self.rates.set(read);
+        }
+        Ok(self.rates.get().and_then(Option::as_ref))
     }
 
     /// What runs whatever waits for the network.

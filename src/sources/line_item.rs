@@ -51,6 +51,8 @@ line_item! {
     usage_amount,
     usage_unit,
     currency,
+    /// US dollars that one unit of the currency is.
+    usd_rate,
     unblended_cost,
     blended_cost,
     amortized_cost,

@@ -112,11 +112,12 @@ impl Store {
         let sql = format!(
             "SELECT usage_account_id, product_code, region, COALESCE(usage_type, '{NONE}'), COALESCE(operation, '{NONE}'), \
              COALESCE(usage_unit, ''), {class} AS class, day_set, COALESCE({cost}, 0), COALESCE({gross}, 0), {quantity} \
-             FROM cost_line_items JOIN {sets} ON usage_date = day WHERE {span} AND {condition} GROUP BY ALL ORDER BY ALL",
+             FROM {lines} JOIN {sets} ON usage_date = day WHERE {span} AND {condition} GROUP BY ALL ORDER BY ALL",
             class = class_sql(metric),
             cost = exact_sum(metric.column()),
             gross = exact_sum(gross_column(metric)),
             quantity = exact_sum("CASE WHEN line_item_type <> 'SavingsPlanNegation' THEN usage_amount END"),
+            lines = self.line_items(),
             sets = sets_sql(sets),
             span = span_sql(sets),
         );
@@ -223,8 +224,9 @@ impl Store {
         let values: Vec<String> = resources.iter().map(|value| quoted(value)).collect();
         let sql = format!(
             "SELECT resource_id, list_transform(map_entries(arg_max(tags, usage_date)), lambda e: e.key || '=' || e.value) \
-             FROM cost_line_items WHERE usage_date BETWEEN DATE '{first}' AND DATE '{last}' AND {condition} \
+             FROM {} WHERE usage_date BETWEEN DATE '{first}' AND DATE '{last}' AND {condition} \
              AND resource_id IN ({}) AND cardinality(tags) > 0 GROUP BY 1 ORDER BY 1",
+            self.line_items(),
             values.join(", ")
         );
         self.rows(&sql, "cannot read the tags", |row| {
@@ -247,10 +249,11 @@ impl Store {
     ) -> Result<Vec<(NaiveDateTime, f64)>> {
         let (_, condition) = self.source_and_condition(selection, &[])?;
         let sql = format!(
-            "SELECT date_trunc('hour', usage_start) AS hour, {} FROM cost_line_items \
+            "SELECT date_trunc('hour', usage_start) AS hour, {} FROM {} \
              WHERE usage_date BETWEEN DATE '{first}' AND DATE '{last}' AND {condition} AND {} \
              AND usage_end <= usage_start + INTERVAL 1 HOUR GROUP BY 1 ORDER BY 1",
             exact_sum(selection.metric.column()),
+            self.line_items(),
             include_sql(include)
         );
         self.rows(&sql, "cannot read the hours", |row| Ok((row.get(0)?, row.get::<_, Option<f64>>(1)?.unwrap_or(0.0))))

@@ -54,7 +54,7 @@ impl Store {
         let categories: Vec<String> = include.iter().map(|category| quoted(category.as_str())).collect();
         let first = recent.start - chrono::Days::new(END_LINES);
         let sql = format!(
-            "WITH lines AS (FROM cost_line_items WHERE {condition} AND commitment_id IS NOT NULL \
+            "WITH lines AS (FROM {lines} WHERE {condition} AND commitment_id IS NOT NULL \
              AND usage_date BETWEEN DATE '{first}' AND DATE '{end}'), \
              ends AS (SELECT commitment_id AS id, max(commitment_end) AS ends_at FROM lines GROUP BY 1 \
              HAVING ends_at > TIMESTAMP '{end} 00:00:00' AND ends_at <= TIMESTAMP '{until}') \
@@ -62,6 +62,7 @@ impl Store {
              sum(CASE WHEN line_item_type IN ({COVERED}) THEN COALESCE(list_cost, {metric}) ELSE 0 END), sum({metric}) \
              FROM lines JOIN ends ON id = commitment_id WHERE usage_date >= DATE '{start}' \
              AND line_item_type NOT IN ({UPFRONT}) AND charge_category IN ({categories}) GROUP BY ALL ORDER BY ALL",
+            lines = self.line_items(),
             start = recent.start,
             end = recent.end,
             categories = categories.join(", "),

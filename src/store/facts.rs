@@ -9,6 +9,7 @@ use super::{
     Store,
     changes::{ClassCost, DaySet, ValueCost},
     commitments::Ending,
+    currency::Conversion,
     holdings::{AccountCost, Holding, Payer},
     queries::{BillMonth, Cell, Delivered, MonthColumn, MonthCost, Selection},
     series::Extent,
@@ -61,6 +62,9 @@ facts! {
 
     /// The currencies of what is selected.
     fn currencies(&self, selection: &Selection) -> Result<Vec<String>>;
+
+    /// What of the selection is in another currency than it was billed in, or should be; nothing where nothing is converted.
+    fn conversions(&self, selection: &Selection) -> Result<Vec<Conversion>>;
 
     /// The values of `dimension` in what is selected, the costliest first.
     fn values(&self, selection: &Selection, dimension: &Dimension) -> Result<Vec<String>>;

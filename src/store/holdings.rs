@@ -52,10 +52,13 @@ pub(crate) struct AccountCost {
 impl Store {
     /// What there is, in order of data source, payer, provider and currency.
     pub(super) fn holdings(&self) -> Result<Vec<Holding>> {
-        let sql = "SELECT data_source, payer_account_id, provider, currency, usage_date, bool_or(charge_category = 'Usage') \
-                   FROM daily_cost_summary GROUP BY ALL ORDER BY ALL";
+        let sql = format!(
+            "SELECT data_source, payer_account_id, provider, currency, usage_date, bool_or(charge_category = 'Usage') \
+             FROM {} GROUP BY ALL ORDER BY ALL",
+            self.summary()
+        );
         let mut holdings: Vec<Holding> = Vec::new();
-        let rows = self.rows(sql, "cannot read what the database covers", |row| {
+        let rows = self.rows(&sql, "cannot read what the database covers", |row| {
             let text = |index| row.get::<_, String>(index);
             Ok((text(0)?, text(1)?, text(2)?, text(3)?, row.get::<_, NaiveDate>(4)?, row.get::<_, bool>(5)?))
         })?;
@@ -84,11 +87,14 @@ impl Store {
 
     /// What each account cost by month, payer and data source.
     pub(super) fn account_costs(&self) -> Result<Vec<AccountCost>> {
-        let sql = "SELECT data_source, payer_account_id, CASE WHEN payer_account_id IN ('', 'unknown') THEN provider ELSE '' END, \
-                   CAST(date_trunc('month', usage_date) AS DATE), usage_account_id, \
-                   abs(COALESCE(sum(unblended_cost) FILTER (charge_category NOT IN ('Tax', 'Credit')), 0)) \
-                   FROM daily_cost_summary GROUP BY ALL ORDER BY 1, 2, 3, 4, 5";
-        self.rows(sql, "cannot read what accounts cost", |row| {
+        let sql = format!(
+            "SELECT data_source, payer_account_id, CASE WHEN payer_account_id IN ('', 'unknown') THEN provider ELSE '' END, \
+             CAST(date_trunc('month', usage_date) AS DATE), usage_account_id, \
+             abs(COALESCE(sum(unblended_cost) FILTER (charge_category NOT IN ('Tax', 'Credit')), 0)) \
+             FROM {} GROUP BY ALL ORDER BY 1, 2, 3, 4, 5",
+            self.summary()
+        );
+        self.rows(&sql, "cannot read what accounts cost", |row| {
             let payer = Payer::new(&row.get::<_, String>(1)?, &row.get::<_, String>(2)?);
             Ok(AccountCost {
                 data_source: row.get(0)?,

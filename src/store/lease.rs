@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Settings, Store};
+use super::{Rates, Settings, Store};
 use crate::error::{Code, Error, Result};
 
 /// Readers are with whom somebody waits at a terminal, writers often work by themselves.
@@ -229,6 +229,20 @@ fn place(path: &Path) -> PathBuf {
         let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
         folder.join(path.file_name().unwrap_or_default())
     })
+}
+
+impl Reader {
+    /// The same with costs in the currency of `rates`, if any.
+    pub(crate) fn converted(self, rates: Option<&Rates>) -> Self {
+        Self { store: self.store.converted(rates), ..self }
+    }
+}
+
+impl Writer {
+    /// The same with costs read in the currency of `rates`, if any; they are written as they were billed.
+    pub(crate) fn converted(self, rates: Option<&Rates>) -> Self {
+        Self { store: self.store.converted(rates), ..self }
+    }
 }
 
 impl Drop for ReadLease {

@@ -197,7 +197,7 @@ impl Store {
         self.run(
             &format!(
                 "CREATE OR REPLACE TEMP TABLE loaded AS SELECT source_file, usage_date, billing_period, provider, data_source, \
-                 payer_account_id, usage_account_id, usage_account_name, product_code, region, charge_category, currency, \
+                 payer_account_id, usage_account_id, usage_account_name, product_code, region, charge_category, currency, usd_rate, \
                  {}, {} AS usage_amount, count(*) AS line_item_count, bool_or(COALESCE(estimated, invoice_id IS NULL)) AS estimated \
                  FROM cost_line_items WHERE ingestion_id = {id} GROUP BY ALL",
                 sums.join(", "),
@@ -243,7 +243,7 @@ impl Store {
         let summary = |lines: &str, from: &str| {
             format!(
                 "INSERT INTO daily_cost_summary BY NAME SELECT usage_date, billing_period, provider, data_source, payer_account_id, \
-                 usage_account_id, product_code, region, charge_category, currency, {sums}, {usage_amount} AS usage_amount, \
+                 usage_account_id, product_code, region, charge_category, currency, usd_rate, {sums}, {usage_amount} AS usage_amount, \
                  {lines}::BIGINT AS line_item_count FROM {from} GROUP BY ALL ORDER BY usage_date, usage_account_id, product_code"
             )
         };

@@ -10,6 +10,7 @@ pub(crate) mod apart;
 pub(crate) mod api_calls;
 pub(crate) mod changes;
 pub(crate) mod commitments;
+pub(crate) mod currency;
 pub(crate) mod days;
 pub(crate) mod delivery;
 mod facts;
@@ -43,7 +44,9 @@ use std::{
 use duckdb::{AccessMode, Config, Connection};
 use serde::{Deserialize, Serialize};
 
+use self::currency::Converted;
 pub(crate) use self::{
+    currency::Rates,
     facts::Facts,
     lease::{Database, Reader, Writer},
     memory::MemoryLimit,
@@ -101,6 +104,10 @@ pub(crate) struct Store {
     memory_limit: MemoryLimit,
     /// The user's own names of accounts, which win over those stored.
     own_names: BTreeMap<String, String>,
+    /// At which costs are read in another currency than they were billed in.
+    rates: Option<Rates>,
+    /// What they are read from instead of the tables.
+    converted: Option<Converted>,
 }
 
 /// What a database is opened for.
@@ -186,7 +193,8 @@ impl Store {
         let connection = Connection::open_with_flags(file, config).map_err(|e| cannot_open(path, &e))?;
         set_time_zone(&connection);
         let memory_limit = settings.memory_limit.clone();
-        Ok(Self { connection, path: path.to_owned(), access, memory_limit, own_names: BTreeMap::new() })
+        let (path, own_names) = (path.to_owned(), BTreeMap::new());
+        Ok(Self { connection, path, access, memory_limit, own_names, rates: None, converted: None })
     }
 
     /// Another connection to the same instance.
@@ -194,7 +202,8 @@ impl Store {
         let connection = self.connection.try_clone().map_err(|e| cannot_open(&self.path, &e))?;
         set_time_zone(&connection);
         let (path, memory_limit, own_names) = (self.path.clone(), self.memory_limit.clone(), self.own_names.clone());
-        Ok(Self { connection, path, access: self.access, memory_limit, own_names })
+        let (rates, converted) = (self.rates.clone(), self.converted.clone());
+        Ok(Self { connection, path, access: self.access, memory_limit, own_names, rates, converted })
     }
 
     /// Puts the user's own names of accounts over those stored.

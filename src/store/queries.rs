@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{NaiveDate, NaiveDateTime};
 
 use super::{
-    Store, exact_sum, quoted,
+    Store,
+    currency::{Conversion, RatesUsed},
+    exact_sum, quoted,
     segments::{Segment, segments_sql},
 };
 use crate::{
@@ -182,6 +184,27 @@ impl Store {
         self.rows(&sql, "cannot read the currencies", |row| row.get(0))
     }
 
+    /// What of the selection is in another currency than it was billed in, or should be; nothing where nothing is converted.
+    pub(super) fn conversions(&self, selection: &Selection) -> Result<Vec<Conversion>> {
+        let Some(rates) = &self.rates else { return Ok(Vec::new()) };
+        let (table, condition) = self.source_and_condition(selection, &[])?;
+        let sql = format!(
+            "SELECT billed_currency, currency, min(conversion), max(conversion), bool_or(given_rate IS NOT NULL), \
+             bool_or(given_rate IS NULL) FROM {table} WHERE {condition} AND billed_currency <> {} GROUP BY ALL ORDER BY ALL",
+            quoted(&rates.target)
+        );
+        self.rows(&sql, "cannot read the conversions", |row| {
+            let billed: String = row.get(0)?;
+            let is_converted = row.get::<_, String>(1)? != billed;
+            let (given, of_bill) = (row.get(4)?, row.get(5)?);
+            let range = row.get::<_, Option<f64>>(2)?.zip(row.get::<_, Option<f64>>(3)?);
+            let newest = rates.newest(&billed);
+            let used = range.filter(|_| is_converted);
+            let rates_used = used.map(|(lowest, highest)| RatesUsed { lowest, highest, given, of_bill, newest });
+            Ok(Conversion { target: rates.target.clone(), rates: rates_used, currency: billed })
+        })
+    }
+
     /// Cost by group, day and charge category, without days on which a group has no charge.
     ///
     /// # Errors
@@ -238,9 +261,9 @@ impl Store {
         &self,
         selection: &Selection,
         dimensions: &[Dimension],
-    ) -> Result<(&'static str, String)> {
+    ) -> Result<(&str, String)> {
         let mut all = dimensions.iter().chain(selection.filters.iter().map(|filter| &filter.dimension));
-        let table = if all.all(Dimension::in_daily_summary) { "daily_cost_summary" } else { "cost_line_items" };
+        let table = if all.all(Dimension::in_daily_summary) { self.summary() } else { self.line_items() };
         let mut condition = segments_sql(selection.segments);
         // Several values of one dimension are alternatives; all else must hold together.
         let mut wanted: BTreeMap<&Dimension, Vec<String>> = BTreeMap::new();

@@ -53,16 +53,17 @@ fn held(store: &Store) -> Result<Held> {
         let found: duckdb::Result<usize> = store.connection.query_row(sql, [], |row| row.get(0));
         found.map_err(|e| store.error("cannot read the schema version", &e))
     };
-    let has = |table: &str| ask(&format!("SELECT count(*) FROM duckdb_tables() WHERE table_name = '{table}'"));
-    if has("schema_version")? == 0 {
+    if ask("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'schema_version'")? == 0 {
         return Ok(Held::Nothing);
     }
     let version = ask("SELECT COALESCE(max(version), 0) FROM schema_version")?;
     let other = |how: &str| {
         Error::input(format!("the database `{}` was written by {how} version of this program", store.path.display()))
     };
-    // Versions before the first release had no such table.
-    if has("forecasts")? == 0 {
+    // Versions before the first release had no such column.
+    let newest =
+        "SELECT count(*) FROM duckdb_columns() WHERE table_name = 'daily_cost_summary' AND column_name = 'usd_rate'";
+    if ask(newest)? == 0 {
         return Err(
             other("an unreleased").hint("ingest the bills again into a new file: `--db FILE`, or move this one away")
         );

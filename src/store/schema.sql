@@ -28,6 +28,8 @@ CREATE TABLE cost_line_items (
     usage_amount       DOUBLE,
     usage_unit         VARCHAR,
     currency           VARCHAR NOT NULL,
+    -- US dollars that one unit of the currency is, where the bill says so.
+    usd_rate           DOUBLE,
     unblended_cost     DOUBLE NOT NULL,
     blended_cost       DOUBLE,
     amortized_cost     DOUBLE NOT NULL,
@@ -52,6 +54,7 @@ CREATE TABLE daily_cost_summary (
     region             VARCHAR NOT NULL,
     charge_category    VARCHAR NOT NULL,
     currency           VARCHAR NOT NULL,
+    usd_rate           DOUBLE,
     unblended_cost     DOUBLE NOT NULL,
     blended_cost       DOUBLE,
     amortized_cost     DOUBLE NOT NULL,

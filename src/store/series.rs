@@ -80,9 +80,9 @@ impl Store {
         let own_class = if classes.len() > 1 { "class" } else { "CAST(0 AS INTEGER) AS class" };
         // Of a service in an account the summary has few rows for a day, which are added up faster below than by the database.
         let is_fine = [Dimension::Service, Dimension::Account].iter().all(|one| dimensions.contains(one));
-        let (cost, sums) = match table {
-            "daily_cost_summary" if is_fine => (metric.to_owned(), ""),
-            _ => (exact_sum(metric), "GROUP BY ALL"),
+        let (cost, sums) = match is_fine && table == self.summary() {
+            true => (metric.to_owned(), ""),
+            false => (exact_sum(metric), "GROUP BY ALL"),
         };
         let sql = format!(
             "WITH days AS (SELECT {expressions}{class_column}usage_date, {cost} AS cost FROM {table} \

@@ -17,6 +17,7 @@ mod docs;
 mod explain;
 mod fake_aws;
 mod fake_services;
+mod focus_vendors;
 mod forecast;
 mod harness;
 mod hostile_names;

@@ -284,6 +284,160 @@ fn currencies_are_never_added_and_each_is_judged() {
     assert!(table.stdout.contains("+€"), "{table}");
 }
 
+/// Rates that change within the data; the first one is later than its first day.
+const RATES: &str = "date,currency,rate\n2026-01-15,EUR,1.1\n2026-02-10,EUR,1.2\n2026-01-01,INR,0.012\n";
+
+#[test]
+fn currencies_are_shown_in_one_at_the_rates_given() {
+    let sandbox = Sandbox::new();
+    cur2(&sandbox, 60, 45.0);
+    focus(&sandbox, "azure.csv", ("Microsoft", "EA-1", "EUR"), 60, &[("sub-1", "Virtual Machines", 200.0)]);
+    let mut more = std::fs::read_to_string(sandbox.path("azure.csv")).expect("the bill");
+    let (date, month) = (day(57), day(57).format("%Y-%m-01"));
+    more += &format!("{date}T00:00:00Z,{month}T00:00:00Z,900,900,Usage,EA-1,sub-1,Microsoft,Virtual Machines,EUR\n");
+    sandbox.write("azure.csv", more);
+    sandbox.ok(&["ingest", "azure.csv", "--quiet"]);
+    sandbox.write("config.yaml", format!("currency: {{ target: USD, rates: rates.csv }}\n{LOG}"));
+    let rates = sandbox.write("rates.csv", RATES);
+    let as_of = day(60).to_string();
+    let in_days = |more: &[&str]| {
+        sandbox.json(
+            &[&["trends", "--from", "2026-01-01", "--to", &day(59).to_string(), "--as-of", &as_of], more].concat(),
+        )
+    };
+    // DuckDB's own join says the same, day by day.
+    let expected = sandbox.number(&format!(
+        "SELECT sum(net_amortized_cost * CASE s.currency WHEN 'EUR' THEN COALESCE(rate, 1.1) ELSE 1 END) \
+         FROM daily_cost_summary s ASOF LEFT JOIN (FROM '{}') r ON s.currency = r.currency AND s.usage_date >= r.date",
+        rates.display()
+    ));
+    let by_provider = in_days(&["--group-by", "provider"]);
+    for answer in [&by_provider, &in_days(&[]), &in_days(&["--group-by", "resource"])] {
+        assert!((total(answer) - expected).abs() < 0.005, "{} and {expected}", total(answer));
+        assert_eq!(answer["currency"], "USD");
+    }
+    let converted = by_provider["warnings"].as_array().expect("warnings").iter().find(|one| one["code"] == "converted");
+    assert_eq!(
+        converted.expect("said")["text"],
+        "in USD, converted: EUR at 1.1000 to 1.2000 (rates given, the newest of 2026-02-10)"
+    );
+    // One bill: judged together, explained, forecast and budgeted in one currency.
+    let found = sandbox.json(&["anomalies", "--as-of", &day(59).to_string(), "--quiet", "--no-save"]);
+    assert_eq!(findings(&found), [format!("Virtual Machines / sub-1 point {} null", day(57))], "{found}");
+    assert_eq!(found["currency"], "USD");
+    assert!((found["findings"][0]["impact"].as_f64().expect("dollars") - 900.0 * 1.2).abs() < 20.0, "{found}");
+    let page = sandbox.ok(&["explain", "--service", "Virtual Machines", "--as-of", &day(59).to_string()]);
+    assert!(page.stderr.contains("note: in USD, converted: EUR at 1.1000 to 1.2000"), "{page}");
+    assert!(page.stdout.contains("$1,3"), "{page}");
+    for page in ["report", "forecast", "values", "compare", "drilldown"] {
+        let more: &[&str] = if page == "values" { &["service"] } else { &[] };
+        let answer = sandbox.ok(&[&[page, "--as-of", &day(59).to_string()], more].concat());
+        assert!(format!("{answer}").contains("in USD, converted: EUR at 1."), "{answer}");
+    }
+    // A morning is told in it, too.
+    morning(&sandbox, 59);
+    assert!(messages(&sandbox).contains(r#""currency":"USD""#), "{}", messages(&sandbox));
+    // What was billed stays as it was.
+    let billed = sandbox.ok(&["sql", "SELECT DISTINCT currency FROM daily_cost_summary ORDER BY 1", "--format", "csv"]);
+    assert_eq!(billed.stdout, "currency\nEUR\nUSD\n");
+}
+
+#[test]
+fn a_currency_without_a_rate_stays_and_is_said() {
+    let sandbox = Sandbox::new();
+    focus(&sandbox, "a.csv", ("Microsoft", "EA-1", "EUR"), 60, &[("sub-1", "Virtual Machines", 200.0)]);
+    focus(&sandbox, "b.csv", ("Alibaba Cloud", "7", "CNY"), 60, &[("sub-7", "ECS", 300.0)]);
+    sandbox.write("config.yaml", "currency: { target: USD, rates: rates.csv }\n");
+    sandbox.write("rates.csv", RATES);
+    let as_of = day(60).to_string();
+    let refused = sandbox.run(&["trends", "--as-of", &as_of, "--quiet"]);
+    insta::assert_snapshot!(refused, @"
+    --- stderr
+    error: the costs are in CNY and USD and are not added
+    hint: choose one: `--filter currency=CNY` or `--filter currency=USD`
+    --- exit code 1
+    ");
+    let euros = sandbox.ok(&["trends", "--as-of", &as_of, "--days", "2", "--filter", "currency=USD"]);
+    assert!(euros.stderr.contains("converted: EUR") && !euros.stderr.contains("CNY"), "{euros}");
+    let yuan = sandbox.ok(&["trends", "--as-of", &as_of, "--days", "2", "--filter", "currency=CNY"]);
+    assert!(yuan.stderr.contains("note: not converted to USD, for there is no rate: CNY (`currency.rates`)"), "{yuan}");
+    let mut refusals = String::new();
+    for (config, rates) in [
+        ("currency: { target: USD, rates: missing.csv }", RATES),
+        ("currency: { target: USD, rates: rates.csv }", "date,currency,rate\n2026-01-01,EUR,nothing\n"),
+        ("currency: { target: dollars }", RATES),
+        ("currency: { target: EUR }", RATES),
+        ("currency: { rates: rates.csv }", RATES),
+    ] {
+        sandbox.write("config.yaml", config);
+        sandbox.write("rates.csv", rates);
+        refusals += &sandbox.run(&["trends", "--as-of", &as_of, "--quiet"]).stderr;
+    }
+    insta::assert_snapshot!(refusals, @"
+    error: cannot read the rates `missing.csv`
+      caused by: it cannot be read as CSV
+      caused by: No such file or directory (os error 2)
+    hint: `currency.rates` is a CSV of `date,currency,rate`; docs/CONFIG.md shows one
+    error: cannot read the rates `rates.csv`
+      caused by: line 2: `nothing` is no rate: a number above 0 such as 1.0834
+    hint: `currency.rates` is a CSV of `date,currency,rate`; docs/CONFIG.md shows one
+    error: `currency.target` must be a code of three capital letters such as USD, not `dollars`
+    error: there are no rates to convert to EUR
+      caused by: bills say rates in US dollars only
+    hint: name a CSV of `date,currency,rate` in `currency.rates`
+    error: `currency.rates` is there without `currency.target`
+    hint: name the currency that they lead to: `target: USD`
+    ");
+}
+
+#[test]
+fn bills_convert_at_their_own_rates() {
+    let sandbox = Sandbox::new();
+    let mut lines = String::new();
+    let mut azure = String::from(
+        "date,billingPeriodStartDate,meterCategory,subscriptionId,billingAccountId,costInBillingCurrency,billingCurrency,pricingCurrency,\
+         exchangeRatePricingToBilling,chargeType\n",
+    );
+    for index in 0..60 {
+        let (date, month) = (day(index), day(index).format("%Y%m"));
+        // A month has a rate of its own.
+        let (rate, gcp_rate) = if index < 31 { (0.9, 0.8) } else { (0.95, 0.85) };
+        lines += &format!(
+            r#"{{"billing_account_id":"G-1","service":{{"id":"1","description":"BigQuery"}},"sku":{{"id":"1","description":"Analysis"}},"usage_start_time":"{date}T00:00:00Z","usage_end_time":"{date}T01:00:00Z","project":{{"id":"p"}},"cost":{},"currency":"EUR","currency_conversion_rate":{gcp_rate},"credits":[{{"name":"Promo","amount":-8,"type":"PROMOTION"}}],"invoice":{{"month":"{month}"}},"cost_type":"regular"}}"#,
+            cost(100.0, index, 1)
+        );
+        lines += "\n";
+        azure += &format!(
+            "{date},{},Storage,sub-1,E-1,{},EUR,USD,{rate},Usage\n",
+            day(index).format("%Y-%m-01"),
+            cost(50.0, index, 2)
+        );
+    }
+    sandbox.write("gcp.json", lines);
+    sandbox.write("azure.csv", azure);
+    sandbox.ok(&["ingest", "gcp.json", "--quiet"]);
+    sandbox.ok(&["ingest", "azure.csv", "--quiet"]);
+    sandbox.write("config.yaml", "currency: { target: USD }\n");
+    let as_of = day(60).to_string();
+    let included = ["--include", "usage,credit"];
+    let run = sandbox.ok(&[
+        &["trends", "--from", "2026-01-01", "--to", &day(59).to_string(), "--as-of", &as_of, "--format", "json"],
+        &included[..],
+    ]
+    .concat());
+    let answer: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let expected: f64 = (0..60)
+        .map(|index| {
+            let (rate, gcp_rate) = if index < 31 { (0.9, 0.8) } else { (0.95, 0.85) };
+            (cost(100.0, index, 1) - 8.0) / gcp_rate + cost(50.0, index, 2) / rate
+        })
+        .sum();
+    assert!((total(&answer) - expected).abs() < 0.005, "{} and {expected}: {answer}", total(&answer));
+    let warnings = answer["warnings"].as_array().expect("warnings");
+    let converted = warnings.iter().find(|one| one["code"] == "converted").expect("said");
+    assert_eq!(converted["text"], "in USD, converted: EUR at 1.0526 to 1.2500 (the bill's own rates)");
+}
+
 #[test]
 fn years_apart_are_not_filled_with_days() {
     let sandbox = Sandbox::new();

@@ -149,7 +149,7 @@ pub(crate) fn budgets(facts: &dyn Facts, state: &Store, request: &Request) -> Re
         settle_days: request.settle_days,
     };
     let frame = Frame::new(facts, &question)?;
-    let mut header = Header { metric: None, ..frame.header(&question, &[], &[]) };
+    let mut header = Header { metric: None, ..frame.header(facts, &question, &[], &[])? };
     let mut all = Vec::new();
     for budget in request.budgets {
         // What a day cost is known when it is settled.
@@ -177,6 +177,10 @@ pub(crate) fn budgets(facts: &dyn Facts, state: &Store, request: &Request) -> Re
                 }
             }
         }
+    }
+    if let Some(start) = all.iter().map(|budget: &BudgetStatus| budget.period.start).min() {
+        let segments = frame.segments(Period { start, end: request.as_of });
+        header.warnings.extend(frame.conversions(facts, &question, &segments)?);
     }
     Ok(Answer { header, body: Budgets { budgets: all } })
 }

@@ -129,7 +129,7 @@ pub(crate) fn backtest(facts: &dyn Facts, request: &Request) -> Result<Answer<Fo
     let replayed = Period { start: first.start, end: last.end };
     let header = Header {
         currency: Some(leaves.currency.clone()),
-        ..frame.header(&request.question, &leaves.segments, &[replayed])
+        ..frame.header(facts, &request.question, &leaves.segments, &[replayed])?
     };
     let scores = tallies.into_iter().map(|((of, method, day), tally)| tally.score(of, method, day));
     let mut results: Vec<ForecastScore> = scores.collect();

@@ -100,7 +100,7 @@ pub(super) fn worked_out(facts: &dyn Facts, state: &Store, request: &Request) ->
     let shown = Period { end: span.period.end.min(frame.as_of).max(span.period.start), ..span.period };
     let header = Header {
         currency: Some(leaves.currency.clone()),
-        ..frame.header(&request.question, &leaves.segments, &[shown])
+        ..frame.header(facts, &request.question, &leaves.segments, &[shown])?
     };
     let told = Told { request, leaves: &leaves, errors: &errors, span, names: &names, assumptions };
     let mut body = sums.answer(told, &frame);

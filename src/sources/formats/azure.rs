@@ -30,6 +30,8 @@ const COST: [&str; 3] = ["costinbillingcurrency", "cost", "pretaxcost"];
 const CURRENCY: [&str; 3] = ["billingcurrencycode", "billingcurrency", "currency"];
 const QUANTITY: [&str; 3] = ["quantity", "usagequantity", "consumedquantity"];
 const SUBSCRIPTION: [&str; 2] = ["subscriptionid", "subscriptionguid"];
+/// Units of the billing currency that one of the pricing currency is.
+const RATE: &str = "exchangeratepricingtobilling";
 /// MCA once had the ARM id in `InstanceName`.
 const RESOURCE: [&str; 3] = ["resourceid", "instanceid", "instancename"];
 
@@ -154,6 +156,7 @@ impl Azure {
             usage_amount: number(&QUANTITY),
             usage_unit: text("unitofmeasure"),
             currency: format!("upper({})", first(&CURRENCY, "'USD'")),
+            usd_rate: usd_rate(columns),
             unblended_cost: cost.clone(),
             amortized_cost: cost.clone(),
             net_unblended_cost: cost.clone(),
@@ -168,6 +171,7 @@ impl Azure {
             ("billingperiodstart", Role::PeriodStart),
             ("billingperiodend", Role::PeriodEnd),
             ("paygprice", Role::Quantity),
+            (RATE, Role::Quantity),
         ]));
         let says_currency = CURRENCY.iter().any(|name| columns.has(name));
         Ok(LineItems { line_item, excluded: None, missing: self.missing(columns), values, says_currency })
@@ -197,6 +201,15 @@ impl Azure {
             },
         });
         missing
+    }
+}
+
+/// Prices are often in US dollars, whatever the invoice is in.
+fn usd_rate(columns: &Columns) -> String {
+    let pricing = coalesce(["pricingcurrency", "pricingcurrencycode"].iter().filter_map(|name| columns.text(name)));
+    match pricing.zip(columns.number(RATE)) {
+        Some((pricing, rate)) => format!("CASE WHEN upper({pricing}) = 'USD' THEN 1 / nullif({rate}, 0) END"),
+        None => "NULL".to_owned(),
     }
 }
 
@@ -231,6 +244,6 @@ fn list_cost(columns: &Columns) -> String {
     else {
         return "NULL".to_owned();
     };
-    let rate = columns.number("exchangeratepricingtobilling").unwrap_or_else(|| "NULL".into());
+    let rate = columns.number(RATE).unwrap_or_else(|| "NULL".into());
     format!("nullif({price}, 0) * {quantity} * COALESCE({rate}, 1)")
 }

@@ -166,6 +166,7 @@ fn line_items(columns: &Columns, name: &str) -> Result<LineItems> {
         usage_amount: columns.number("line_item_usage_amount").unwrap_or_else(|| "NULL".into()),
         usage_unit: text("pricing_unit"),
         currency: format!("upper(COALESCE({}, 'USD'))", text("line_item_currency_code")),
+        usd_rate: "NULL".into(),
         unblended_cost: costs.unblended(false),
         blended_cost: columns.number("line_item_blended_cost").unwrap_or_else(|| "NULL".into()),
         amortized_cost: costs.amortized(false),

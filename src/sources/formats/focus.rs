@@ -12,6 +12,19 @@ use crate::{
     },
 };
 
+/// Who sells, best first; without `Name` in the preview of 1.0 that Oracle delivers.
+const PROVIDER: [&str; 7] = [
+    "serviceprovidername",
+    "providername",
+    "provider",
+    "publishername",
+    "publisher",
+    "invoiceissuername",
+    "invoiceissuer",
+];
+/// Units of the billing currency that one of the pricing currency is, an addition of Azure's.
+const RATE: &str = "x_billingexchangerate";
+
 /// Cost and usage by the FOCUS specification.
 pub(crate) struct Focus;
 
@@ -68,10 +81,11 @@ fn line_items(columns: &Columns) -> Result<LineItems> {
         coalesce(found.chain([otherwise.to_owned()])).unwrap_or_default()
     };
     let start = columns.time("chargeperiodstart").unwrap_or_default();
-    let names = ["serviceprovidername", "providername", "publishername", "invoiceissuername"];
-    let provider = provider(&first(&names, "'unknown'"));
+    let provider = provider(&first(&PROVIDER, "'unknown'"));
     let billed = format!("COALESCE({}, 0)", number("billedcost"));
-    let effective = format!("COALESCE({}, 0)", number("effectivecost"));
+    // Tencent Cloud leaves the effective cost blank, which the specification forbids.
+    let effective = format!("COALESCE({}, {}, 0)", number("effectivecost"), number("billedcost"));
+    let (usage_amount, usage_unit) = quantity(columns);
     let billing_period = coalesce([columns.time("billingperiodstart"), Some(start.clone())].into_iter().flatten());
     let line_item = LineItem {
         usage_start: start.clone(),
@@ -85,25 +99,24 @@ fn line_items(columns: &Columns) -> Result<LineItems> {
         usage_account_name: account_name(columns),
         product_code: first(&["x_servicecode", "servicename"], "'unknown'"),
         product_name: text("servicename"),
-        region: first(&["regionid", "region"], "'global'"),
+        // Oracle has the name alone.
+        region: first(&["regionid", "region", "regionname"], "'global'"),
         availability_zone: text("availabilityzone"),
         usage_type: first(&["x_usagetype", "skumeter", "skuid"], "NULL"),
         operation: text("x_operation"),
         resource_id: text("resourceid"),
         line_item_type: line_item_type(columns),
         charge_category: charge_category(&text("chargecategory")),
-        billing_entity: first(&["invoiceissuername", "publishername"], "NULL"),
+        billing_entity: first(&["invoiceissuername", "invoiceissuer", "publishername", "publisher"], "NULL"),
         purchase_option: purchase_option(columns),
         commitment_id: text("commitmentdiscountid"),
         commitment_end: "NULL".into(),
         description: text("chargedescription"),
         invoice_id: text("invoiceid"),
-        usage_amount: columns
-            .number("consumedquantity")
-            .or_else(|| columns.number("usagequantity"))
-            .unwrap_or_else(|| "NULL".into()),
-        usage_unit: first(&["consumedunit", "usageunit"], "NULL"),
+        usage_amount,
+        usage_unit,
         currency: format!("upper({})", first(&["billingcurrency"], "'USD'")),
+        usd_rate: usd_rate(columns),
         unblended_cost: billed.clone(),
         blended_cost: "NULL".into(),
         amortized_cost: effective.clone(),
@@ -118,8 +131,10 @@ fn line_items(columns: &Columns) -> Result<LineItems> {
         ("billedcost", Role::Money),
         ("effectivecost", Role::Money),
         ("listcost", Role::Money),
+        (RATE, Role::Quantity),
         ("consumedquantity", Role::Quantity),
         ("usagequantity", Role::Quantity),
+        ("pricingquantity", Role::Quantity),
         ("chargeperiodstart", Role::Start),
         ("chargeperiodend", Role::End),
         ("billingperiodstart", Role::PeriodStart),
@@ -127,6 +142,30 @@ fn line_items(columns: &Columns) -> Result<LineItems> {
     ]);
     let says_currency = columns.has("billingcurrency");
     Ok(LineItems { line_item, excluded: None, missing: missing(columns), values, says_currency })
+}
+
+/// The quantity of what is used, and its unit; Alibaba Cloud gives only what is priced.
+fn quantity(columns: &Columns) -> (String, String) {
+    let consumed = coalesce(["consumedquantity", "usagequantity"].iter().filter_map(|name| columns.number(name)));
+    let unit = coalesce(["consumedunit", "usageunit"].iter().filter_map(|name| columns.text(name)));
+    let (consumed, unit) = (consumed.unwrap_or_else(|| "NULL".into()), unit.unwrap_or_else(|| "NULL".into()));
+    let Some((priced, priced_unit)) = columns.number("pricingquantity").zip(columns.text("pricingunit")) else {
+        return (consumed, unit);
+    };
+    let category = columns.text("chargecategory").unwrap_or_else(|| "NULL".into());
+    let otherwise = |value: &str, priced: &str| {
+        format!("CASE WHEN {consumed} IS NULL AND lower({category}) = 'usage' THEN {priced} ELSE {value} END")
+    };
+    (otherwise(&consumed, &priced), otherwise(&unit, &priced_unit))
+}
+
+/// Azure's FOCUS says how many units of the billing currency one of the pricing currency is, which often is the US dollar.
+fn usd_rate(columns: &Columns) -> String {
+    let pricing = coalesce(["pricingcurrency", "x_pricingcurrency"].iter().filter_map(|name| columns.text(name)));
+    match pricing.zip(columns.number(RATE)) {
+        Some((pricing, rate)) => format!("CASE WHEN upper({pricing}) = 'USD' THEN 1 / nullif({rate}, 0) END"),
+        None => "NULL".to_owned(),
+    }
 }
 
 /// The five categories in the specification's case; anything else is usage, so that no money is lost from sight.
@@ -160,12 +199,14 @@ fn account_name(columns: &Columns) -> String {
     }
 }
 
-/// FOCUS has no line item types: a correction and an unused commitment are said as such, the rest by category.
+/// FOCUS has no line item types: a correction and an unused commitment are said as such, the rest by category. Oracle says a correction by
+/// the number of the line that it corrects.
 fn line_item_type(columns: &Columns) -> String {
     let text = |name: &str| columns.text(name).unwrap_or_else(|| "NULL".into());
     format!(
-        "CASE WHEN {} = 'Correction' THEN 'Correction' WHEN {} = 'Unused' THEN 'UnusedCommitment' ELSE {} END",
+        "CASE WHEN {} = 'Correction' OR {} IS NOT NULL THEN 'Correction' WHEN {} = 'Unused' THEN 'UnusedCommitment' ELSE {} END",
         text("chargeclass"),
+        text("oci_backreferencenumber"),
         text("commitmentdiscountstatus"),
         charge_category(&text("chargecategory"))
     )
@@ -185,10 +226,13 @@ fn purchase_option(columns: &Columns) -> String {
 fn missing(columns: &Columns) -> Vec<Missing> {
     let optional = [
         (&["BillingCurrency"][..], "amounts are taken as USD"),
-        (&["ProviderName", "ServiceProviderName", "PublisherName", "InvoiceIssuerName"], "the provider is `unknown`"),
+        (
+            &["ProviderName", "ServiceProviderName", "PublisherName", "InvoiceIssuerName", "Provider"],
+            "the provider is `unknown`",
+        ),
         (&["SubAccountId", "BillingAccountId"], "the account is `unknown`"),
         (&["ServiceName", "x_ServiceCode"], "the service is `unknown`"),
-        (&["RegionId", "Region"], "every region is `global`"),
+        (&["RegionId", "Region", "RegionName"], "every region is `global`"),
         (&["ListCost"], "list cost is not known"),
         (&["ResourceId"], "no breakdown by resource"),
         (&["SkuMeter", "x_UsageType", "SkuId"], "no breakdown by usage type"),

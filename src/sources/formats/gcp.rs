@@ -25,6 +25,9 @@ pub(crate) const STANDARD: Gcp = Gcp { is_detailed: false };
 /// `gcp_billing_export_resource_v1_…`: by resource, too.
 pub(crate) const DETAILED: Gcp = Gcp { is_detailed: true };
 
+/// Units of the currency that one US dollar is.
+const RATE: &str = "currency_conversion_rate";
+
 impl Layout for Gcp {
     fn is_known_by(&self, columns: &Columns, _path: &Path) -> bool {
         let columns = columns.renamed(name);
@@ -63,6 +66,7 @@ impl Layout for Gcp {
             Field::text("cost_type"),
             Field::text("currency"),
             Field::text("cost_at_list"),
+            Field::text(RATE),
         ]
     }
 }
@@ -127,6 +131,7 @@ impl Gcp {
             usage_amount: of_cost(quantity),
             usage_unit: of_cost(unit),
             currency: format!("upper({})", first(&["currency"], "'USD'")),
+            usd_rate: format!("1 / nullif({}, 0)", number(RATE)),
             unblended_cost: cost.clone(),
             amortized_cost: cost.clone(),
             net_unblended_cost: cost.clone(),
@@ -142,6 +147,7 @@ impl Gcp {
             ("usage_amount", Role::Quantity),
             ("usage_amount_in_pricing_units", Role::Quantity),
             ("cost_at_list", Role::Quantity),
+            (RATE, Role::Quantity),
         ]);
         // Credits in text are one more value that must be read, or named with its row.
         values.extend(columns.values([("credits", Role::Money)]).into_iter().map(|credits| {

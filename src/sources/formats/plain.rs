@@ -201,6 +201,7 @@ fn line_items(file: &Fields, mapping: &Mapping, data_source: &str) -> Result<Lin
         usage_amount: columns.number("usage_amount").unwrap_or_else(|| "NULL".into()),
         usage_unit: text("usage_unit", "NULL"),
         currency: format!("upper({})", text("currency", "'USD'")),
+        usd_rate: "NULL".into(),
         unblended_cost: cost.clone(),
         blended_cost: "NULL".into(),
         amortized_cost: cost.clone(),
