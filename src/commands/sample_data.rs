@@ -37,9 +37,9 @@ pub(crate) struct SampleDataArgs {
     #[arg(long, value_enum)]
     layout: Option<sample::Layout>,
 
-    /// Format of AWS's bills: cur1, cur2 or focus
-    #[arg(long, value_enum, default_value = "cur2")]
-    format: Format,
+    /// Format of AWS's bills: cur1, cur2 or focus [default: cur2]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 
     /// Leave the events out
     #[arg(long)]
@@ -63,6 +63,9 @@ pub(super) fn run(args: &SampleDataArgs, context: &Context) -> Result<ExitCode> 
     if args.provider == sample::Provider::Aws && args.layout.is_some() {
         return Err(Error::usage("`--layout` is for the bills of other providers").hint("AWS's have a `--format`"));
     }
+    if args.provider != sample::Provider::Aws && args.format.is_some() {
+        return Err(Error::usage("`--format` is for the bills of AWS").hint("others have a `--layout`"));
+    }
     if args.provider != sample::Provider::Aws && !args.causes.is_empty() {
         return Err(Error::usage("`--causes` is for the bills of AWS").hint("leave it out: other bills have events"));
     }
@@ -70,7 +73,7 @@ pub(super) fn run(args: &SampleDataArgs, context: &Context) -> Result<ExitCode> 
         out: args.out.clone(),
         provider: args.provider,
         layout: args.layout,
-        format: args.format,
+        format: args.format.unwrap_or(Format::Cur2),
         last_day: args.as_of.map_or(context.session.today(), Day::date),
         days: args.days,
         seed: args.seed,

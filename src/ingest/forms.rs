@@ -7,7 +7,10 @@ use super::source_file;
 use crate::{
     error::{Error, Result},
     sources::{Bill, dates},
-    store::{Store, delivery::PayerMonth},
+    store::{
+        Store,
+        delivery::{PayerMonth, SourceFile},
+    },
 };
 
 /// The days that a bill may have.
@@ -18,18 +21,19 @@ pub(super) fn days(today: NaiveDate) -> (NaiveDate, NaiveDate) {
 /// What a file is the money of. Of one that breaks off, the first rows tell where it belongs; its load then says
 /// what is wrong.
 pub(super) fn scopes(store: &Store, bill: &mut Bill, today: NaiveDate) -> Result<Vec<PayerMonth>> {
-    let all = match store.scopes(&source_file(bill), false, days(today)) {
+    // The charges of a row are of its payer and month.
+    let read = |bill: &Bill, first_rows: bool| {
+        let rows = SourceFile { from: bill.rows_from().to_owned(), ..source_file(bill) };
+        store.scopes(&rows, first_rows, days(today))
+    };
+    let all = match read(bill, false) {
         Err(error) if error.is_of_a_value() => {
             settle(store, std::slice::from_mut(bill), today, error)?;
-            store.scopes(&source_file(bill), false, days(today))
+            read(bill, false)
         }
-        read => read,
+        all => all,
     };
-    all.or_else(
-        |error| {
-            if error.is_of_a_value() { Err(error) } else { store.scopes(&source_file(bill), true, days(today)) }
-        },
-    )
+    all.or_else(|error| if error.is_of_a_value() { Err(error) } else { read(bill, true) })
 }
 
 /// Finds out how the dates and numbers of a unit are written, after a load failed with `error`.

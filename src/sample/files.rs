@@ -28,7 +28,7 @@ use crate::{
 const BATCH_ROWS: usize = 64 * 1024;
 const ROWS_PER_FILE: u64 = 4_000_000;
 /// Readers work on row groups in parallel.
-const ROWS_PER_GROUP: usize = 250_000;
+pub(super) const ROWS_PER_GROUP: usize = 250_000;
 const BUCKET: &str = "acme-billing";
 
 /// A column: its name and what it is of a line. Getters return `None` for blanks.

@@ -169,6 +169,11 @@ impl Bill {
         if self.key.contains("://") { self.key.clone() } else { self.path.display().to_string() }
     }
 
+    /// The FROM item of its rows, of which each may charge several line items.
+    pub(crate) fn rows_from(&self) -> &str {
+        &self.from
+    }
+
     /// The FROM item of its line items.
     pub(crate) fn line_items_from(&self) -> String {
         match &self.charges {

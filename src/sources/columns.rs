@@ -182,6 +182,14 @@ impl Columns {
         self.merged(name, |column| time_of(column, "CAST"))
     }
 
+    /// Like [`Columns::time`] where the expression `other` is NULL; elsewhere nothing is read, whatever DuckDB computes before it needs to.
+    pub fn time_unless(&self, other: &str, name: &str) -> Option<String> {
+        self.merged(name, |column| {
+            let text = format!("CASE WHEN {other} IS NULL THEN {} END", text_of(column));
+            format!("CAST(CAST({text} AS TIMESTAMPTZ) AS TIMESTAMP)")
+        })
+    }
+
     /// The TIMESTAMP of a text column that is written as `format` says (of `strptime`), NULL for what is written otherwise;
     /// nothing where the column is missing, or is no text.
     pub fn time_written(&self, name: &str, format: &str) -> Option<String> {

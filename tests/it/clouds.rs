@@ -313,6 +313,26 @@ fn what_a_proxy_counted_is_not_added_to_the_vendors_own_costs() {
     assert_eq!(groups.collect::<Vec<_>>(), ["OpenAI", "Anthropic", "Google Cloud"]);
 }
 
+#[test]
+fn bills_are_made_in_a_providers_own_layouts_only() {
+    let sandbox = Sandbox::new();
+    let of = |more: &[&str]| sandbox.run(&[&["sample-data", "--out", "bills"], more].concat()).stderr;
+    let refusals = [
+        of(&["--provider", "gcp", "--format", "focus"]),
+        of(&["--layout", "mca"]),
+        of(&["--provider", "azure", "--causes", "price"]),
+    ];
+    assert_snapshot!(refusals.concat(), @"
+    error: `--format` is for the bills of AWS
+    hint: others have a `--layout`
+    error: `--layout` is for the bills of other providers
+    hint: AWS's have a `--format`
+    error: `--causes` is for the bills of AWS
+    hint: leave it out: other bills have events
+    ");
+    assert!(!sandbox.path("bills").exists());
+}
+
 /// AWS, Azure, Google Cloud and OpenAI in one database.
 #[test]
 fn four_providers_are_on_one_page() {

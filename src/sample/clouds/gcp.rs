@@ -19,6 +19,7 @@ use super::{Estate, Kind, Layout, Line, Month, cannot_write, create, csv_writer,
 use crate::{
     error::{Error, Result},
     model::Period,
+    sample::files::ROWS_PER_GROUP,
 };
 
 const BILLING_ACCOUNT: &str = "01ABCD-23EF45-6789AB";
@@ -198,7 +199,10 @@ impl<'a> Sink<'a> {
                 To::Csv(writer)
             }
             _ => {
-                let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+                let properties = WriterProperties::builder()
+                    .set_compression(Compression::SNAPPY)
+                    .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
+                    .build();
                 let schema = batch(&[])?.schema();
                 let writer = ArrowWriter::try_new(create(path)?, schema, Some(properties));
                 To::Parquet(writer.map_err(|e| Error::input("cannot write the bill").caused_by(e))?)

@@ -77,25 +77,32 @@ fn name(column: &str) -> String {
 /// The day of a charge and the start of its billing period, as SQL. Dates as `06/30/2026` are read so at once where the billing
 /// period agrees; what does not fails as a cast, and the file is asked how it writes dates.
 fn days(columns: &Columns, order: Option<DateOrder>) -> (String, String) {
-    let start = coalesce(DATE.iter().filter_map(|name| columns.time(name))).unwrap_or_default();
-    let period = columns.time(PERIOD);
-    let month = coalesce(period.into_iter().chain([start.clone()])).unwrap_or_default();
+    let read = |names: &[&str]| coalesce(names.iter().filter_map(|name| columns.time(name)));
+    let start = read(&DATE).unwrap_or_default();
+    let month = |period: Option<String>, start: &String| {
+        coalesce(period.into_iter().chain([start.clone()])).unwrap_or_default()
+    };
+    let usual = month(read(&[PERIOD]), &start);
     let american = |name: &str| columns.time_written(name, "%m/%d/%Y");
     let Some(day) =
         DATE.iter().find_map(|name| american(name)).filter(|_| order.is_none_or(|order| order == DateOrder::Mdy))
     else {
-        return (start, month);
+        return (start, usual);
     };
-    let Some(first) = american(PERIOD) else {
-        // A period of its own type says nothing of the order of the dates.
-        let only = if columns.has(PERIOD) { start.clone() } else { format!("COALESCE({day}, {start})") };
-        let month = if columns.has(PERIOD) { month } else { only.clone() };
-        return (only, month);
+    let first = american(PERIOD);
+    // A period of its own type says nothing of the order of the dates.
+    if first.is_none() && columns.has(PERIOD) {
+        return (start, usual);
+    }
+    let unless = |fast: &str, names: &[&str]| {
+        coalesce([fast.to_owned()].into_iter().chain(names.iter().filter_map(|name| columns.time_unless(fast, name))))
     };
-    (
-        format!("COALESCE(CASE WHEN date_trunc('month', {day}) = {first} THEN {day} END, {start})"),
-        format!("COALESCE(CASE WHEN day({first}) = 1 THEN {first} END, {month})"),
-    )
+    let is_day = first.as_ref().map(|first| format!("CASE WHEN date_trunc('month', {day}) = {first} THEN {day} END"));
+    let start = unless(&is_day.unwrap_or(day), &DATE).unwrap_or_default();
+    let is_first = first.map(|first| format!("CASE WHEN day({first}) = 1 THEN {first} END"));
+    let period = is_first.and_then(|first| unless(&first, &[PERIOD]));
+    let month = month(period, &start);
+    (start, month)
 }
 
 /// Which of the layouts the columns show.
@@ -128,7 +135,7 @@ impl Azure {
         };
         let (start, month) = days(columns, date_order);
         let cost = format!("COALESCE({}, 0)", number(&COST));
-        let account = first(&SUBSCRIPTION, "");
+        let account = first(&SUBSCRIPTION, "NULL");
         // Purchases are of no subscription: they are the billing account's own.
         let payer = first(&["billingaccountid", "customertenantid"], &first(&SUBSCRIPTION, "'unknown'"));
         let line_item = LineItem {
@@ -137,7 +144,7 @@ impl Azure {
             billing_period: format!("CAST(date_trunc('month', {month}) AS DATE)"),
             provider: "'Microsoft'".into(),
             payer_account_id: payer.clone(),
-            usage_account_id: format!("COALESCE(nullif({account}, ''), {payer})"),
+            usage_account_id: format!("COALESCE({account}, {payer})"),
             usage_account_name: text("subscriptionname"),
             product_code: first(&["metercategory", "consumedservice"], "'unknown'"),
             product_name: first(&["productname", "product", "metercategory"], "NULL"),
