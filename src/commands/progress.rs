@@ -37,7 +37,7 @@ struct Lines<'a> {
 }
 
 impl Watcher for Lines<'_> {
-    fn loading(&self, label: &str, _bytes: u64, _progress: Progress) {
+    fn loading(&self, label: &str, _bytes: u64, _progress: &dyn Fn() -> Progress) {
         if let Ok(mut current) = self.label.lock() {
             *current = label.to_owned();
         }
@@ -102,9 +102,9 @@ impl Watcher for Bar {
         }
     }
 
-    fn loading(&self, _label: &str, bytes: u64, progress: Progress) {
+    fn loading(&self, _label: &str, bytes: u64, progress: &dyn Fn() -> Progress) {
         if let Ok(mut running) = self.shared.running.lock() {
-            *running = Some((progress, bytes));
+            *running = Some((progress(), bytes));
         }
     }
 

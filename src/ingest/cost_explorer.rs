@@ -270,7 +270,7 @@ fn replace(
         detail: &detail.name(),
         files,
     };
-    watcher.loading("Cost Explorer", 0, store.progress());
+    watcher.loading("Cost Explorer", 0, &|| store.progress());
     let periods = store.replace_days(&load)?;
     let names: BTreeMap<&String, &String> = fetched.iter().rev().flat_map(|month| &month.account_names).collect();
     let names: Vec<(String, String)> = names.into_iter().map(|(id, name)| (id.clone(), name.clone())).collect();

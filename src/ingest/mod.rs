@@ -66,8 +66,8 @@ impl Request {
 pub trait Watcher {
     /// The work is known: `files` of `bytes` in all.
     fn planned(&self, _files: usize, _bytes: u64) {}
-    /// A group of files of `bytes` begins; `progress` tells how far its statements are.
-    fn loading(&self, _label: &str, _bytes: u64, _progress: Progress) {}
+    /// A group of files of `bytes` begins; `progress` gives what tells how far its statements are.
+    fn loading(&self, _label: &str, _bytes: u64, _progress: &dyn Fn() -> Progress) {}
     /// The group is done, well or not, with `rows` loaded.
     fn loaded(&self, _bytes: u64, _rows: u64) {}
     /// Bytes come over the network from now on: `bytes` in all, counted in `done`.
@@ -294,7 +294,7 @@ fn load_watched(
     outcome: &mut Outcome,
 ) -> bool {
     let bytes = bytes(unit);
-    watcher.loading(&unit.label, bytes, store.progress());
+    watcher.loading(&unit.label, bytes, &|| store.progress());
     let before = outcome.periods.len();
     let result = load(store, unit, request, done, outcome);
     let alive = match result {

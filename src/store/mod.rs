@@ -145,9 +145,7 @@ impl Store {
             .and_then(|config| config.access_mode(AccessMode::ReadWrite))
             .and_then(|config| config.with("preserve_insertion_order", "false"))
             .and_then(|config| config.with("storage_compatibility_version", STORAGE_VERSION));
-        let store = Self::connect(file, settings, config, Access::Writing)?;
-        store.connection.set_query_progress_tracking(true).map_err(|e| cannot_open(&settings.path, &e))?;
-        Ok(store)
+        Self::connect(file, settings, config, Access::Writing)
     }
 
     /// Opens the database for reading only, cut off from files and network.
@@ -182,8 +180,11 @@ impl Store {
         Ok(store)
     }
 
-    /// A handle to ask from another thread how far the running statement is.
+    /// A handle to ask from another thread how far the running statement is. From here on DuckDB keeps count of that, which takes time
+    /// (some 5 % of a load): only for somebody who looks.
     pub(crate) fn progress(&self) -> Progress {
+        // Without it nobody hears anything, and all else goes on.
+        let _ = self.connection.set_query_progress_tracking(true);
         Progress(self.connection.progress_handle())
     }
 

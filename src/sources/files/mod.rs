@@ -26,6 +26,8 @@ use place::{pattern, regular};
 
 /// The longest line of a CSV file; bills with many tags pass DuckDB's default of 2 MB.
 const MAX_LINE_BYTES: usize = 16 << 20;
+/// What DuckDB reads at once; of its own accord it would take sixteen of the longest lines, 256 MB.
+const BUFFER_BYTES: usize = 2 * MAX_LINE_BYTES;
 /// More columns than any bill has (AWS stops at some 500 tag keys), and what DuckDB still takes in seconds: its time
 /// grows with the square of the columns.
 const MAX_COLUMNS: usize = 4000;
@@ -257,7 +259,7 @@ impl OpenFile {
                 let nulls: Vec<String> = null_texts.iter().map(|text| quoted(text)).collect();
                 format!(
                     "read_csv({path}, auto_detect = false, header = true, skip = {skip}, delim = {}, quote = '\"', escape = '\"', \
-                     nullstr = [{}], max_line_size = {MAX_LINE_BYTES}, compression = '{}', hive_partitioning = false, \
+                     nullstr = [{}], max_line_size = {MAX_LINE_BYTES}, buffer_size = {BUFFER_BYTES}, compression = '{}', hive_partitioning = false, \
                      columns = {{{}}})",
                     quoted(&delimiter.to_string()),
                     nulls.join(", "),
