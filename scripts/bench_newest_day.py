@@ -30,7 +30,7 @@ def make(accounts, services, days):
     for start in range(0, days, 30):
         connection.execute(f"""
             INSERT INTO daily_cost_summary
-            SELECT day, date_trunc('month', day), 'AWS', 'csv', '100000000000', account, service, 'us-east-1', 'Usage', 'USD',
+            SELECT day, date_trunc('month', day), 'AWS', 'csv', '100000000000', account, service, 'us-east-1', 'Usage', 'USD', NULL,
                 cost, cost, cost, cost, cost, cost, 1, 1
             FROM (
                 SELECT {LAST} - {days - 1} + d::INTEGER AS day, account, service,

@@ -48,6 +48,8 @@ fn show_names_the_origin_of_each_value() {
     database.cache_limit_gb             20.0                                         default
     database.memory_limit               2GB                                          default
     database.threads                    1                                            --threads
+    currency.target                                                                  default
+    currency.rates                                                                   default
     anomaly.rolling_window_days         14                                           default
     anomaly.z_score_threshold           3.5                                          config.yaml
     anomaly.level_days                  0                                            default

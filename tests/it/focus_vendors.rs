@@ -131,7 +131,7 @@ fn databricks_is_a_provider_of_its_own_on_whatever_cloud() {
     let usage = "SELECT CAST(NULL AS VARCHAR) AS AvailabilityZone, CAST(amount * 0.55 AS DECIMAL(30, 15)) AS BilledCost, 'acc-1' AS BillingAccountId, \
         'acc-1' AS BillingAccountName, currency AS BillingCurrency, TIMESTAMPTZ '2026-04-01 00:00:00+00' AS BillingPeriodEnd, \
         TIMESTAMPTZ '2026-03-01 00:00:00+00' AS BillingPeriodStart, 'Usage' AS ChargeCategory, CAST(NULL AS VARCHAR) AS ChargeClass, \
-        'PREMIUM_JOBS_COMPUTE' AS ChargeDescription, CAST(day AS TIMESTAMPTZ) + INTERVAL 1 HOUR AS ChargePeriodEnd, CAST(day AS TIMESTAMPTZ) AS ChargePeriodStart, \
+        'PREMIUM_JOBS_COMPUTE' AS ChargeDescription, CAST(day + INTERVAL 1 HOUR AS TIMESTAMPTZ) AS ChargePeriodEnd, CAST(day AS TIMESTAMPTZ) AS ChargePeriodStart, \
         CAST(amount AS DECIMAL(30, 15)) AS ConsumedQuantity, 'DBU' AS ConsumedUnit, CAST(amount * 0.55 AS DECIMAL(30, 15)) AS EffectiveCost, \
         'Amazon Web Services' AS HostProviderName, 'Databricks' AS InvoiceIssuerName, CAST(amount * 0.7 AS DECIMAL(30, 15)) AS ListCost, \
         'us-west-2' AS RegionId, 'job-7' AS ResourceId, 'JOBS' AS ServiceName, 'Databricks' AS ServiceProviderName, 'PREMIUM_JOBS_COMPUTE' AS SkuId, \

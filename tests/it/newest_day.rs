@@ -17,7 +17,7 @@ fn estate() -> Sandbox {
          CREATE MACRO u(a, b, c) AS (hash(a * 1000003 + b * 7919 + c) % 1000003) / 1000003.0;
          DELETE FROM costs.cost_line_items; DELETE FROM costs.daily_cost_summary; DELETE FROM costs.ingestion_log;
          INSERT INTO costs.daily_cost_summary
-         SELECT day, date_trunc('month', day), 'AWS', 'csv', 'payer', 'a' || (i // 60), 's' || (i % 60), 'r', 'Usage', 'USD',
+         SELECT day, date_trunc('month', day), 'AWS', 'csv', 'payer', 'a' || (i // 60), 's' || (i % 60), 'r', 'Usage', 'USD', NULL,
              cost, cost, cost, cost, cost, cost, 1, 1
          FROM (
              SELECT DATE '2026-03-31' - 399 + d::INTEGER AS day, i, d - 388 AS since, exp(u(i, 0, 1) * 6)

@@ -170,7 +170,7 @@ fn mistakes_are_explained() {
     --- stderr
     error: the query failed
       caused by: Binder Error: Referenced column "costs" not found in FROM clause!
-        Candidate bindings: "list_cost", "amortized_cost", "charge_category", "product_code"
+        Candidate bindings: "list_cost", "usd_rate", "amortized_cost", "charge_category", "product_code"
     --- exit code 1
     "#);
 }
