@@ -67,8 +67,17 @@ fn single_currency(facts: &dyn Facts, selection: &Selection) -> Result<String> {
     if currencies.len() > 1 {
         let filters: Vec<String> =
             currencies.iter().map(|one| format!("`--filter {}`", inert::shell(&format!("currency={one}")))).collect();
-        return Err(Error::input(format!("the costs are in {} and are not added", currencies.join(" and ")))
-            .hint(format!("choose one: {}", filters.join(" or "))));
+        let error = Error::input(format!("the costs are in {} and are not added", currencies.join(" and ")))
+            .hint(format!("choose one: {}", filters.join(" or ")));
+        let conversions = facts.conversions(selection)?;
+        let lacking: Vec<&str> =
+            conversions.iter().filter(|one| one.rates.is_none()).map(|one| one.currency.as_str()).collect();
+        return Err(match (conversions.first(), lacking.as_slice()) {
+            (Some(one), [_, ..]) => {
+                error.hint(format!("or add a rate of {} to {} to `currency.rates`", lacking.join(" and "), one.target))
+            }
+            _ => error,
+        });
     }
     Ok(currencies.pop().unwrap_or_else(|| "USD".into()))
 }

@@ -251,7 +251,7 @@ impl IngestBills {
             .as_ref()
             .map(|name| saved_mapping::Saving::plan(name, &mapping, session))
             .transpose()?;
-        let mut store = session.store_for_writing_now()?;
+        let mut store = session.store_for_loading()?;
         let name = self.files.mapping.as_ref().or(self.files.save_mapping.as_ref()).filter(|_| mapping.names_fields());
         let request = Request {
             paths: self.paths.clone(),
@@ -296,7 +296,7 @@ impl IngestBills {
             charge_categories: self.explorer.charge_categories || settings.charge_categories,
         };
         let request = cost_explorer::Request { span, detail, full_refresh: self.full_refresh, today };
-        let mut store = session.store_for_writing_now()?;
+        let mut store = session.store_for_loading()?;
         let aws = session.aws()?;
         // Whose the credentials are may be asked for nothing.
         let plan = cost_explorer::plan(&store, &aws.caller()?.account_id, settings, &request)?;
@@ -324,7 +324,7 @@ impl IngestBills {
         let from = self.from.map_or_else(|| model_vendors::lookback(today, days), Day::date);
         let wanted = model_vendors::Wanted { from, full_refresh: self.full_refresh, today };
         let api = Api::new(vendor, settings)?;
-        let mut store = session.store_for_writing_now()?;
+        let mut store = session.store_for_loading()?;
         session.watched(|watcher| model_vendors::ingest(&mut store, &api, vendor, wanted, watcher))
     }
 
@@ -340,7 +340,7 @@ impl IngestBills {
             full_refresh: self.full_refresh,
             today: self.today(session),
         };
-        let mut store = session.store_for_writing_now()?;
+        let mut store = session.store_for_loading()?;
         let mut all = Outcome::default();
         let mut planned = Vec::new();
         let mut done = Done::default();

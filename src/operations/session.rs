@@ -171,6 +171,11 @@ impl Session {
         Ok(self.database.write_now()?.converted(self.rates()?))
     }
 
+    /// The same to write bills into, which are kept as they were billed: no rates are needed.
+    pub(crate) fn store_for_loading(&self) -> Result<Writer> {
+        self.database.write_now()
+    }
+
     /// The rates at which costs are converted, if they are.
     ///
     /// # Errors

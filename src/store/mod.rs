@@ -180,8 +180,8 @@ impl Store {
         Ok(store)
     }
 
-    /// A handle to ask from another thread how far the running statement is. From here on DuckDB keeps count of that, which takes time
-    /// (some 5 % of a load): only for somebody who looks.
+    /// A handle to ask from another thread how far the running statement is. From here on DuckDB keeps count of that, which takes time:
+    /// only for somebody who looks.
     pub(crate) fn progress(&self) -> Progress {
         // Without it nobody hears anything, and all else goes on.
         let _ = self.connection.set_query_progress_tracking(true);

@@ -163,3 +163,20 @@ fn oracle_in_the_official_sample_has_regions() {
     {"region":"us-sanjose-1","lines":6,"billed":0.29707392473}
     "#);
 }
+
+/// Azure says how many euros a dollar of its prices is; of other pricing currencies nothing follows.
+#[test]
+fn azures_focus_says_its_rate() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "azure.csv",
+        "ChargePeriodStart,BilledCost,EffectiveCost,ChargeCategory,BillingAccountId,ProviderName,ServiceName,BillingCurrency,\
+         x_PricingCurrency,x_BillingExchangeRate\n\
+         2026-03-01T00:00:00Z,8,8,Usage,1,Microsoft,Storage,EUR,USD,0.8\n\
+         2026-03-02T00:00:00Z,9,9,Usage,1,Microsoft,Storage,EUR,GBP,1.15\n",
+    );
+    sandbox.ok(&["ingest", "azure.csv", "--quiet"]);
+    let rows = sandbox.rows("SELECT usage_date AS day, usd_rate AS rate FROM daily_cost_summary ORDER BY 1");
+    assert_eq!(rows[0]["rate"], 1.25, "{rows:?}");
+    assert!(rows[1]["rate"].is_null(), "{rows:?}");
+}

@@ -151,7 +151,8 @@ pub(crate) fn pattern_of(path: &Path) -> Result<Option<String>> {
     Ok(Some(text.chars().map(escape).collect()))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 
