@@ -20,6 +20,7 @@ use crate::{
     error::{Error, Result, nearest},
     model::Budget,
     notify::{self, planned::Plan},
+    server,
     sources::{aws, cost_explorer, mapping, model_vendors, s3},
     store,
 };
@@ -67,6 +68,7 @@ pub(crate) struct Config {
     pub notify: notify::Settings,
     pub budgets: Vec<Budget>,
     pub budgets_file: PathBuf,
+    pub server: server::Settings,
 }
 
 /// The merged configuration with the origin of every value.
@@ -76,6 +78,8 @@ pub(crate) struct Loaded {
     /// Key, value and origin, in the order of the example.
     pub entries: Vec<Entry>,
     pub file: Option<PathBuf>,
+    /// Whether the file was named, not found.
+    pub is_named: bool,
 }
 
 /// One value and where it came from.
@@ -104,7 +108,8 @@ pub(crate) fn defaults() -> Result<Loaded> {
 /// # Errors
 /// When the file cannot be read, is no YAML, or has a key or value that is not known, or a variable is not UTF-8.
 pub(crate) fn load(file: Option<&Path>, environment: Environment, overrides: &[Override]) -> Result<Loaded> {
-    merged(file.map(Path::to_owned).or_else(|| find_file(environment)), environment, overrides)
+    let loaded = merged(file.map(Path::to_owned).or_else(|| find_file(environment)), environment, overrides)?;
+    Ok(Loaded { is_named: file.is_some(), ..loaded })
 }
 
 fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override]) -> Result<Loaded> {
@@ -153,6 +158,7 @@ fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override
     // What is at the wrong place here may be a secret: the error must not show it.
     let refusals = [
         refusal::<agent::Anthropic>(&merged, "anthropic", None),
+        refusal::<server::Settings>(&merged, "server", None),
         refusal::<model_vendors::Settings>(&merged, "vendors", None),
         refusal::<notify::Channel>(&merged, "notify", Some("channels")),
         refusal::<notify::Owner>(&merged, "notify", Some("owners")),
@@ -181,7 +187,7 @@ fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override
     if !(1..=600).contains(&config.language_model.timeout_seconds) {
         return Err(Error::input("`language_model.timeout_seconds` must be from 1 to 600"));
     }
-    Ok(Loaded { config, entries, file })
+    Ok(Loaded { config, entries, file, is_named: false })
 }
 
 /// The first value that is of another kind than the example's, by its key. The value itself may be a secret that

@@ -42,6 +42,7 @@ mod notify;
 pub mod operations;
 mod report;
 mod sample;
+mod server;
 mod sources;
 mod store;
 mod web;

@@ -18,6 +18,7 @@ mod incidents;
 mod ingest;
 mod log;
 mod man;
+mod mcp;
 mod notify;
 mod progress;
 mod reconcile;
@@ -78,6 +79,7 @@ pub(crate) enum Command {
     Accounts(accounts::AccountsArgs),
     Values(values::ValuesArgs),
     Sql(sql::SqlArgs),
+    Mcp(mcp::McpArgs),
     Demo(demo::DemoArgs),
     SampleData(sample_data::SampleDataArgs),
     Doctor(doctor::DoctorArgs),
@@ -131,6 +133,7 @@ impl Command {
             Command::Accounts(args) => accounts::run(args, context),
             Command::Values(args) => values::run(args, context),
             Command::Sql(args) => sql::run(args, context),
+            Command::Mcp(args) => mcp::run(args, context),
             Command::Demo(args) => demo::run(args, context),
             Command::SampleData(args) => sample_data::run(args, context),
             Command::Doctor(args) => doctor::run(args, context),

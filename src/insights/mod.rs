@@ -15,7 +15,7 @@ pub(crate) mod drilldown;
 pub(crate) mod explain;
 pub(crate) mod explanation;
 pub(crate) mod forecast;
-mod frame;
+pub(crate) mod frame;
 mod group_finding;
 pub(crate) mod health;
 mod history;

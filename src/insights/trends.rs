@@ -52,6 +52,8 @@ pub struct Trends {
     pub group_by: GroupBy,
     /// The charge categories that the costs count.
     pub include: Vec<&'static str>,
+    /// Of all periods.
+    pub total: f64,
     /// In order.
     pub periods: Vec<TrendPeriod>,
     /// The groups over the whole range, the costliest first, `other` last.
@@ -211,6 +213,7 @@ pub(crate) fn trends(facts: &dyn Facts, request: &Request) -> Result<Answer<Tren
         granularity: request.granularity,
         group_by: request.group_by.clone(),
         include: request.include.iter().map(|category| category.as_str()).collect(),
+        total,
         periods: trend_periods.collect(),
         groups: group_totals.collect(),
         excluded_charges: ChargeCategory::ALL

@@ -10,6 +10,7 @@ mod evidence;
 mod finding;
 mod series;
 pub mod source;
+mod stop;
 pub(crate) mod text;
 mod time;
 
@@ -24,5 +25,6 @@ pub use self::{
     evidence::{Evidence, Named, Part, phrases},
     finding::{Direction, Event, Kind, Method, Sensitivity, Severity, State},
     series::{Series, days_of},
+    stop::Stop,
     time::{Day, Granularity, Month, Period, first_of_month},
 };

@@ -4,7 +4,7 @@ use clap::{Arg, Args, Command};
 use schemars::{Schema, schema_for};
 use serde_json::{Map, Value};
 
-use super::Operation;
+use super::{Operation, tools::refused};
 use crate::error::{Error, Result, nearest};
 
 /// A number as a flag takes it: neither infinity nor what is no number.
@@ -118,6 +118,16 @@ pub(super) fn parse<O: Operation>(given: Value) -> Result<O> {
         None => Error::usage(format!("the input of `{}` is not complete", O::NAME)).cause(cause),
     };
     Err(error)
+}
+
+/// Reads parameters from flags.
+///
+/// # Errors
+/// When a flag is unknown or missing, or its value is none of its own; in words of parameters.
+pub(super) fn parse_flags<O: Operation>(line: &[String]) -> Result<O> {
+    let command = flags::<O>().0.disable_help_flag(true).color(clap::ColorChoice::Never);
+    let parsed = command.try_get_matches_from(line).and_then(|matches| O::from_arg_matches(&matches));
+    parsed.map_err(|error| refused(&error, O::NAME))
 }
 
 /// Checks the ranges that the schema gives numbers.

@@ -25,6 +25,7 @@ mod saved_mapping;
 mod selection;
 mod session;
 mod sql;
+pub mod tools;
 mod trends;
 mod values;
 
@@ -138,6 +139,7 @@ pub struct Entry {
     /// The flags of the parameters.
     pub flags: fn() -> clap::Command,
     call: fn(&Session, Value) -> Result<Value>,
+    line: fn(&Session, &[String]) -> Result<Value>,
 }
 
 impl Entry {
@@ -152,10 +154,8 @@ impl Entry {
                 settings.into_generator().into_root_schema_for::<Answer<O::Output>>()
             },
             flags: || O::augment_args(clap::Command::new(O::NAME)),
-            call: |session, given| {
-                let answer = session.run(&input::parse::<O>(given)?)?;
-                serde_json::to_value(answer).map_err(|e| Error::bug("an answer has no JSON").caused_by(e))
-            },
+            call: |session, given| json(&session.run(&input::parse::<O>(given)?)?),
+            line: |session, line| json(&session.run(&input::parse_flags::<O>(line)?)?),
         }
     }
 
@@ -172,6 +172,23 @@ impl Entry {
     pub fn call(&self, session: &Session, input: Value) -> Result<Value> {
         (self.call)(session, input)
     }
+
+    /// The same with the flags of a command line.
+    ///
+    /// # Errors
+    /// As [`Entry::call`].
+    pub(crate) fn call_line(&self, session: &Session, line: &[String]) -> Result<Value> {
+        (self.line)(session, line)
+    }
+
+    /// Whether it has a flag of this name.
+    pub(crate) fn has_flag(&self, name: &str) -> bool {
+        (self.flags)().get_arguments().any(|arg| arg.get_long() == Some(name))
+    }
+}
+
+fn json<T: Serialize>(answer: &Answer<T>) -> Result<Value> {
+    serde_json::to_value(answer).map_err(|e| Error::bug("an answer has no JSON").caused_by(e))
 }
 
 /// All operations, in the order in which people meet them.

@@ -4,7 +4,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use chrono::NaiveDate;
@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     ingest::Watcher,
     insights::warning::Warning,
-    model::Day,
+    model::{Day, Stop},
     sources::aws::Aws,
     store::{Database, Reader, Settings, Writer, currency::Rates},
 };
@@ -46,9 +46,10 @@ pub struct Silent;
 impl Reporter for Silent {}
 impl Watcher for Silent {}
 
-/// One user, one configuration, one database, one today.
+/// One user, one configuration, one database, one today. Clones share what was opened or connected once.
+#[derive(Clone)]
 pub struct Session {
-    loaded: Loaded,
+    loaded: Arc<Loaded>,
     database: Database,
     today: NaiveDate,
     reporter: Arc<dyn Reporter>,
@@ -56,9 +57,11 @@ pub struct Session {
     program: Option<PathBuf>,
     /// Made when the network is first used; one for the whole program.
     runtime: Arc<OnceLock<Runtime>>,
-    aws: OnceLock<Aws>,
+    aws: Arc<OnceLock<Aws>>,
     /// Read when costs are first read.
-    rates: OnceLock<Option<Rates>>,
+    rates: Arc<OnceLock<Option<Rates>>>,
+    /// Given when nobody wants the answer any more.
+    stop: Option<Stop>,
 }
 
 impl Session {
@@ -76,8 +79,28 @@ impl Session {
     pub(crate) fn new(loaded: Loaded, today: NaiveDate) -> Self {
         let names = loaded.config.accounts.clone();
         let database = Database::new(loaded.config.database.clone()).with_account_names(names);
-        let (reporter, runtime) = (Arc::new(Silent), Arc::default());
-        Self { loaded, database, today, reporter, program: None, runtime, aws: OnceLock::new(), rates: OnceLock::new() }
+        Self {
+            loaded: Arc::new(loaded),
+            database,
+            today,
+            reporter: Arc::new(Silent),
+            program: None,
+            runtime: Arc::default(),
+            aws: Arc::default(),
+            rates: Arc::default(),
+            stop: None,
+        }
+    }
+
+    /// The same for one of many calls: with its own today, somebody who listens to it, and a sign that ends it. What was
+    /// opened or connected once is shared.
+    pub(crate) fn for_call(&self, today: NaiveDate, reporter: Arc<dyn Reporter>, stop: Stop) -> Self {
+        Self { today, reporter, stop: Some(stop), ..self.clone() }
+    }
+
+    /// The same for a server: the database stays open for a while after an answer, unless somebody waits to write it.
+    pub(crate) fn kept_open(&self, idle: Duration) -> Self {
+        Self { database: self.database.clone().kept_open(idle), ..self.clone() }
     }
 
     /// The same with somebody who listens.
@@ -92,7 +115,7 @@ impl Session {
 
     /// A session on another database and another day, otherwise the same.
     pub(crate) fn on(&self, database: Settings, today: NaiveDate) -> Self {
-        let mut loaded = self.loaded.clone();
+        let mut loaded = Loaded::clone(&self.loaded);
         loaded.config.database = database;
         Self {
             reporter: Arc::clone(&self.reporter),
@@ -157,8 +180,28 @@ impl Session {
     }
 
     /// The database, read-only.
+    ///
+    /// # Errors
+    /// When it cannot be read, or nobody wants the answer any more.
     pub(crate) fn store(&self) -> Result<Reader> {
-        Ok(self.database.read()?.converted(self.rates()?))
+        let reader = self.database.read()?.converted(self.rates()?);
+        if let Some(stop) = &self.stop {
+            reader.end_with(stop);
+        }
+        Ok(reader)
+    }
+
+    /// The sign that nobody wants the answer any more.
+    pub(super) fn stop(&self) -> Option<&Stop> {
+        self.stop.as_ref()
+    }
+
+    /// The options of this run that say what is read, as they were given: whoever repeats an answer needs them.
+    pub(super) fn options(&self) -> Vec<(&'static str, String)> {
+        let config = self.config_file().filter(|_| self.loaded.is_named).map(|file| ("--config", file.display().to_string()));
+        let is_flag = self.loaded.entries.iter().any(|entry| entry.key == "database.path" && entry.origin == "--db");
+        let database = is_flag.then(|| ("--db", self.database().path.display().to_string()));
+        config.into_iter().chain(database).collect()
     }
 
     /// The database for writing, once nobody else uses it.

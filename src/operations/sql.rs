@@ -55,7 +55,7 @@ impl Operation for QueryDatabase {
 
     fn answer(&self, session: &Session) -> Result<Answer<Rows>> {
         let time = Duration::try_from_secs_f64(self.timeout).unwrap_or(Duration::MAX);
-        let query = Query { sql: &self.query, rows: self.limit as usize, time };
+        let query = Query { sql: &self.query, rows: self.limit as usize, time, stop: session.stop() };
         let table = match session.program() {
             Some(program) => apart::select(program, session.database(), &query)?,
             None => session.store()?.select(&query)?,

@@ -14,7 +14,7 @@ use std::{
     process::{self, Child, Command, ExitStatus, Stdio},
     sync::mpsc::{self, RecvTimeoutError, Sender},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -23,14 +23,21 @@ use serde_json::Value as Json;
 use super::{
     MemoryLimit, Settings, Store,
     lease::{READER_WAITS, once_free},
-    user_query::{Part, Query, Table, is_of_memory, too_big, too_slow},
+    user_query::{Part, Query, Table, is_of_memory, stopped, too_big, too_slow},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    model::Stop,
+};
 
 /// The first argument of the other process.
 const WORD: &str = "__query";
 /// Opening may take so long, with waiting for a writer.
 const OPENING: Duration = Duration::from_secs(30);
+/// Whether nobody wants the answer any more is looked at so often.
+const LOOK: Duration = Duration::from_millis(50);
+/// Longer than anybody waits.
+const FOREVER: Duration = Duration::from_secs(3600 * 24 * 366);
 /// The other process ends by itself so long after its time, when nobody is left to end it.
 const GRACE: Duration = Duration::from_secs(5);
 /// The stack that a statement is parsed and planned on.
@@ -100,9 +107,15 @@ pub(crate) fn select(program: &Path, settings: &Settings, query: &Query) -> Resu
         let _ = stdin.write_all(&request);
     }
     let mut is_open = false;
+    let mut deadline = Instant::now() + OPENING;
     loop {
-        match arriving.recv_timeout(if is_open { query.time } else { OPENING }) {
-            Ok(News::Opened) => is_open = true,
+        let left = deadline.saturating_duration_since(Instant::now());
+        match arriving.recv_timeout(if query.stop.is_some() { left.min(LOOK) } else { left }) {
+            Ok(News::Opened) => {
+                is_open = true;
+                // A time without end has no deadline that a clock could show.
+                deadline = Instant::now().checked_add(query.time).unwrap_or(deadline + FOREVER);
+            }
             Ok(News::Ended(Ok(Some(outcome)))) => {
                 // It has nothing left to do.
                 end(&mut child);
@@ -117,6 +130,11 @@ pub(crate) fn select(program: &Path, settings: &Settings, query: &Query) -> Resu
                 let said = said.and_then(|said| said.join().ok()).unwrap_or_default();
                 return Err(death(status, &said, &settings.memory_limit));
             }
+            Err(RecvTimeoutError::Timeout) if query.stop.is_some_and(Stop::is_given) => {
+                end(&mut child);
+                return Err(stopped());
+            }
+            Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
             Err(RecvTimeoutError::Timeout) => {
                 end(&mut child);
                 return Err(if is_open { too_slow(query.time) } else { not_opened() });
@@ -359,7 +377,7 @@ fn run(asked: &Asked, request: &Request, write: &mut dyn FnMut(&str, &[u8])) -> 
     };
     let store = once_free(READER_WAITS, || Store::open_reading(&settings, Some(&asked.spills)))?;
     write("o", b"");
-    let query = Query { sql: &request.sql, rows: request.rows, time: request.time };
+    let query = Query { sql: &request.sql, rows: request.rows, time: request.time, stop: None };
     let mut is_truncated = false;
     let mut failed = None;
     store.stream(&query, &mut |part| {

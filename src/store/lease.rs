@@ -13,7 +13,10 @@ use std::{
 };
 
 use super::{Rates, Settings, Store};
-use crate::error::{Code, Error, Result};
+use crate::{
+    error::{Code, Error, Result},
+    model::Stop,
+};
 
 /// Readers are with whom somebody waits at a terminal, writers often work by themselves.
 pub(super) const READER_WAITS: Duration = Duration::from_secs(5);
@@ -84,6 +87,11 @@ impl Database {
     /// Puts the user's own names of accounts over those stored.
     pub(crate) fn with_account_names(self, account_names: BTreeMap<String, String>) -> Self {
         Self { account_names, ..self }
+    }
+
+    /// Keeps the instance for so long after its last reader.
+    pub(crate) fn kept_open(self, idle: Duration) -> Self {
+        Self { idle, ..self }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -232,6 +240,12 @@ fn place(path: &Path) -> PathBuf {
 }
 
 impl Reader {
+    /// Interrupts the statement that runs when the sign is given.
+    pub(crate) fn end_with(&self, stop: &Stop) {
+        let interrupt = self.store.connection.interrupt_handle();
+        stop.then(move || interrupt.interrupt());
+    }
+
     /// The same with costs in the currency of `rates`, if any.
     pub(crate) fn converted(self, rates: Option<&Rates>) -> Self {
         Self { store: self.store.converted(rates), ..self }

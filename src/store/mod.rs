@@ -441,7 +441,7 @@ mod tests {
     fn no_statement_of_a_users_runs_where_it_could_write() {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = settings(folder.path().join("a.duckdb"));
-        let query = Query { sql: "SELECT 42 AS n", rows: 10, time: Duration::from_secs(10) };
+        let query = Query { sql: "SELECT 42 AS n", rows: 10, time: Duration::from_secs(10), stop: None };
         let writing = Store::open(&settings).expect("a new database");
         assert!(writing.select(&query).is_err());
         drop(writing);
@@ -456,9 +456,9 @@ mod tests {
         drop(Store::open(&settings).expect("a new database"));
         let store = Store::open_read_only(&settings).expect("a database");
         let sql = "SELECT count(*) FROM range(100000000) a, range(100000) b WHERE (a.range * b.range) % 7 = 3";
-        let error = store.select(&Query { sql, rows: 1, time: Duration::ZERO }).expect_err("late").to_string();
+        let error = store.select(&Query { sql, rows: 1, time: Duration::ZERO, stop: None }).expect_err("late").to_string();
         assert!(error.contains("took longer than 0 s"), "{error}");
-        assert!(store.select(&Query { sql: "SELECT 1", rows: 1, time: Duration::from_secs(10) }).is_ok());
+        assert!(store.select(&Query { sql: "SELECT 1", rows: 1, time: Duration::from_secs(10), stop: None }).is_ok());
     }
 
     #[test]

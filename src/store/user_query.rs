@@ -12,7 +12,10 @@ use duckdb::types::Value;
 use serde_json::{Number, Value as Json};
 
 use super::{Access, Store, tidy, without_advice};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    model::Stop,
+};
 
 /// The answer to a query.
 #[derive(Debug, Default)]
@@ -30,6 +33,8 @@ pub(crate) struct Query<'a> {
     /// Rows at most.
     pub rows: usize,
     pub time: Duration,
+    /// Ends it before.
+    pub stop: Option<&'a Stop>,
 }
 
 /// An answer on its way: the names of the columns, the rows, and whether there were more.
@@ -86,7 +91,9 @@ impl Store {
         let is_late = timer.join().unwrap_or(false);
         read.map_err(|e| {
             let text = tidy(&e);
-            if is_late {
+            if query.stop.is_some_and(Stop::is_given) {
+                stopped()
+            } else if is_late {
                 too_slow(time)
             } else if is_of_memory(&text) {
                 too_big(&self.memory_limit.to_string()).cause(text)
@@ -160,6 +167,10 @@ impl Store {
             self.connection.prepare(&format!("SELECT column_name, column_type FROM (DESCRIBE {sql}\n)"))?;
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }
+}
+
+pub(super) fn stopped() -> Error {
+    Error::input("the query was stopped before it had an answer")
 }
 
 pub(super) fn too_slow(time: Duration) -> Error {

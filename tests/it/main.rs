@@ -28,6 +28,7 @@ mod layouts;
 mod levels;
 mod limits;
 mod logging;
+mod mcp;
 mod messy_bills;
 mod messy_columns;
 mod messy_files;
