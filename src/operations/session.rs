@@ -198,7 +198,8 @@ impl Session {
 
     /// The options of this run that say what is read, as they were given: whoever repeats an answer needs them.
     pub(super) fn options(&self) -> Vec<(&'static str, String)> {
-        let config = self.config_file().filter(|_| self.loaded.is_named).map(|file| ("--config", file.display().to_string()));
+        let config =
+            self.config_file().filter(|_| self.loaded.is_named).map(|file| ("--config", file.display().to_string()));
         let is_flag = self.loaded.entries.iter().any(|entry| entry.key == "database.path" && entry.origin == "--db");
         let database = is_flag.then(|| ("--db", self.database().path.display().to_string()));
         config.into_iter().chain(database).collect()

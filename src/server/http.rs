@@ -24,11 +24,7 @@ use rmcp::transport::streamable_http_server::{
 };
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tokio::{
-    net::TcpListener,
-    sync::Semaphore,
-    time::timeout,
-};
+use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{mcp::Mcp, settings::Settings};
@@ -55,10 +51,13 @@ impl Guard {
     /// # Errors
     /// When others than this machine could ask without a token, or a token cannot be read.
     pub(super) fn new(settings: &Settings, address: SocketAddr) -> Result<Self> {
-        let tokens = settings.tokens.iter().map(|token| Ok(digest(token.read()?.expose()))).collect::<Result<Vec<_>>>()?;
+        let tokens =
+            settings.tokens.iter().map(|token| Ok(digest(token.read()?.expose()))).collect::<Result<Vec<_>>>()?;
         if tokens.is_empty() && !address.ip().is_loopback() {
-            return Err(Error::usage(format!("`{address}` can be reached from other machines, and no token is configured"))
-                .hint("put `tokens: [{ env: NAME }]` under `server` in the configuration, or take 127.0.0.1"));
+            return Err(Error::usage(format!(
+                "`{address}` can be reached from other machines, and no token is configured"
+            ))
+            .hint("put `tokens: [{ env: NAME }]` under `server` in the configuration, or take 127.0.0.1"));
         }
         let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
         let bound = Some(address.ip()).filter(|ip| !ip.is_unspecified()).map(|ip| match ip {
@@ -74,7 +73,10 @@ impl Guard {
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
         let host = text(header::HOST).or(uri_host).unwrap_or_default();
         if !self.hosts.contains(&without_port(host).to_lowercase()) {
-            return Err((StatusCode::FORBIDDEN, "this `Host` is not served; `server.hosts` of the configuration names others"));
+            return Err((
+                StatusCode::FORBIDDEN,
+                "this `Host` is not served; `server.hosts` of the configuration names others",
+            ));
         }
         if let Some(origin) = text(header::ORIGIN) {
             let own = origin.strip_prefix("http://").or(origin.strip_prefix("https://"));
@@ -84,11 +86,16 @@ impl Guard {
             }
         }
         let given = text(header::AUTHORIZATION).and_then(|value| value.split_once(' '));
-        let given = given.filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer")).map(|(_, token)| digest(token.trim()));
+        let given =
+            given.filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer")).map(|(_, token)| digest(token.trim()));
         // All are compared, whichever is right.
-        let is_known = |given: [u8; 32]| self.tokens.iter().fold(0, |found, token| found | token.ct_eq(&given).unwrap_u8()) == 1;
+        let is_known =
+            |given: [u8; 32]| self.tokens.iter().fold(0, |found, token| found | token.ct_eq(&given).unwrap_u8()) == 1;
         if !self.tokens.is_empty() && !given.is_some_and(is_known) {
-            return Err((StatusCode::UNAUTHORIZED, "a bearer token is needed; `server.tokens` of the configuration has it"));
+            return Err((
+                StatusCode::UNAUTHORIZED,
+                "a bearer token is needed; `server.tokens` of the configuration has it",
+            ));
         }
         Ok(())
     }
@@ -136,9 +143,8 @@ pub(super) async fn serve(handler: Mcp, guard: Guard, address: SocketAddr, ready
         .with_allowed_hosts(guard.hosts.clone())
         .disable_allowed_origins();
     let mcp = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config);
-    let router = Router::new()
-        .route_service("/mcp", mcp)
-        .layer(middleware::from_fn_with_state(Arc::new(guard), guarded));
+    let router =
+        Router::new().route_service("/mcp", mcp).layer(middleware::from_fn_with_state(Arc::new(guard), guarded));
     ready(listener.local_addr().map_err(cannot)?);
     let (connections, open) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
     let told = told_to_stop()?;
@@ -223,7 +229,9 @@ mod tests {
             assert_eq!(status(&guard, &[("host", host)]), 403, "{host}");
         }
         assert_eq!(status(&guard, &[]), 403);
-        for origin in ["http://evil.example", "null", "http://localhost:3000", "file://", "http://localhost:8000.evil.example"] {
+        for origin in
+            ["http://evil.example", "null", "http://localhost:3000", "file://", "http://localhost:8000.evil.example"]
+        {
             assert_eq!(status(&guard, &[("host", "localhost:8000"), ("origin", origin)]), 403, "{origin}");
         }
     }

@@ -104,8 +104,12 @@ fn refused(error: &Error) -> ErrorData {
 
 impl ServerHandler for Mcp {
     fn get_info(&self) -> ServerConfig {
-        let capabilities =
-            ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().enable_completions().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_prompts()
+            .enable_completions()
+            .build();
         let own = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")).with_title("Cloud costs");
         ServerConfig::new(capabilities).with_server_info(own).with_instructions(INSTRUCTIONS)
     }
@@ -194,12 +198,17 @@ impl ServerHandler for Mcp {
             _ => None,
         };
         let argument = request.argument;
-        let found = self.run(&context, move |session| prompts::completions(session, of_prompt.as_deref(), &argument.name, &argument.value)).await;
+        let found = self
+            .run(&context, move |session| {
+                prompts::completions(session, of_prompt.as_deref(), &argument.name, &argument.value)
+            })
+            .await;
         // Where nothing is known, nothing is suggested.
         let mut found = found.unwrap_or_default();
         let total = found.len();
         found.truncate(CompletionInfo::MAX_VALUES);
-        let info = CompletionInfo::with_pagination(found, u32::try_from(total).ok(), total > CompletionInfo::MAX_VALUES);
+        let info =
+            CompletionInfo::with_pagination(found, u32::try_from(total).ok(), total > CompletionInfo::MAX_VALUES);
         info.map(CompleteResult::new).map_err(|e| ErrorData::internal_error(e, None))
     }
 }

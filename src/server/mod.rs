@@ -55,7 +55,12 @@ pub(crate) fn stdio(session: &Session, offer: Offer) -> Result<()> {
 ///
 /// # Errors
 /// When the address cannot be had, or is not this machine's own and there are no tokens.
-pub(crate) fn over_http(session: &Session, offer: Offer, address: SocketAddr, ready: &dyn Fn(SocketAddr)) -> Result<()> {
+pub(crate) fn over_http(
+    session: &Session,
+    offer: Offer,
+    address: SocketAddr,
+    ready: &dyn Fn(SocketAddr),
+) -> Result<()> {
     let runtime = session.runtime()?.clone();
     let guard = http::Guard::new(&session.config().server, address)?;
     let handler = Mcp::new(Calls::new(session.kept_open(IDLE), offer.as_of), offer.triage)?;

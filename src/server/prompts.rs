@@ -126,7 +126,8 @@ pub(super) fn completions(session: &Session, prompt: Option<&str>, argument: &st
         "month" | "date" => {
             let granularity = if argument == "month" { "monthly" } else { "daily" };
             let days = if argument == "month" { 400 } else { 100 };
-            let trends = operations::find("trends")?.call(session, json!({"days": days, "granularity": granularity}))?;
+            let trends =
+                operations::find("trends")?.call(session, json!({"days": days, "granularity": granularity}))?;
             let length = if argument == "month" { "2026-01".len() } else { "2026-01-01".len() };
             let mut days = texts(&trends["periods"], "start");
             days.reverse();

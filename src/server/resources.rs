@@ -28,7 +28,12 @@ pub(super) fn all() -> Vec<Listed> {
     vec![
         listed("costs://schema", "schema", "Tables and columns for run_sql, and what they mean", "text/markdown"),
         listed("costs://status", "status", "What data there is, how new and how complete it is", "text/plain"),
-        listed("costs://incidents/open", "open_incidents", "Incidents that go on, or were seen within three days", "text/plain"),
+        listed(
+            "costs://incidents/open",
+            "open_incidents",
+            "Incidents that go on, or were seen within three days",
+            "text/plain",
+        ),
     ]
 }
 
@@ -68,7 +73,8 @@ impl Resource {
             Resource::Incident(id) => {
                 let shown = ask(&tools::INCIDENT, json!({"id": id}))?;
                 // A closed incident may be of days that are not there any more.
-                let why = ask(tools::find("explain_cost")?, json!({"id": id})).unwrap_or_else(|error| error.to_string());
+                let why =
+                    ask(tools::find("explain_cost")?, json!({"id": id})).unwrap_or_else(|error| error.to_string());
                 Ok(format!("{shown}\n{why}"))
             }
         }

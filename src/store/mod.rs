@@ -456,7 +456,8 @@ mod tests {
         drop(Store::open(&settings).expect("a new database"));
         let store = Store::open_read_only(&settings).expect("a database");
         let sql = "SELECT count(*) FROM range(100000000) a, range(100000) b WHERE (a.range * b.range) % 7 = 3";
-        let error = store.select(&Query { sql, rows: 1, time: Duration::ZERO, stop: None }).expect_err("late").to_string();
+        let error =
+            store.select(&Query { sql, rows: 1, time: Duration::ZERO, stop: None }).expect_err("late").to_string();
         assert!(error.contains("took longer than 0 s"), "{error}");
         assert!(store.select(&Query { sql: "SELECT 1", rows: 1, time: Duration::from_secs(10), stop: None }).is_ok());
     }

@@ -29,6 +29,7 @@ mod levels;
 mod limits;
 mod logging;
 mod mcp;
+mod mcp_http;
 mod messy_bills;
 mod messy_columns;
 mod messy_files;

@@ -26,6 +26,20 @@ pub(crate) fn python(what: &str) -> Option<PathBuf> {
     None
 }
 
+/// A folder beside the build with packages of npm, or `None` with a word on stderr where there is none.
+pub(crate) fn npm(folder: &str, what: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_BIN_EXE_aws-cost-anomalies")).parent()?.parent()?.join(folder);
+    if folder.join("node").exists() {
+        return Some(folder);
+    }
+    let _ = writeln!(
+        std::io::stderr(),
+        "not tested here: {what}, since there is no {} (scripts/test.sh installs it)",
+        folder.display()
+    );
+    None
+}
+
 /// A server that ends with the test.
 pub(crate) struct Server {
     child: Child,

@@ -80,7 +80,8 @@ fn is_list(arg: &Arg) -> bool {
 /// The parameters that a tool must be given.
 pub(super) fn required(tool: &Tool, entry: &Entry) -> Vec<String> {
     let flags = (entry.flags)();
-    let is_required = |name: &&&str| flags.get_arguments().any(|arg| arg.get_id().as_str() == **name && arg.is_required_set());
+    let is_required =
+        |name: &&&str| flags.get_arguments().any(|arg| arg.get_id().as_str() == **name && arg.is_required_set());
     tool.parameters.iter().filter(is_required).map(|name| (*name).to_owned()).collect()
 }
 
@@ -99,7 +100,11 @@ pub(super) fn line(tool: &Tool, entry: &Entry, given: &Map<String, Value>) -> Re
         let known = tool.parameters.contains(&name.as_str());
         let arg = arg(name).filter(|_| known).ok_or_else(|| unknown(tool, name))?;
         let words = words(arg, value).ok_or_else(|| {
-            let kind = if is_list(arg) { "a list of texts" } else { "a text, a number, or true or false where it is a switch" };
+            let kind = if is_list(arg) {
+                "a list of texts"
+            } else {
+                "a text, a number, or true or false where it is a switch"
+            };
             Error::usage(format!("`{name}` cannot be {value}")).hint(format!("it is {kind}"))
         })?;
         if arg.is_positional() {
@@ -223,7 +228,8 @@ pub(super) fn command(tool: &Tool, entry: &Entry, line: &[String], as_of: Option
     // What is as without the flag does not have to be said.
     let is_default = |word: &str| {
         let (flag, value) = word.split_once('=').unwrap_or((word, ""));
-        let arg = flags.get_arguments().find(|arg| arg.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long)));
+        let arg =
+            flags.get_arguments().find(|arg| arg.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long)));
         arg.is_some_and(|arg| !is_list(arg) && arg.get_default_values().iter().any(|default| default == value))
     };
     let as_of = as_of.filter(|_| !given("--as-of")).map(|day| format!("--as-of={day}"));
@@ -284,10 +290,11 @@ pub(super) fn in_words_of(error: Error, tool: &Tool) -> Error {
     }
     let renamed = |text: &str| {
         let text = text.replace(&format!("`{}` needs", tool.operation), &format!("`{}` needs", tool.name));
-        tool.parameters.iter().fold(text, |text, name| {
-            text.replace(&format!("`--{}`", name.replace('_', "-")), &format!("`{name}`"))
-        })
+        tool.parameters
+            .iter()
+            .fold(text, |text, name| text.replace(&format!("`--{}`", name.replace('_', "-")), &format!("`{name}`")))
     };
-    let again = error.causes().iter().fold(Error::usage(renamed(error.message())), |again, cause| again.cause(renamed(cause)));
+    let again =
+        error.causes().iter().fold(Error::usage(renamed(error.message())), |again, cause| again.cause(renamed(cause)));
     error.hints().iter().fold(again, |again, hint| again.hint(renamed(hint)))
 }

@@ -58,7 +58,10 @@ impl Page {
             Some(value) => {
                 let number = match value {
                     Value::String(text) => text.trim().parse().ok(),
-                    value => value.as_f64().filter(|number| number.fract() == 0.0 && *number >= 0.0).map(|number| number as usize),
+                    value => value
+                        .as_f64()
+                        .filter(|number| number.fract() == 0.0 && *number >= 0.0)
+                        .map(|number| number as usize),
                 };
                 number.map(Some).ok_or_else(|| Error::usage(format!("`{name}` cannot be {value}")))
             }
@@ -111,9 +114,10 @@ pub(super) fn answered(
     let Value::Object(mut body) = brief(answer, tool, "") else { return Err(Error::bug("an answer is no object")) };
     let mut header = Map::new();
     let days = days(&body, session);
-    let source = body.get("sources").and_then(Value::as_array).map(|names| {
-        names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-    });
+    let source = body
+        .get("sources")
+        .and_then(Value::as_array)
+        .map(|names| names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "));
     header.insert("data_through".into(), days.0);
     header.insert("settled_through".into(), days.1);
     header.insert("source".into(), source.filter(|names| !names.is_empty()).into());
@@ -290,7 +294,11 @@ fn brief(value: Value, tool: &Tool, within: &str) -> Value {
                     })
                 };
                 let kept = fields.into_iter().filter(|(name, _)| !is_left_out(name));
-                kept.map(|(name, value)| { let value = brief(value, tool, &name); (name, value) }).collect()
+                kept.map(|(name, value)| {
+                    let value = brief(value, tool, &name);
+                    (name, value)
+                })
+                .collect()
             }
         },
         Value::Array(values) => values.into_iter().map(|value| brief(value, tool, within)).collect(),

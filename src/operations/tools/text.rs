@@ -74,7 +74,11 @@ fn table(text: &mut String, name: &str, rows: Vec<Map<String, Value>>) {
                 let mut keyed = Map::from_iter([(key.clone(), row.get(key).cloned().unwrap_or_default())]);
                 let fields = inner.as_object().map(|fields| flat("", fields)).unwrap_or_default();
                 // A field of the same name is the inner one's.
-                keyed.extend(fields.into_iter().map(|(name, value)| if name == *key { (format!("{name}'"), value) } else { (name, value) }));
+                keyed.extend(
+                    fields
+                        .into_iter()
+                        .map(|(name, value)| if name == *key { (format!("{name}'"), value) } else { (name, value) }),
+                );
                 keyed
             };
             list.into_iter().map(keyed).collect()
@@ -100,9 +104,11 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => inert::one_line(text).replace('\t', " "),
-        Value::Array(values) if values.iter().all(is_plain) => {
-            values.iter().map(cell).collect::<Vec<_>>().join(if values.iter().any(Value::is_string) { "; " } else { " " })
-        }
+        Value::Array(values) if values.iter().all(is_plain) => values
+            .iter()
+            .map(cell)
+            .collect::<Vec<_>>()
+            .join(if values.iter().any(Value::is_string) { "; " } else { " " }),
         value => value.to_string(),
     }
 }
