@@ -122,6 +122,7 @@ fn run(words: Words) -> Result<ExitCode> {
         entries,
         style: Style { width: width(terminal), color: color(app.color, terminal) },
         quiet: app.quiet,
+        words,
         program: command,
     };
     app.command.run(&context)

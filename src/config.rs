@@ -62,6 +62,8 @@ pub(crate) struct Config {
     pub language_model: agent::Settings,
     pub bedrock: agent::Bedrock,
     pub anthropic: agent::Anthropic,
+    pub openai: agent::OpenAi,
+    pub agent: agent::AgentSettings,
     pub database: store::Settings,
     pub currency: store::currency::Settings,
     pub anomaly: detection::Settings,
@@ -158,6 +160,8 @@ fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override
     // What is at the wrong place here may be a secret: the error must not show it.
     let refusals = [
         refusal::<agent::Anthropic>(&merged, "anthropic", None),
+        refusal::<agent::AgentSettings>(&merged, "agent", None),
+        refusal::<agent::OpenAi>(&merged, "openai", None),
         refusal::<server::Settings>(&merged, "server", None),
         refusal::<model_vendors::Settings>(&merged, "vendors", None),
         refusal::<notify::Channel>(&merged, "notify", Some("channels")),
@@ -183,6 +187,7 @@ fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override
         return Err(Error::input("`vendors.lookback_days` must be from 1 to 400"));
     }
     config.notify.check()?;
+    config.agent.check()?;
     budgets::check(&config.budgets, &config).map_err(|e| e.context("`budgets` is not valid"))?;
     if !(1..=600).contains(&config.language_model.timeout_seconds) {
         return Err(Error::input("`language_model.timeout_seconds` must be from 1 to 600"));

@@ -8,6 +8,7 @@ mod cache;
 mod compare;
 mod completions;
 mod config;
+mod conversation;
 mod demo;
 mod doctor;
 mod drilldown;
@@ -21,6 +22,7 @@ mod man;
 mod mcp;
 mod notify;
 mod progress;
+mod query;
 mod reconcile;
 mod report;
 mod run;
@@ -79,6 +81,7 @@ pub(crate) enum Command {
     Accounts(accounts::AccountsArgs),
     Values(values::ValuesArgs),
     Sql(sql::SqlArgs),
+    Query(query::QueryArgs),
     Mcp(mcp::McpArgs),
     Demo(demo::DemoArgs),
     SampleData(sample_data::SampleDataArgs),
@@ -96,6 +99,8 @@ pub(crate) struct Context {
     pub entries: Vec<Entry>,
     pub style: Style,
     pub quiet: bool,
+    /// How stderr speaks.
+    pub words: Words,
     /// The whole command line with its version.
     pub program: fn() -> clap::Command,
 }
@@ -133,6 +138,7 @@ impl Command {
             Command::Accounts(args) => accounts::run(args, context),
             Command::Values(args) => values::run(args, context),
             Command::Sql(args) => sql::run(args, context),
+            Command::Query(args) => query::run(args, context),
             Command::Mcp(args) => mcp::run(args, context),
             Command::Demo(args) => demo::run(args, context),
             Command::SampleData(args) => sample_data::run(args, context),

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod anomalies;
+pub mod ask;
 mod backtest;
 mod budgets;
 mod compare;
@@ -37,6 +38,7 @@ use serde_json::Value;
 pub use self::{
     accounts::{Accounts, ListAccounts},
     anomalies::{Detection, FindAnomalies, ScoreDays},
+    ask::{AskBill, Limit, Reply, Source as FigureSource, Talk},
     backtest::ReplayPast,
     budgets::{FailOn, ImportBudgets, ImportedBudgets, ShowBudgets},
     compare::ComparePeriods,
@@ -52,7 +54,7 @@ pub use self::{
     reconcile::ReconcileMonth,
     run::{DropMessages, NotifyChannels, PlanAlerts, RunOnce, ShowChannels, TestChannel},
     selection::Selection,
-    session::{Reporter, Session, Silent},
+    session::{Permission, Reporter, Session, Silent},
     sql::{QueryDatabase, Rows},
     trends::ShowTrends,
     values::{ListValues, ValueCost, Values},
@@ -213,6 +215,7 @@ pub static OPERATIONS: &[Entry] = &[
     Entry::of::<ListAccounts>(),
     Entry::of::<ListValues>(),
     Entry::of::<QueryDatabase>(),
+    Entry::of::<AskBill>(),
     Entry::of::<RunOnce>(),
     Entry::of::<NotifyChannels>(),
     Entry::of::<PlanAlerts>(),

@@ -34,10 +34,29 @@ pub trait Reporter: Send + Sync {
         warnings.iter().for_each(|warning| self.note(&format!("note: {}", warning.text())));
     }
 
+    /// Whether something may be done that a model asks for. Where nobody can be asked, it may not.
+    fn allow(&self, _permission: &Permission) -> bool {
+        false
+    }
+
+    /// A model says something, which is not checked yet.
+    fn written(&self, _text: &str) {}
+
     /// Calls `work` with somebody who watches bills being loaded.
     fn watch(&self, work: &mut dyn FnMut(&dyn Watcher)) {
         work(&Silent);
     }
+}
+
+/// Something that reaches out of this machine, or costs money.
+#[derive(Clone, Debug)]
+pub struct Permission {
+    /// In words.
+    pub what: String,
+    /// The same as a command.
+    pub command: Option<String>,
+    /// What it costs in US dollars, if anything.
+    pub cost_usd: Option<f64>,
 }
 
 /// Nobody listens.
@@ -161,6 +180,11 @@ impl Session {
     /// Who hears what goes on.
     pub fn reporter(&self) -> &dyn Reporter {
         &*self.reporter
+    }
+
+    /// The same, to be handed on.
+    pub(super) fn reporter_handle(&self) -> Arc<dyn Reporter> {
+        Arc::clone(&self.reporter)
     }
 
     /// Works while the reporter watches.

@@ -16,6 +16,7 @@ pub(crate) mod incidents;
 pub(crate) mod ingest;
 pub(crate) mod notify;
 pub(crate) mod overview;
+pub(crate) mod query;
 pub(crate) mod reconcile;
 pub(crate) mod run;
 pub(crate) mod sql;

@@ -1,6 +1,7 @@
 //! One way to services on the web: retries, the times that they ask for, and errors without addresses, which are
 //! secrets here.
 
+mod events;
 pub(crate) mod secret;
 
 use std::{io::Read, thread, time::Duration};
@@ -13,6 +14,7 @@ use reqwest::{
     redirect::Policy,
 };
 
+pub(crate) use self::events::{EventHttp, Events};
 use self::secret::Secret;
 use crate::{
     error::{Error, Result},

@@ -1,5 +1,6 @@
 //! The program as its users run it. One binary: every other one would link DuckDB again.
 
+mod agent;
 mod anomalies;
 mod azure;
 mod backtest;

@@ -46,12 +46,12 @@ impl Writer {
     pub fn words(&self, found: &Answer<Explanation>, session: &Session) -> Option<String> {
         let config = &session.config();
         let settings = &config.language_model;
+        let ask = |connection: &agent::Connection| agent::words(connection, settings, session.runtime()?, found);
         let words = match self.with? {
-            ExplainWith::Anthropic => agent::words(&agent::Model::Anthropic(&config.anthropic), settings, found),
-            ExplainWith::Bedrock => self.bedrock(session).and_then(|aws| {
-                let model = agent::Model::Bedrock(&config.bedrock, aws.sdk_config(), session.runtime()?);
-                agent::words(&model, settings, found)
-            }),
+            ExplainWith::Anthropic => ask(&agent::Connection::Anthropic(&config.anthropic)),
+            ExplainWith::Bedrock => self
+                .bedrock(session)
+                .and_then(|aws| ask(&agent::Connection::Bedrock(&config.bedrock, aws.sdk_config()))),
         };
         words.map_err(|error| session.reporter().failed(&error)).ok()
     }

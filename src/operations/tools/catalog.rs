@@ -165,6 +165,37 @@ pub static TOOLS: &[Tool] = &[
     },
 ];
 
+/// What reaches out of this machine or writes, for our own agent: each is asked for before it runs.
+pub static ASKED_FOR: &[Tool] = &[
+    Tool {
+        name: "ingest_bills",
+        operation: "ingest",
+        command: &["ingest"],
+        about: "Reads bills into the database: what is configured, paths, or `source` cost-explorer ($0.01 a request). Only when data is missing.",
+        parameters: parameters!["paths", "source", "from", "to"],
+        effect: Effect::Spends,
+        ..Tool::READS
+    },
+    Tool {
+        name: "list_aws_budgets",
+        operation: "budgets_import",
+        command: &["budgets", "import"],
+        about: "The budgets that AWS Budgets has for an account, live.",
+        parameters: parameters!["account"],
+        ..Tool::READS
+    },
+    Tool {
+        name: "list_organization_accounts",
+        operation: "accounts",
+        command: &["accounts"],
+        about: "All accounts with their names, which AWS Organizations is asked for, live.",
+        parameters: parameters![],
+        fixed: &[("refresh", "true")],
+        effect: Effect::Write,
+        ..Tool::READS
+    },
+];
+
 /// One incident with its history, which is a resource and no tool: `explain_cost` says more.
 pub static INCIDENT: Tool = Tool {
     name: "incident",

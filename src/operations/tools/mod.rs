@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 pub(super) use self::arguments::refused;
 pub use self::{
-    catalog::{INCIDENT, TOOLS},
+    catalog::{ASKED_FOR, INCIDENT, TOOLS},
     shape::Answered,
 };
 use super::{Effect, Entry, Session, find as operation};
@@ -47,6 +47,8 @@ pub struct Tool {
     beside: &'static str,
     /// Fields of an answer that are for charts and programs: `chart` wherever it is, `periods.groups` only there.
     left_out: &'static [&'static str],
+    /// Whether a call is a request to an API that costs money.
+    is_paid: bool,
 }
 
 impl Tool {
@@ -64,6 +66,7 @@ impl Tool {
         pages: None,
         beside: "",
         left_out: &[],
+        is_paid: false,
     };
 
     fn entry(&self) -> Result<&'static Entry> {
@@ -107,6 +110,21 @@ impl Tool {
     /// Never, unless this program is broken.
     pub fn output(&self) -> Result<Map<String, Value>> {
         Ok(shape::schema(self, self.entry()?))
+    }
+
+    /// Whether a call costs money.
+    pub(crate) fn is_paid(&self) -> bool {
+        self.is_paid
+    }
+
+    /// The command line of a call, as a shell takes it.
+    ///
+    /// # Errors
+    /// When a parameter is unknown or cannot be read.
+    pub(crate) fn command_line(&self, session: &Session, given: &Map<String, Value>) -> Result<String> {
+        let entry = self.entry()?;
+        let line = arguments::line(self, entry, given)?;
+        Ok(arguments::command(self, entry, &line, None, session))
     }
 
     /// Answers.

@@ -1,5 +1,5 @@
 //! The services that are told of findings, over real HTTP: Slack, Teams, webhooks, PagerDuty, Twilio and SNS, and
-//! the two models that write. Each holds what comes against the rules that its makers published, and refuses in
+//! language models. Each holds what comes against the rules that its makers published, and refuses in
 //! its own words what breaks them. Faults are put in on purpose.
 
 mod aws;
@@ -7,7 +7,7 @@ mod checks;
 pub(crate) mod costs;
 mod decode;
 mod hook;
-mod models;
+pub(crate) mod models;
 mod pagerduty;
 mod slack;
 mod teams;
@@ -23,7 +23,11 @@ use std::{
 
 use serde_json::Value;
 
-use self::{checks::text, decode::read_form};
+use self::{
+    checks::text,
+    decode::read_form,
+    models::{Models, Seen, Turn},
+};
 use crate::http::{self, Answer};
 
 /// Of the 24 bytes `aws-cost-anomalies-hooks`.
@@ -53,7 +57,7 @@ pub(crate) enum Fault {
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
-    /// `slack-webhook`, `slack`, `teams`, `hook`, `pagerduty`, `twilio`, `sns`, `sts`, `anthropic`, `bedrock`, the costs of
+    /// `slack-webhook`, `slack`, `teams`, `hook`, `pagerduty`, `twilio`, `sns`, `sts`, `anthropic`, `bedrock`, `openai`, the costs of
     /// vendors of models, or `unknown`.
     pub service: &'static str,
     pub path: String,
@@ -79,8 +83,7 @@ struct State {
     messages: Vec<(String, String)>,
     /// The body that each webhook-id stands for.
     hooks: HashMap<String, Vec<u8>>,
-    /// What the models say.
-    text: String,
+    models: Models,
     /// What vendors of models charge: rows as `sample-data` writes them.
     costs: Vec<Value>,
 }
@@ -100,7 +103,7 @@ impl FakeServices {
             faults: VecDeque::new(),
             messages: Vec::new(),
             hooks: HashMap::new(),
-            text: "Nothing to say.".to_owned(),
+            models: Models::default(),
             costs: Vec::new(),
         }));
         let shared = Arc::clone(&state);
@@ -144,7 +147,22 @@ impl FakeServices {
 
     /// Lets the models answer with this text.
     pub(crate) fn say(&self, text: &str) {
-        self.with(|state| state.text = text.to_owned());
+        self.with(|state| state.models.text = text.to_owned());
+    }
+
+    /// Lets the models say this in their next turns.
+    pub(crate) fn script(&self, turns: Vec<Turn>) {
+        self.with(|state| state.models.turns.extend(turns));
+    }
+
+    /// What the models were sent, turn by turn.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.with(|state| state.models.seen.clone())
+    }
+
+    /// How many turns of the script were not asked for.
+    pub(crate) fn turns_left(&self) -> usize {
+        self.with(|state| state.models.turns.len())
     }
 
     /// Lets the vendors of models charge these rows.
@@ -167,7 +185,10 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
         let fault = index.and_then(|index| state.faults.remove(index)).map(|(_, fault)| fault);
         let mut wrong = Vec::new();
         let messages = state.messages.len();
-        let answer = answer(&request, &mut state, &mut wrong);
+        // A model that is not reached says nothing.
+        let is_model = ["anthropic", "bedrock", "openai"].contains(&request.service);
+        let is_lost = is_model && fault.as_ref().is_some_and(|fault| !matches!(fault, Fault::Pass));
+        let answer = if is_lost { text(503, "") } else { answer(&request, &mut state, &mut wrong) };
         if fault.as_ref().is_some_and(|fault| !matches!(fault, Fault::Pass)) {
             // What met a fault was not posted.
             state.messages.truncate(messages);
@@ -193,7 +214,8 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
             return;
         }
     };
-    http::write(&mut stream, &answer, &answer.body);
+    let cut = answer.headers.iter().find(|(name, _)| name == "x-test-cut").and_then(|(_, place)| place.parse().ok());
+    http::write(&mut stream, &answer, &answer.body[..cut.unwrap_or(answer.body.len())]);
 }
 
 /// Finds the service that a request is for, and reads its body.
@@ -217,7 +239,8 @@ fn recognise(incoming: http::Incoming) -> Received {
         _ if plain.starts_with("/teams") => "teams",
         _ if plain.starts_with("/hook") => "hook",
         _ if plain.starts_with("/2010-04-01/Accounts/") && plain.ends_with("/Messages.json") => "twilio",
-        _ if plain.starts_with("/model/") && plain.ends_with("/converse") => "bedrock",
+        _ if plain.starts_with("/model/") && plain.ends_with("/converse-stream") => "bedrock",
+        "/v1/chat/completions" => "openai",
         _ => "unknown",
     };
     Received { service, path, headers, body, raw }
@@ -236,8 +259,9 @@ fn answer(request: &Received, state: &mut State, wrong: &mut Vec<String>) -> Ans
         "openai costs" => costs::openai(request, &state.costs, wrong),
         "anthropic costs" => costs::anthropic(request, &state.costs, wrong),
         "litellm" => costs::litellm(request, &state.costs, wrong),
-        "anthropic" => models::anthropic(request, &state.text, wrong),
-        "bedrock" => models::bedrock(request, &state.text, wrong),
+        "anthropic" => models::anthropic(request, &mut state.models, wrong),
+        "bedrock" => models::bedrock(request, &mut state.models, wrong),
+        "openai" => models::openai(request, &mut state.models, wrong),
         _ => {
             wrong.push(format!("nobody is told of anything at `{}`", request.path));
             text(404, "not found")
