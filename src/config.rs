@@ -386,7 +386,11 @@ fn flatten(value: &Value, prefix: &str, origins: &BTreeMap<String, String>, entr
     };
     entries.push(Entry {
         key: prefix.to_owned(),
-        value: if is_secret(prefix) || has_password(&text) && !text.is_empty() { "********".into() } else { text },
+        value: if !value.is_null() && is_secret(prefix) || has_password(&text) && !text.is_empty() {
+            "********".into()
+        } else {
+            text
+        },
         origin: origin_of(prefix, origins).unwrap_or_else(|| "default".into()),
     });
 }
@@ -400,7 +404,8 @@ fn origin_of(key: &str, origins: &BTreeMap<String, String>) -> Option<String> {
 /// Whether a key's value must not be shown.
 fn is_secret(key: &str) -> bool {
     let last = key.rsplit('.').next().unwrap_or(key).to_lowercase();
-    ["secret", "token", "password", "webhook", "api_key"].iter().any(|word| last.contains(word))
+    // `tokens` are a model's words, or places of secrets.
+    last.contains("api_key") || last.split('_').any(|word| ["secret", "token", "password", "webhook"].contains(&word))
 }
 
 /// Whether a text is an address with a name and a password in it.
@@ -572,6 +577,6 @@ mod tests {
     #[test]
     fn secrets_are_recognised() {
         assert!(is_secret("notify.slack.webhook_url") && is_secret("x.bot_token"));
-        assert!(!is_secret("database.path"));
+        assert!(!is_secret("database.path") && !is_secret("agent.max_tokens"));
     }
 }

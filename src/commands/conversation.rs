@@ -6,7 +6,7 @@ use rustyline::{DefaultEditor, config::Configurer, error::ReadlineError};
 
 use super::{
     Context,
-    query::{Teller, ask, show},
+    asking::{Teller, ask, show},
 };
 use crate::{
     error::{Error, ExitCode, Result},

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod anomalies;
+mod asking;
 mod backtest;
 mod budgets;
 mod cache;
@@ -17,6 +18,7 @@ mod forecast;
 mod health;
 mod incidents;
 mod ingest;
+mod live;
 mod log;
 mod man;
 mod mcp;
@@ -82,6 +84,7 @@ pub(crate) enum Command {
     Values(values::ValuesArgs),
     Sql(sql::SqlArgs),
     Query(query::QueryArgs),
+    Live(live::LiveArgs),
     Mcp(mcp::McpArgs),
     Demo(demo::DemoArgs),
     SampleData(sample_data::SampleDataArgs),
@@ -138,6 +141,7 @@ impl Command {
             Command::Accounts(args) => accounts::run(args, context),
             Command::Values(args) => values::run(args, context),
             Command::Sql(args) => sql::run(args, context),
+            Command::Live(args) => live::run(args, context),
             Command::Query(args) => query::run(args, context),
             Command::Mcp(args) => mcp::run(args, context),
             Command::Demo(args) => demo::run(args, context),

@@ -18,6 +18,7 @@ mod health;
 mod incidents;
 mod ingest;
 mod input;
+mod live;
 mod overview;
 mod periods;
 mod reconcile;
@@ -49,6 +50,7 @@ pub use self::{
     health::{CheckHealth, Health},
     incidents::{ListIncidents, ShowIncident, Status, Triage, TriageIncidents},
     ingest::{IngestBills, Ingestion, Planned, Source},
+    live::{AskCloudWatch, AskCostExplorer, EstimatedCharge, EstimatedCharges, LiveCosts, LiveDimension, LiveRow},
     overview::SummarizeCosts,
     periods::Periods,
     reconcile::ReconcileMonth,
@@ -216,6 +218,8 @@ pub static OPERATIONS: &[Entry] = &[
     Entry::of::<ListValues>(),
     Entry::of::<QueryDatabase>(),
     Entry::of::<AskBill>(),
+    Entry::of::<AskCostExplorer>(),
+    Entry::of::<AskCloudWatch>(),
     Entry::of::<RunOnce>(),
     Entry::of::<NotifyChannels>(),
     Entry::of::<PlanAlerts>(),

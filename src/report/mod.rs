@@ -14,6 +14,7 @@ pub(crate) mod explain;
 pub(crate) mod forecast;
 pub(crate) mod incidents;
 pub(crate) mod ingest;
+pub(crate) mod live;
 pub(crate) mod notify;
 pub(crate) mod overview;
 pub(crate) mod query;

@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod aws;
 pub(crate) mod bill;
 pub(crate) mod budgets;
+pub(crate) mod cloudwatch;
 pub(crate) mod columns;
 pub(crate) mod containers;
 pub(crate) mod cost_explorer;

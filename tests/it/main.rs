@@ -16,6 +16,7 @@ mod demo;
 mod deploy;
 mod docs;
 mod explain;
+mod external_tools;
 mod fake_aws;
 mod fake_services;
 mod focus_vendors;

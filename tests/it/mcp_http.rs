@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// A server that ends with the test.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     address: String,
 }
 
 impl Server {
-    fn start(sandbox: &Sandbox, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(sandbox: &Sandbox, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = sandbox.command(&[&["mcp", "--http", "127.0.0.1:0", "--as-of", TODAY], arguments].concat());
         let mut child = command.envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
@@ -31,7 +31,7 @@ impl Server {
         Self { address: address.unwrap_or_else(|| panic!("{line}")).to_owned(), child }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
     }
 

@@ -93,7 +93,8 @@ fn doors() -> Vec<(&'static str, Vec<&'static str>, Value)> {
 }
 
 /// Operations that are not asked above, and where they are.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("query", "needs a model, in `agent`"),
     ("budgets", "needs a configuration, in `budgets`"),
     ("budgets_import", "needs AWS, in `budgets`"),
     ("incident", "below"),

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Modules of this crate that each module may use; every one may use `model`, `error` and `inert`.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("inert", &[]),
     ("error", &[]),
     ("model", &[]),
@@ -19,9 +19,10 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("web", &[]),
     ("notify", &["insights", "analysis", "web"]),
     ("agent", &["insights", "analysis", "web"]),
-    ("config", &["store", "analysis", "sources", "notify", "agent"]),
+    ("config", &["store", "analysis", "sources", "notify", "agent", "server"]),
     ("operations", &["analysis", "sources", "store", "ingest", "insights", "notify", "agent", "web", "config"]),
     ("report", &["insights", "ingest", "analysis", "notify", "operations"]),
+    ("server", &["operations", "web"]),
     (
         "commands",
         &[
@@ -34,6 +35,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "ingest",
             "notify",
             "sample",
+            "server",
             "sources",
             "store",
         ],
@@ -44,7 +46,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
 ];
 
 /// Where a crate may appear.
-const CRATES: [(&str, &[&str]); 34] = [
+const CRATES: [(&str, &[&str]); 44] = [
     ("duckdb", &["store"]),
     ("parquet", &["sample", "sources"]),
     ("arrow", &["sample", "sources"]),
@@ -57,15 +59,25 @@ const CRATES: [(&str, &[&str]); 34] = [
     ("rustix", &["store", "operations"]),
     ("serde_yaml", &["config"]),
     ("indicatif", &["commands"]),
-    ("tokio", &["sources", "notify", "agent", "operations", "commands"]),
+    ("tokio", &["sources", "notify", "agent", "operations", "server", "web", "commands"]),
     ("rayon", &["analysis"]),
     ("object_store", &["sources"]),
-    ("futures_util", &["sources"]),
-    ("bytes", &["sources"]),
+    ("futures_util", &["sources", "agent", "web"]),
+    ("bytes", &["sources", "web"]),
     ("unicode_width", &["report"]),
     ("percent_encoding", &["notify"]),
     ("tracing_subscriber", &["commands"]),
     ("reqwest", &["web"]),
+    ("sse_stream", &["agent"]),
+    ("rmcp", &["server", "agent"]),
+    ("axum", &["server"]),
+    ("hyper_util", &["server"]),
+    ("subtle", &["server"]),
+    ("tokio_util", &["server"]),
+    ("rust_decimal", &["agent"]),
+    ("rustyline", &["commands"]),
+    ("aws_smithy_types", &["agent"]),
+    ("aws_sdk_cloudwatch", &["sources"]),
     ("lettre", &["notify"]),
     ("hmac", &["notify"]),
     ("croner", &["commands"]),

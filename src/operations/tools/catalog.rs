@@ -177,6 +177,28 @@ pub static ASKED_FOR: &[Tool] = &[
         ..Tool::READS
     },
     Tool {
+        name: "get_live_costs",
+        operation: "live_costs",
+        command: &["live", "costs"],
+        about: "Costs as Cost Explorer has them now, $0.01 a request. Only for days or questions that the database does not have.",
+        parameters: parameters!["from", "to", "by", "monthly", "metric"],
+        rows: "costs",
+        is_paid: true,
+        effect: Effect::Spends,
+        ..Tool::READS
+    },
+    Tool {
+        name: "get_estimated_charges",
+        operation: "live_charges",
+        command: &["live", "charges"],
+        about: "What AWS estimates for the month so far (CloudWatch billing metrics), live.",
+        parameters: parameters!["from", "to"],
+        rows: "estimates",
+        is_paid: true,
+        effect: Effect::Spends,
+        ..Tool::READS
+    },
+    Tool {
         name: "list_aws_budgets",
         operation: "budgets_import",
         command: &["budgets", "import"],

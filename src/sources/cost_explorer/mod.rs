@@ -4,6 +4,7 @@
 //! every request is counted. The API has no paginator: pages follow `NextPageToken` with the same parameters.
 //! <https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_GetCostAndUsage.html>
 
+mod live;
 mod rows;
 pub(in crate::sources) use rows::product_code;
 
@@ -32,6 +33,7 @@ use crate::{
     error::{Error, Result},
     model::{ChargeCategory, Granularity as Step, Period},
 };
+pub(crate) use live::LiveCost;
 pub(crate) use rows::line_item;
 use rows::{HEADER, take_page};
 
