@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{Days, NaiveDate};
+use chrono::{Datelike, Days, Months, NaiveDate};
 use serde_json::{Value, json};
 
 use crate::{
@@ -469,7 +469,8 @@ fn get_cost_and_usage(body: &Value, state: &mut State) -> Answer {
     if groups.len() > 2 {
         state.violations.push("more than two groups".into());
     }
-    if body["Granularity"] != "DAILY" {
+    let by_month = body["Granularity"] == "MONTHLY";
+    if !by_month && body["Granularity"] != "DAILY" {
         state.violations.push(format!("granularity {}", body["Granularity"]));
     }
     for metric in body["Metrics"].as_array().into_iter().flatten() {
@@ -493,38 +494,47 @@ fn get_cost_and_usage(body: &Value, state: &mut State) -> Answer {
             Some((_, index)) => from = index,
         }
     }
-    let mut all = Vec::new();
-    let mut day = start;
-    while day < end {
-        let mut sums: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+    let names: Vec<&str> = groups.iter().map(|group| group["Key"].as_str().unwrap_or_default()).collect();
+    if names.iter().any(|name| !["SERVICE", "LINKED_ACCOUNT", "REGION"].contains(name)) {
+        state.violations.push(format!("groups {names:?}"));
+    }
+    let mut sums: BTreeMap<(NaiveDate, Vec<&str>), f64> = BTreeMap::new();
+    for day in start.iter_days().take_while(|day| *day < end) {
         for (service, account, region, record_type, daily) in BILL {
             let shown = state.only_account.as_deref().is_none_or(|only| only == account);
             if shown && passes(&body["Filter"], region, record_type) {
-                *sums.entry((service, account)).or_default() += amount(daily, day, state.factor);
+                let key = names.iter().map(|name| match *name {
+                    "SERVICE" => service,
+                    "LINKED_ACCOUNT" => account,
+                    _ => region,
+                });
+                let first = if by_month { day.with_day(1).expect("a day").max(start) } else { day };
+                *sums.entry((first, key.collect())).or_default() += amount(daily, day, state.factor);
             }
         }
-        all.extend(sums.into_iter().map(|(key, cost)| (day, key, cost)));
-        day = day + Days::new(1);
     }
+    let all: Vec<_> = sums.into_iter().map(|((day, key), cost)| (day, key, cost)).collect();
     let page_size = if std::mem::take(&mut state.empty_first_page) { 0 } else { state.page_size };
     let page: Vec<_> = all.iter().skip(from).take(page_size).collect();
     let mut answer = json!({"GroupDefinitions": groups, "DimensionValueAttributes": [
         {"Value": PAYER, "Attributes": {"description": "payer of old"}},
         {"Value": "011254002932", "Attributes": {"description": "zero, leading"}}]});
     let mut results: BTreeMap<NaiveDate, Vec<Value>> = BTreeMap::new();
-    for (day, (service, account), cost) in page {
+    for (day, keys, cost) in page {
         let mut metrics = serde_json::Map::new();
         for metric in body["Metrics"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let (amount, unit) = if metric == "UsageQuantity" { (1.5, "N/A") } else { (*cost, "USD") };
             metrics.insert(metric.into(), json!({"Amount": format!("{amount:.10}"), "Unit": unit}));
         }
-        results.entry(*day).or_default().push(json!({"Keys": [service, account], "Metrics": metrics}));
+        results.entry(*day).or_default().push(json!({"Keys": keys, "Metrics": metrics}));
     }
     let estimated_from = state.estimated_from;
     answer["ResultsByTime"] = results
         .into_iter()
         .map(|(day, groups)| {
-            json!({"TimePeriod": {"Start": day.to_string(), "End": (day + Days::new(1)).to_string()}, "Total": {},
+            let next =
+                if by_month { (day.with_day(1).expect("a day") + Months::new(1)).min(end) } else { day + Days::new(1) };
+            json!({"TimePeriod": {"Start": day.to_string(), "End": next.to_string()}, "Total": {},
                    "Groups": groups, "Estimated": day >= estimated_from})
         })
         .collect();

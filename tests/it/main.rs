@@ -29,6 +29,7 @@ mod ingest;
 mod layouts;
 mod levels;
 mod limits;
+mod live;
 mod logging;
 mod mcp;
 mod mcp_http;
