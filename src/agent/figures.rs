@@ -147,8 +147,9 @@ impl Known {
         }
         let month = before.and_then(month_of).or(after.and_then(month_of));
         let number = value as i32;
-        if (2000..2200).contains(&number) {
-            return Some(self.days.iter().any(|day| day.year() == number));
+        // A year without data may be what was asked for.
+        if (2000..2200).contains(&number) && self.days.iter().any(|day| day.year() == number) {
+            return Some(true);
         }
         let month = month.filter(|_| (1..=31).contains(&number))?;
         Some(self.days.iter().any(|day| (day.month(), day.day()) == (month, number.unsigned_abs())))

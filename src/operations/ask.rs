@@ -449,15 +449,22 @@ fn outcome(tool: &Tool, session: &Session, input: &Map<String, Value>) -> Result
 
 /// The days that an answer is of: its period, or those of its parts.
 fn days(answer: &Map<String, Value>) -> Option<String> {
-    let day = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
-    let of = |first: &Value, last: &Value| Some(format!("{}..{}", day(first, "start")?, day(last, "end")?));
+    let of = |first: &Value, last: &Value, end: &str| {
+        let day = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
+        Some(format!("{}..{}", day(first, "start").or_else(|| day(first, "start_date"))?, day(last, end)?))
+    };
     let get = |name: &str| answer.get(name);
-    let periods = get("periods").and_then(Value::as_array).and_then(|all| of(all.first()?, all.last()?));
-    let alone = ["period", "judged"].iter().find_map(|name| get(name).and_then(|period| of(period, period)));
-    let pair = get("before")
-        .zip(get("after"))
-        .and_then(|(before, after)| Some(format!("{} and {}", of(before, before)?, of(after, after)?)));
-    periods.or(alone).or(pair)
+    let periods = get("periods").and_then(Value::as_array).and_then(|all| of(all.first()?, all.last()?, "end"));
+    let alone = ["period", "judged"].iter().find_map(|name| get(name).and_then(|period| of(period, period, "end")));
+    let two = |answer: &Map<String, Value>| {
+        let (before, after) = (answer.get("before")?, answer.get("after")?);
+        Some(format!("{} and {}", of(before, before, "end")?, of(after, after, "end")?))
+    };
+    let week = || get("week").and_then(Value::as_object).and_then(two);
+    // Of a change that has no course, the day that was asked about.
+    let course = || get("course").and_then(|course| of(course, course, "last_date"));
+    let peak = || get("baseline").and_then(|baseline| baseline["peak_date"].as_str()).map(str::to_owned);
+    periods.or(alone).or_else(|| two(answer)).or_else(week).or_else(course).or_else(peak)
 }
 
 /// Whether there are costs to ask about.

@@ -43,7 +43,11 @@ pub(crate) fn configure(sandbox: &Sandbox, services: &FakeServices, agent: &str)
 }
 
 pub(crate) fn query(sandbox: &Sandbox, services: &FakeServices, arguments: &[&str]) -> Command {
-    let mut command = sandbox.command(&[&["query", "--as-of", TODAY], arguments].concat());
+    query_as_of(sandbox, services, TODAY, arguments)
+}
+
+pub(crate) fn query_as_of(sandbox: &Sandbox, services: &FakeServices, today: &str, arguments: &[&str]) -> Command {
+    let mut command = sandbox.command(&[&["query", "--as-of", today], arguments].concat());
     command.env("KEY", "sk-ant-SECRET").env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
     command.env("AWS_SECRET_ACCESS_KEY", crate::fake_aws::SECRET).env("AWS_ENDPOINT_URL", &services.url);
     command

@@ -15,6 +15,8 @@ mod cost_semantics;
 mod demo;
 mod deploy;
 mod docs;
+mod evals;
+mod evals_questions;
 mod explain;
 mod external_tools;
 mod fake_aws;
