@@ -12,13 +12,17 @@ use super::words::spelled;
 const WITHHELD: &str = "[withheld]";
 /// Names that are as short are words of the trade: EC2, S3, gp3, IPv4.
 const SHORT_NAME: usize = 4;
+/// Percentage points by which something is about doubled.
+const ABOUT: f64 = 7.0;
 /// Errors of sums in binary, relative to what is summed.
-const NOISE: f64 = 1e-9;
+const NOISE: f64 = 1e-12;
 
 /// What may be said.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     numbers: Vec<f64>,
+    /// Those that are shares: `change_pct`, `71 %`.
+    percents: Vec<f64>,
     days: BTreeSet<NaiveDate>,
     /// All texts in small letters, in which names are looked for.
     texts: String,
@@ -60,6 +64,7 @@ impl Known {
             Value::Object(fields) => {
                 for (name, value) in fields {
                     self.learn_text(name);
+                    self.percents.extend(value.as_f64().filter(|_| name.ends_with("_pct")));
                     self.learn(value);
                 }
             }
@@ -69,12 +74,17 @@ impl Known {
 
     /// Takes what a text says.
     pub(crate) fn learn_text(&mut self, text: &str) {
-        for (word, _) in words(text) {
+        let words = words(text);
+        for (index, (word, _)) in words.iter().enumerate() {
+            let after = words.get(index + 1).map(|(word, _)| *word);
             for part in parts(word) {
-                match claim(part) {
+                match claim(part, after) {
                     Claim::Day(day) => _ = self.days.insert(day),
                     Claim::Month(year, month) => self.days.extend(NaiveDate::from_ymd_opt(year, month, 1)),
-                    Claim::Number { value, .. } => self.numbers.push(value),
+                    Claim::Number { value, is_percent, .. } => {
+                        self.numbers.push(value);
+                        self.percents.extend(is_percent.then_some(value));
+                    }
                     Claim::Nothing | Claim::Name | Claim::Unreadable => {}
                 }
             }
@@ -84,7 +94,7 @@ impl Known {
 
     /// Whether a number, as it is written, is one of those known.
     pub(crate) fn has_number(&self, text: &str) -> bool {
-        match claim(text.trim()) {
+        match claim(text.trim(), None) {
             Claim::Number { value, unit, .. } => self.has(value, unit, false),
             _ => false,
         }
@@ -120,7 +130,7 @@ impl Known {
     }
 
     fn allows(&self, word: &str, before: Option<&str>, after: Option<&str>) -> bool {
-        match claim(word) {
+        match claim(word, after) {
             Claim::Nothing => self.allows_word(&word.to_lowercase(), after),
             Claim::Day(day) => self.days.contains(&day),
             Claim::Month(year, month) => self.days.iter().any(|day| (day.year(), day.month()) == (year, month)),
@@ -169,11 +179,10 @@ impl Known {
             {
                 has(number)
             }
-            // `doubled` is 100 % more.
+            Some(number) if ["twice", "thrice", "pair", "couple"].contains(&word) => has(number),
+            // `doubled` is 100 % more, about.
             Some(times) if times <= 4.0 => {
-                let more = (times - 1.0) * 100.0;
-                self.numbers.iter().any(|known| (known - more).abs() <= 7.0 || (known - times * 100.0).abs() <= 7.0)
-                    || has(times)
+                self.percents.iter().any(|known| (known - (times - 1.0) * 100.0).abs() <= ABOUT)
             }
             Some(number) => has(number),
         }
@@ -234,7 +243,8 @@ fn is_at_line_start(text: &str, place: usize) -> bool {
     text[..place].rsplit('\n').next().is_none_or(|before| before.trim_matches(['-', '#', ' ', '*', '>']).is_empty())
 }
 
-fn claim(word: &str) -> Claim {
+/// What a word claims, with the one after it: `71 %`.
+fn claim(word: &str, after: Option<&str>) -> Claim {
     if !word.chars().any(char::is_numeric) {
         return Claim::Nothing;
     }
@@ -267,6 +277,9 @@ fn claim(word: &str) -> Claim {
         "st" | "nd" | "rd" | "th" | "-day" | "-days" | "-month" | "-hour" | "-week" => (1.0, false, true),
         _ => return if bare.chars().any(char::is_alphabetic) { Claim::Name } else { Claim::Unreadable },
     };
+    let after = after.map(str::to_lowercase).unwrap_or_default();
+    let is_percent = is_percent || is_plain && ["%", "percent"].contains(&after.as_str());
+    let is_money = has_currency || ["usd", "dollars", "eur", "euros", "gbp"].contains(&after.as_str());
     let digits = digits.trim_end_matches(['.', ',']);
     // Digits of other scripts, fractions such as ½ and versions such as 1.2.3 are no figures of a tool.
     let whole = digits.replace(',', "");
@@ -276,7 +289,7 @@ fn claim(word: &str) -> Claim {
     let decimals = whole.split_once('.').map_or(0, |(_, decimals)| decimals.len());
     let unit = 10_f64.powi(-i32::try_from(decimals).unwrap_or(0)) * scale;
     // A small number of things is counted, not measured.
-    let is_exact = is_plain && !has_currency && decimals == 0 && value < 100.0;
+    let is_exact = is_plain && !is_percent && !is_money && decimals == 0 && value < 100.0;
     Claim::Number { value: value * scale, unit, is_exact, is_percent }
 }
 
@@ -352,7 +365,7 @@ mod tests {
             ("It cost $9,102.70.", "$9,102.70"),
             ("It cost $9,104.", "$9,104"),
             ("It cost 9.2k.", "9.2k"),
-            ("It is 72 % more.", "72"),
+            ("It is 73 % more.", "73"),
             ("There are 3 incidents.", "3"),
             ("There are three incidents.", "three"),
             ("Since 2026-03-16.", "2026-03-16"),
