@@ -318,6 +318,14 @@ fn merge(
             *base = Value::Mapping(new);
             Ok(())
         }
+        // Models have names, too: those of the user stand beside the known ones.
+        (Value::Mapping(base), Value::Mapping(new)) if prefix == "agent.prices" => {
+            for (model, price) in new {
+                origins.insert(format!("agent.prices.{}", model.as_str().unwrap_or_default()), origin.to_owned());
+                base.insert(model, price);
+            }
+            Ok(())
+        }
         // The place of a secret: a variable or a file, not both.
         (base, Value::Mapping(new)) if prefix == "anthropic.api_key" => {
             *base = Value::Mapping(new);
@@ -348,7 +356,8 @@ fn merge(
             Err(Error::input(format!("`{prefix}` is a section with the keys {}", known.join(", "))))
         }
         (base, new) => {
-            *base = if new.is_null() { Value::String(String::new()) } else { new };
+            // Nothing is nothing where the default is, and else an empty text.
+            *base = if new.is_null() && !base.is_null() { Value::String(String::new()) } else { new };
             origins.insert(prefix.to_owned(), origin.to_owned());
             Ok(())
         }

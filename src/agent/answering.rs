@@ -25,7 +25,7 @@ use crate::{
     model::{Stop, cut},
 };
 
-/// How the model is to work. docs/AGENT.md quotes it.
+/// How the model is to work.
 const PROMPT: &str = "You answer questions about a company's cloud costs from its own database of bills, by calling tools.\n\
 Rules:\n\
 - Every figure in your answer must be one that a tool gave, copied as it is or rounded. For any other figure call `calculate`. \

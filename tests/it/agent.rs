@@ -247,6 +247,12 @@ fn a_question_has_limits() {
     services.script(vec![say(Script::call("get_cost_trend", &json!({"days": 3})).tokens([1_000_000, 10, 0]))]);
     let run = ask(&sandbox, &services, &["how much?", "--max-cost", "0.9", "--format", "json"]);
     assert_eq!((&reply(&run)["stopped"], &reply(&run)["cost_usd"]), (&json!("cost"), &json!(1.00005)), "{run}");
+    // A price of one's own.
+    let price = "  prices: { qwen: { input: 2, output: 4, cache_read: 0, cache_write: 0 } }\n  max_cost_usd: 1\n";
+    configure(&sandbox, &services, price);
+    services.script(vec![say(Script::text("Cheap.").tokens([100_000, 50_000, 0]))]);
+    let run = ask(&sandbox, &services, &["how much?", "--provider", "openai", "--format", "json"]);
+    assert_eq!(reply(&run)["cost_usd"], 0.4, "{run}");
     configure(&sandbox, &services, "  timeout_seconds: 1\n");
     services.fault("anthropic", Fault::Hang(Duration::from_secs(5)));
     let begun = Instant::now();

@@ -9,74 +9,99 @@ fn show_names_the_origin_of_each_value() {
     let mut command = sandbox.command(&["config", "show", "--threads", "1"]);
     command.env("AWS_COST_PROFILE", "from-env");
     insta::assert_snapshot!(sandbox.finish(command), @"
-    key                                 value                                        origin
-    aws_profile                         from-env                                     AWS_COST_PROFILE
-    aws.role_arn                                                                     default
-    aws.external_id                                                                  default
-    aws.endpoint_url                                                                 default
-    aws.max_attempts                    5                                            default
-    aws.timeout_seconds                 60                                           default
-    s3.bucket                                                                        default
-    s3.prefix                           cur-reports                                  default
-    s3.report_name                                                                   default
-    s3.region                           us-east-1                                    default
-    s3.requester_pays                   false                                        default
-    s3.exports                          []                                           default
-    buckets                             []                                           default
-    cost_explorer.region                us-east-1                                    default
-    cost_explorer.lookback_days         60                                           default
-    cost_explorer.max_requests          100                                          default
-    cost_explorer.split_region          false                                        default
-    cost_explorer.charge_categories     false                                        default
-    vendors.lookback_days               60                                           default
-    vendors.openai.api_key.env          OPENAI_ADMIN_KEY                             default
-    vendors.openai.url                  https://api.openai.com                       default
-    vendors.anthropic.api_key.env       ANTHROPIC_ADMIN_KEY                          default
-    vendors.anthropic.url               https://api.anthropic.com                    default
-    vendors.litellm.api_key.env         LITELLM_API_KEY                              default
-    vendors.litellm.url                 http://127.0.0.1:4000                        default
-    language_model.send_resource_names  false                                        default
-    language_model.timeout_seconds      60                                           default
-    bedrock.profile                                                                  default
-    bedrock.region                      us-east-1                                    default
-    bedrock.model                       us.anthropic.claude-haiku-4-5-20251001-v1:0  default
-    anthropic.api_key.env               ANTHROPIC_API_KEY                            default
-    anthropic.url                       https://api.anthropic.com                    default
-    anthropic.model                     claude-haiku-4-5                             default
-    database.path                       ./data/costs.duckdb                          default
-    database.cache_dir                  ./data/cache                                 default
-    database.cache_limit_gb             20.0                                         default
-    database.memory_limit               2GB                                          default
-    database.threads                    1                                            --threads
-    currency.target                                                                  default
-    currency.rates                                                                   default
-    anomaly.rolling_window_days         14                                           default
-    anomaly.z_score_threshold           3.5                                          config.yaml
-    anomaly.level_days                  0                                            default
-    anomaly.shift_days                  0                                            default
-    anomaly.absorb_days                 0                                            default
-    anomaly.day_sigmas                  5.0                                          default
-    anomaly.shift_sigmas                3.75                                         default
-    anomaly.charge_sigmas               3.0                                          default
-    anomaly.min_daily_cost              1.0                                          default
-    anomaly.min_impact                  2.0                                          default
-    anomaly.min_impact_pct              10.0                                         default
-    anomaly.min_new_cost                5.0                                          default
-    anomaly.drift_threshold_pct         20.0                                         default
-    anomaly.settle_days                 2                                            default
-    notify.channels                     []                                           default
-    notify.owners                       []                                           default
-    notify.default_channels             []                                           default
-    notify.growth_factor                2.0                                          default
-    notify.top                          5                                            default
-    notify.attempts                     4                                            default
-    notify.timeout_seconds              15                                           default
-    notify.links                        []                                           default
-    notify.stale_days                   4                                            default
-    notify.planned                                                                   default
-    notify.explain_with                                                              default
-    budgets                             []                                           default
-    budgets_file                                                                     default
+    key                                         value                                        origin
+    aws_profile                                 from-env                                     AWS_COST_PROFILE
+    aws.role_arn                                                                             default
+    aws.external_id                                                                          default
+    aws.endpoint_url                                                                         default
+    aws.max_attempts                            5                                            default
+    aws.timeout_seconds                         60                                           default
+    s3.bucket                                                                                default
+    s3.prefix                                   cur-reports                                  default
+    s3.report_name                                                                           default
+    s3.region                                   us-east-1                                    default
+    s3.requester_pays                           false                                        default
+    s3.exports                                  []                                           default
+    buckets                                     []                                           default
+    cost_explorer.region                        us-east-1                                    default
+    cost_explorer.lookback_days                 60                                           default
+    cost_explorer.max_requests                  100                                          default
+    cost_explorer.split_region                  false                                        default
+    cost_explorer.charge_categories             false                                        default
+    vendors.lookback_days                       60                                           default
+    vendors.openai.api_key.env                  OPENAI_ADMIN_KEY                             default
+    vendors.openai.url                          https://api.openai.com                       default
+    vendors.anthropic.api_key.env               ANTHROPIC_ADMIN_KEY                          default
+    vendors.anthropic.url                       https://api.anthropic.com                    default
+    vendors.litellm.api_key.env                 LITELLM_API_KEY                              default
+    vendors.litellm.url                         http://127.0.0.1:4000                        default
+    language_model.send_resource_names          false                                        default
+    language_model.timeout_seconds              60                                           default
+    bedrock.profile                                                                          default
+    bedrock.region                              us-east-1                                    default
+    bedrock.model                               us.anthropic.claude-haiku-4-5-20251001-v1:0  default
+    anthropic.api_key.env                       ANTHROPIC_API_KEY                            default
+    anthropic.url                               https://api.anthropic.com                    default
+    anthropic.model                             claude-haiku-4-5                             default
+    openai.api_key                              null                                         default
+    openai.url                                  http://127.0.0.1:11434/v1                    default
+    openai.model                                qwen3                                        default
+    agent.provider                              bedrock                                      default
+    agent.model                                                                              default
+    agent.region                                                                             default
+    agent.profile                                                                            default
+    agent.max_tokens                            4096                                         default
+    agent.max_agent_iterations                  10                                           default
+    agent.max_calls                             20                                           default
+    agent.timeout_seconds                       120                                          default
+    agent.max_cost_usd                          0.5                                          default
+    agent.context_window                        200000                                       default
+    agent.send_resource_names                   false                                        default
+    agent.prices.claude-haiku-4-5.input         1.0                                          default
+    agent.prices.claude-haiku-4-5.output        5.0                                          default
+    agent.prices.claude-haiku-4-5.cache_read    0.1                                          default
+    agent.prices.claude-haiku-4-5.cache_write   1.25                                         default
+    agent.prices.claude-sonnet-4-5.input        3.0                                          default
+    agent.prices.claude-sonnet-4-5.output       15.0                                         default
+    agent.prices.claude-sonnet-4-5.cache_read   0.3                                          default
+    agent.prices.claude-sonnet-4-5.cache_write  3.75                                         default
+    agent.mcp_servers                           []                                           default
+    database.path                               ./data/costs.duckdb                          default
+    database.cache_dir                          ./data/cache                                 default
+    database.cache_limit_gb                     20.0                                         default
+    database.memory_limit                       2GB                                          default
+    database.threads                            1                                            --threads
+    currency.target                                                                          default
+    currency.rates                                                                           default
+    anomaly.rolling_window_days                 14                                           default
+    anomaly.z_score_threshold                   3.5                                          config.yaml
+    anomaly.level_days                          0                                            default
+    anomaly.shift_days                          0                                            default
+    anomaly.absorb_days                         0                                            default
+    anomaly.day_sigmas                          5.0                                          default
+    anomaly.shift_sigmas                        3.75                                         default
+    anomaly.charge_sigmas                       3.0                                          default
+    anomaly.min_daily_cost                      1.0                                          default
+    anomaly.min_impact                          2.0                                          default
+    anomaly.min_impact_pct                      10.0                                         default
+    anomaly.min_new_cost                        5.0                                          default
+    anomaly.drift_threshold_pct                 20.0                                         default
+    anomaly.settle_days                         2                                            default
+    notify.channels                             []                                           default
+    notify.owners                               []                                           default
+    notify.default_channels                     []                                           default
+    notify.growth_factor                        2.0                                          default
+    notify.top                                  5                                            default
+    notify.attempts                             4                                            default
+    notify.timeout_seconds                      15                                           default
+    notify.links                                []                                           default
+    notify.stale_days                           4                                            default
+    notify.planned                                                                           default
+    notify.explain_with                                                                      default
+    budgets                                     []                                           default
+    budgets_file                                                                             default
+    server.tokens                               []                                           default
+    server.hosts                                []                                           default
     --- stderr
     note: read `config.yaml`
     --- exit code 0

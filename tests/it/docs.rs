@@ -39,6 +39,11 @@ fn reference(sandbox: &Sandbox) -> String {
         &["accounts"],
         &["values"],
         &["sql"],
+        &["query"],
+        &["live"],
+        &["live", "costs"],
+        &["live", "charges"],
+        &["mcp"],
         &["demo"],
         &["sample-data"],
         &["doctor"],
@@ -126,6 +131,8 @@ fn links_between_documents_lead_somewhere() {
         "docs/DATA.md",
         "docs/CONFIG.md",
         "docs/IAM.md",
+        "docs/MCP.md",
+        "docs/AGENT.md",
         "docs/BENCHMARKS.md",
     ] {
         let text = read(file);

@@ -93,7 +93,9 @@ fn doors() -> Vec<(&'static str, Vec<&'static str>, Value)> {
 }
 
 /// Operations that are not asked above, and where they are.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 10] = [
+    ("live_costs", "needs AWS, in `live`"),
+    ("live_charges", "needs AWS, in `live`"),
     ("query", "needs a model, in `agent`"),
     ("budgets", "needs a configuration, in `budgets`"),
     ("budgets_import", "needs AWS, in `budgets`"),
