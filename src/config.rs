@@ -20,9 +20,9 @@ use crate::{
     error::{Error, Result, nearest},
     model::Budget,
     notify::{self, planned::Plan},
-    server,
     sources::{aws, cost_explorer, mapping, model_vendors, s3},
     store,
+    web::Guests,
 };
 
 pub(crate) use budgets::{budgets, budgets_as_yaml};
@@ -70,7 +70,7 @@ pub(crate) struct Config {
     pub notify: notify::Settings,
     pub budgets: Vec<Budget>,
     pub budgets_file: PathBuf,
-    pub server: server::Settings,
+    pub server: Guests,
 }
 
 /// The merged configuration with the origin of every value.
@@ -162,7 +162,7 @@ fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override
         refusal::<agent::Anthropic>(&merged, "anthropic", None),
         refusal::<agent::AgentSettings>(&merged, "agent", None),
         refusal::<agent::OpenAi>(&merged, "openai", None),
-        refusal::<server::Settings>(&merged, "server", None),
+        refusal::<Guests>(&merged, "server", None),
         refusal::<model_vendors::Settings>(&merged, "vendors", None),
         refusal::<notify::Channel>(&merged, "notify", Some("channels")),
         refusal::<notify::Owner>(&merged, "notify", Some("owners")),

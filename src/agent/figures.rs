@@ -309,10 +309,10 @@ fn month_of(word: &str) -> Option<u32> {
         "december",
     ];
     let word = word.to_lowercase();
-    let is_of = |month: &&str| {
-        *month == word || word.len() == 3 && month.starts_with(&word) || (*month == "september" && word == "sept")
+    let is_of = |month: &str| {
+        month == word || word.len() == 3 && month.starts_with(&word) || word == "sept" && month == "september"
     };
-    MONTHS.iter().position(|month| is_of(&month)).and_then(|place| u32::try_from(place + 1).ok())
+    MONTHS.iter().position(|month| is_of(month)).and_then(|place| u32::try_from(place + 1).ok())
 }
 
 #[cfg(test)]

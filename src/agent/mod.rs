@@ -1,6 +1,7 @@
 //! Language models: ways to them, what they may be told, and what of their words is kept.
 
 mod answering;
+mod asking;
 mod calculator;
 mod conversation;
 mod external;
@@ -9,11 +10,13 @@ mod providers;
 mod pseudonyms;
 mod reply;
 mod settings;
+mod shelf;
 mod toolbox;
 mod words;
 
 pub(crate) use self::{
-    answering::{Conversation, Means},
+    answering::Conversation,
+    asking::Means,
     conversation::Definition,
     external::External,
     providers::{Anthropic, Bedrock, Connection, OpenAi, Provider},

@@ -27,8 +27,11 @@ use subtle::ConstantTimeEq;
 use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{mcp::Mcp, settings::Settings};
-use crate::error::{Error, Result};
+use super::mcp::Mcp;
+use crate::{
+    error::{Error, Result},
+    web::Guests,
+};
 
 /// A client must have sent the head of its request within this time.
 const HEAD: Duration = Duration::from_secs(10);
@@ -50,7 +53,7 @@ pub(super) struct Guard {
 impl Guard {
     /// # Errors
     /// When others than this machine could ask without a token, or a token cannot be read.
-    pub(super) fn new(settings: &Settings, address: SocketAddr) -> Result<Self> {
+    pub(super) fn new(settings: &Guests, address: SocketAddr) -> Result<Self> {
         let tokens =
             settings.tokens.iter().map(|token| Ok(digest(token.read()?.expose()))).collect::<Result<Vec<_>>>()?;
         if tokens.is_empty() && !address.ip().is_loopback() {
@@ -249,11 +252,11 @@ mod tests {
 
     #[test]
     fn nobody_else_asks_without_a_token() {
-        let open = Settings { tokens: Vec::new(), hosts: Vec::new() };
+        let open = Guests { tokens: Vec::new(), hosts: Vec::new() };
         let refused = |address: &str| Guard::new(&open, address.parse().expect("an address")).is_err();
         assert!(!refused("127.0.0.1:8000") && !refused("[::1]:8000"));
         assert!(refused("0.0.0.0:8000") && refused("[::]:8000") && refused("192.0.2.1:8000"));
-        let missing = Settings { tokens: vec![Reference::Env("NO_SUCH_TOKEN_OF_ACME".to_owned())], hosts: Vec::new() };
+        let missing = Guests { tokens: vec![Reference::Env("NO_SUCH_TOKEN_OF_ACME".to_owned())], hosts: Vec::new() };
         assert!(Guard::new(&missing, "127.0.0.1:0".parse().expect("an address")).is_err());
     }
 }

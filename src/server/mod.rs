@@ -6,14 +6,12 @@ mod http;
 mod mcp;
 mod prompts;
 mod resources;
-mod settings;
 
 use std::{net::SocketAddr, time::Duration};
 
 use chrono::NaiveDate;
 use rmcp::ServiceExt;
 
-pub(crate) use self::settings::Settings;
 use self::{calls::Calls, mcp::Mcp};
 use crate::{
     error::{Error, Result},

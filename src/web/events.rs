@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::Utc;
 use futures_util::{Stream, stream};
 use reqwest::{Client, Response, header::CONTENT_TYPE, redirect::Policy};
 use serde_json::Value;
 
-use super::{FIRST_WAIT, Failure, Kind, LONGEST_WAIT, MOST_BODY, causes, refusal, secret::Secret};
+use super::{FIRST_WAIT, Failure, MOST_BODY, causes, not_sent, pause, refusal, secret::Secret};
 use crate::error::{Error, Result};
 
 /// Attempts at a request, until its answer begins.
@@ -63,19 +62,9 @@ impl EventHttp {
                     let said = Events(response).text(MOST_BODY as usize).await.unwrap_or_default();
                     refusal(status, &headers, &redact(&said))
                 }
-                Err(error) => {
-                    let error = error.without_url();
-                    let text = redact(&causes(&error));
-                    let is_final = text.contains("certificate") || error.is_builder();
-                    if is_final { Failure::settings(text) } else { Failure::later(text) }
-                }
+                Err(error) => not_sent(error, &redact),
             };
-            tracing::debug!(attempt, error = failed.error, "a request failed");
-            let asked = failed.not_before.map(|time| (time - Utc::now().naive_utc()).to_std().unwrap_or_default());
-            let pause = asked.unwrap_or(wait);
-            if failed.kind != Kind::Later || attempt >= ATTEMPTS || pause > LONGEST_WAIT {
-                return Err(failed);
-            }
+            let Some(pause) = pause(&failed, attempt, ATTEMPTS, wait) else { return Err(failed) };
             tokio::time::sleep(pause).await;
             wait *= 2;
         }

@@ -2,6 +2,7 @@
 //! secrets here.
 
 mod events;
+mod guests;
 pub(crate) mod secret;
 
 use std::{io::Read, thread, time::Duration};
@@ -14,8 +15,11 @@ use reqwest::{
     redirect::Policy,
 };
 
-pub(crate) use self::events::{EventHttp, Events};
 use self::secret::Secret;
+pub(crate) use self::{
+    events::{EventHttp, Events},
+    guests::Guests,
+};
 use crate::{
     error::{Error, Result},
     inert,
@@ -151,25 +155,31 @@ impl Http {
                     }
                     refusal(status, &headers, &redact(&body))
                 }
-                Err(error) => {
-                    let error = error.without_url();
-                    let text = redact(&causes(&error));
-                    // A certificate does not get better within seconds.
-                    let is_final = text.contains("certificate") || error.is_builder();
-                    if is_final { Failure::settings(text) } else { Failure::later(text) }
-                }
+                Err(error) => not_sent(error, &redact),
             };
-            tracing::debug!(attempt, error = failed.error, "a request failed");
-            let asked = failed.not_before.map(|time| (time - Utc::now().naive_utc()).to_std().unwrap_or_default());
-            let pause = asked.unwrap_or(wait);
-            if failed.kind != Kind::Later || attempt >= self.attempts || pause > LONGEST_WAIT {
-                return Err(failed);
-            }
+            let Some(pause) = pause(&failed, attempt, self.attempts, wait) else { return Err(failed) };
             thread::sleep(pause);
             wait *= 2;
             attempt += 1;
         }
     }
+}
+
+/// A request that had no answer.
+fn not_sent(error: reqwest::Error, redact: &dyn Fn(&str) -> String) -> Failure {
+    let error = error.without_url();
+    let text = redact(&causes(&error));
+    // A certificate does not get better within seconds.
+    let is_final = text.contains("certificate") || error.is_builder();
+    if is_final { Failure::settings(text) } else { Failure::later(text) }
+}
+
+/// How long to wait before the next attempt; none when there is no use in one, or they are used up.
+fn pause(failed: &Failure, attempt: u32, attempts: u32, wait: Duration) -> Option<Duration> {
+    tracing::debug!(attempt, error = failed.error, "a request failed");
+    let asked = failed.not_before.map(|time| (time - Utc::now().naive_utc()).to_std().unwrap_or_default());
+    let pause = asked.unwrap_or(wait);
+    (failed.kind == Kind::Later && attempt < attempts && pause <= LONGEST_WAIT).then_some(pause)
 }
 
 /// The text of an answer, as far as it is read.

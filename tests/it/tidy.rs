@@ -19,7 +19,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("web", &[]),
     ("notify", &["insights", "analysis", "web"]),
     ("agent", &["insights", "analysis", "web"]),
-    ("config", &["store", "analysis", "sources", "notify", "agent", "server"]),
+    ("config", &["store", "analysis", "sources", "notify", "agent", "web"]),
     ("operations", &["analysis", "sources", "store", "ingest", "insights", "notify", "agent", "web", "config"]),
     ("report", &["insights", "ingest", "analysis", "notify", "operations"]),
     ("server", &["operations", "web"]),

@@ -1,28 +1,24 @@
 //! Questions in plain words, answered by a language model that calls tools, and whose every figure is checked.
 
-use std::{cell::Cell, collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+mod allowed;
+mod permitted;
+
+use std::{cell::Cell, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 
-use super::{
-    Answer, Effect, Header, Operation, Permission, Reporter, Session,
-    input::number,
-    tools::{self, TOOLS, Tool},
-};
+use self::{allowed::allowed, permitted::Tools};
+use super::{Answer, Effect, Header, Operation, Reporter, Session, input::number};
 pub use crate::agent::{Checks, Limit, Reply, Source, Step, Usage};
 use crate::{
-    agent::{self, AgentSettings, Connection, Definition, External, Listener, Means, Outcome, Provider, Toolbox},
+    agent::{self, AgentSettings, Connection, External, Listener, Means, Provider},
     error::{Code, Error, Result},
     model::{Day, Stop},
-    sources::{aws::Aws, cost_explorer},
+    sources::aws::Aws,
     store::api_calls::ApiCall,
 };
-
-/// Where the definitions of external tools are kept that somebody has allowed.
-const ALLOWED: &str = "mcp_tools.json";
 
 /// Ask in plain words, and get an answer whose figures were checked
 ///
@@ -281,49 +277,6 @@ fn is_own(asked: &AskBill, settings: &AgentSettings, session: &Session) -> bool 
     name(asked, settings) == ProviderName::OpenAi && session.config().openai.url.starts_with("http://")
 }
 
-/// A server whose tools somebody has allowed. New ones, and those that are not as they were, are asked about.
-fn allowed(external: External, yes: bool, session: &Session) -> Result<Option<External>> {
-    let path = session.database().cache_dir.join(ALLOWED);
-    let mut known: BTreeMap<String, BTreeMap<String, String>> =
-        fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-    let (now, before) = (external.fingerprints(), known.get(external.name()).cloned().unwrap_or_default());
-    let other: Vec<&String> =
-        now.iter().filter(|(name, print)| before.get(*name) != Some(print)).map(|(name, _)| name).collect();
-    if other.is_empty() {
-        return Ok(Some(external));
-    }
-    let names: Vec<&str> = other.iter().map(|name| name.as_str()).collect();
-    let changed = if other.iter().any(|name| before.contains_key(*name)) {
-        ", some of which it has changed since they were allowed"
-    } else {
-        ""
-    };
-    let what =
-        format!("the MCP server `{}` offers the model these tools{changed}: {}", external.name(), names.join(", "));
-    // What was allowed and is another now is asked about whoever wants no questions.
-    let is_fine = yes && changed.is_empty()
-        || session.reporter().allow(&Permission { what: what.clone(), command: None, cost_usd: None });
-    if !is_fine {
-        let hint = format!(
-            "allow them at a terminal, or name those that may be called in `tools` of `agent.mcp_servers`; {} has what was allowed",
-            path.display()
-        );
-        session.reporter().failed(&Error::input(format!("{what}: not allowed, and left out")).hint(hint));
-        external.end(session.runtime()?);
-        return Ok(None);
-    }
-    known.insert(external.name().to_owned(), now);
-    keep(&path, &known)?;
-    Ok(Some(external))
-}
-
-fn keep(path: &PathBuf, known: &BTreeMap<String, BTreeMap<String, String>>) -> Result<()> {
-    let cannot = |e: std::io::Error| Error::input(format!("cannot write `{}`", path.display())).caused_by(e);
-    let json = serde_json::to_vec_pretty(known).map_err(|e| Error::bug("names have no JSON").caused_by(e))?;
-    path.parent().map_or(Ok(()), fs::create_dir_all).map_err(cannot)?;
-    fs::write(path, json).map_err(cannot)
-}
-
 /// Says on the way what is done.
 struct Told(Arc<dyn Reporter>);
 
@@ -348,123 +301,6 @@ impl Listener for Told {
         };
         self.0.note(&format!("  {} {}{outcome}", step.tool, parts.join(" ")).replace(" ,", ",").replace(" :", ":"));
     }
-}
-
-/// The tools of a question.
-struct Tools<'a> {
-    session: &'a Session,
-    externals: &'a [External],
-    yes: bool,
-    max_spend: Option<f64>,
-    /// US dollars that paid APIs were asked for.
-    spent: Cell<f64>,
-}
-
-impl Toolbox for Tools<'_> {
-    fn definitions(&self) -> Vec<Definition> {
-        let own = TOOLS.iter().filter(|tool| tool.effect == Effect::Read).chain(tools::ASKED_FOR);
-        let definition = |tool: &Tool| {
-            let input = tool.input().unwrap_or_default();
-            Definition { name: tool.name.to_owned(), description: tool.about.to_owned(), input }
-        };
-        own.map(definition).chain(self.externals.iter().flat_map(External::definitions)).collect()
-    }
-
-    fn call(&self, name: &str, input: &Map<String, Value>, stop: &Stop) -> Result<Outcome> {
-        if let Some(external) = self.externals.iter().find(|external| external.has(name)) {
-            return external.call(name, input, stop, self.session.runtime()?);
-        }
-        let session = self.session.for_call(self.session.today(), self.session.reporter_handle(), stop.clone());
-        if let Some(tool) = tools::ASKED_FOR.iter().find(|tool| tool.name == name) {
-            self.permit(tool, input, &session)?;
-            return outcome(tool, &session, input);
-        }
-        let tool = tools::find(name)?;
-        // Marks of people are made by people.
-        if tool.effect != Effect::Read {
-            return Err(Error::usage(format!("`{name}` is for people: `aws-cost-anomalies incidents`")));
-        }
-        outcome(tool, &session, input)
-    }
-}
-
-impl Tools<'_> {
-    /// Asks whether something may be done that reaches out of this machine, or costs money.
-    fn permit(&self, tool: &Tool, input: &Map<String, Value>, session: &Session) -> Result<()> {
-        let command = tool.command_line(session, input)?;
-        let cost_usd = price(tool, input, session)?;
-        let within = |cost: f64| self.max_spend.is_some_and(|most| self.spent.get() + cost <= most);
-        let is_allowed = match cost_usd {
-            Some(cost) => within(cost),
-            None => self.yes,
-        };
-        let what = format!("the model asks for `{}`", tool.name);
-        let permission = Permission { what, command: Some(command.clone()), cost_usd };
-        if !is_allowed && !session.reporter().allow(&permission) {
-            let hint = match cost_usd {
-                Some(cost) => format!("the user allows it at a terminal, or with `--max-spend {cost:.2}`"),
-                None => "the user allows it at a terminal, or with `--yes`".to_owned(),
-            };
-            return Err(Error::usage(format!("the user does not allow `{command}`")).hint(hint));
-        }
-        self.spent.set(self.spent.get() + cost_usd.unwrap_or(0.0));
-        Ok(())
-    }
-}
-
-/// What a call costs in US dollars; none where it is free.
-fn price(tool: &Tool, input: &Map<String, Value>, session: &Session) -> Result<Option<f64>> {
-    if tool.is_paid() {
-        return Ok(Some(cost_explorer::REQUEST_PRICE));
-    }
-    let is_explorer = input.get("source").and_then(Value::as_str).is_some_and(|source| source == "cost-explorer");
-    if !is_explorer {
-        return Ok(None);
-    }
-    // The plan says it, and costs nothing.
-    let mut dry = input.clone();
-    dry.insert("dry_run".into(), json!(true));
-    let entry = super::find("ingest")?;
-    let planned = entry.call(session, dry.into())?;
-    let cost = planned["cost_explorer"]["cost_usd"].as_f64();
-    Ok(Some(cost.unwrap_or(cost_explorer::REQUEST_PRICE)))
-}
-
-fn outcome(tool: &Tool, session: &Session, input: &Map<String, Value>) -> Result<Outcome> {
-    let answered = tool.call(session, input)?;
-    let text = |name: &str| answered.structured.get(name).and_then(Value::as_str).map(str::to_owned);
-    let warnings = answered.structured.get("warnings").and_then(Value::as_array).into_iter().flatten();
-    let source = Source {
-        tool: tool.name.to_owned(),
-        days: days(&answered.structured),
-        source: text("source"),
-        metric: text("metric"),
-        data_through: text("data_through"),
-        settled_through: text("settled_through"),
-        cli: answered.structured.get("reproduce").and_then(|reproduce| reproduce["cli"].as_str()).map(str::to_owned),
-        warnings: warnings.filter_map(Value::as_str).map(str::to_owned).collect(),
-    };
-    Ok(Outcome { text: answered.text, structured: answered.structured.into(), source: Some(source) })
-}
-
-/// The days that an answer is of: its period, or those of its parts.
-fn days(answer: &Map<String, Value>) -> Option<String> {
-    let of = |first: &Value, last: &Value, end: &str| {
-        let day = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
-        Some(format!("{}..{}", day(first, "start").or_else(|| day(first, "start_date"))?, day(last, end)?))
-    };
-    let get = |name: &str| answer.get(name);
-    let periods = get("periods").and_then(Value::as_array).and_then(|all| of(all.first()?, all.last()?, "end"));
-    let alone = ["period", "judged"].iter().find_map(|name| get(name).and_then(|period| of(period, period, "end")));
-    let two = |answer: &Map<String, Value>| {
-        let (before, after) = (answer.get("before")?, answer.get("after")?);
-        Some(format!("{} and {}", of(before, before, "end")?, of(after, after, "end")?))
-    };
-    let week = || get("week").and_then(Value::as_object).and_then(two);
-    // Of a change that has no course, the day that was asked about.
-    let course = || get("course").and_then(|course| of(course, course, "last_date"));
-    let peak = || get("baseline").and_then(|baseline| baseline["peak_date"].as_str()).map(str::to_owned);
-    periods.or(alone).or_else(|| two(answer)).or_else(week).or_else(course).or_else(peak)
 }
 
 /// Whether there are costs to ask about.
