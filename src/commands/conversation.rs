@@ -107,10 +107,11 @@ fn own(
         }
         "cost" => {
             let (usage, dollars) = talk.spent();
+            let dollars = dollars.map_or(String::new(), |dollars| format!(", ${dollars:.4}"));
+            let cached = usage.cache_read;
             super::print(&format!(
-                "{} tokens in, {} of them cached, {} out, ${dollars:.4}\n",
+                "{} tokens in, {cached} of them cached, {} out{dollars}\n",
                 usage.sent(),
-                usage.cache_read,
                 usage.output
             ))
         }

@@ -34,12 +34,9 @@ pub(crate) fn costs(answer: &Answer<LiveCosts>, format: Format, style: Style) ->
                 let cost = money(row.cost, currency) + if row.estimated { " *" } else { "" };
                 table.row(vec![row.start.to_string(), row.end.to_string(), row.group.clone(), cost]);
             }
-            let mut rest = format!(
-                "\ntotal {}; {} requests, ${:.2}\n",
-                money(answer.total, currency),
-                answer.requests,
-                answer.cost_usd
-            );
+            let requests = if answer.requests == 1 { "request" } else { "requests" };
+            let total = money(answer.total, currency);
+            let mut rest = format!("\ntotal {total}; {} {requests}, ${:.2}\n", answer.requests, answer.cost_usd);
             if answer.costs.iter().any(|row| row.estimated) {
                 rest += "* estimated: may still change\n";
             }

@@ -94,8 +94,9 @@ pub(crate) fn cost(reply: &Reply) -> String {
     };
     let dollars = reply.cost_usd.map_or(String::new(), |cost| format!(", ${cost:.4}"));
     let turns = if reply.turns == 1 { "turn" } else { "turns" };
+    let calls = if reply.steps.len() == 1 { "call" } else { "calls" };
     format!(
-        "{}: {} {turns}, {} calls, {}{cached} tokens in, {} out{dollars}",
+        "{}: {} {turns}, {} {calls}, {}{cached} tokens in, {} out{dollars}",
         reply.model,
         reply.turns,
         reply.steps.len(),

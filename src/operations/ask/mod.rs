@@ -165,14 +165,15 @@ impl Talk {
         Ok(Answer { header, body: reply? })
     }
 
-    /// Tokens and dollars of all questions so far.
-    pub fn spent(&self) -> (Usage, f64) {
-        (self.conversation.usage, self.conversation.cost_usd)
+    /// Tokens and dollars of all questions so far; no dollars where the model has no price.
+    pub fn spent(&self) -> (Usage, Option<f64>) {
+        let price = self.settings.price(self.provider.model());
+        (self.conversation.usage, price.map(|_| self.conversation.cost_usd))
     }
 
     /// Forgets what was said, and keeps the model and the servers.
     pub fn clear(&mut self) {
-        let (usage, cost_usd) = self.spent();
+        let (usage, cost_usd) = (self.conversation.usage, self.conversation.cost_usd);
         self.conversation = agent::Conversation::new();
         (self.conversation.usage, self.conversation.cost_usd) = (usage, cost_usd);
     }
