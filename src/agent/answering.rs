@@ -86,7 +86,8 @@ impl Conversation {
     /// When the model is not reached, refuses, or says nothing that can be used.
     pub(crate) fn ask(&mut self, question: &str, means: &Means) -> Result<Reply> {
         let before = self.messages.len();
-        let asked = self.names.hide(question);
+        self.names.learn(&json!(question));
+        let asked = if means.settings.send_resource_names { question.to_owned() } else { self.names.hide(question) };
         self.known.learn_text(question);
         self.known.learn_text(&means.today);
         self.messages.push(Message::user(asked));

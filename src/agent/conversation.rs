@@ -118,6 +118,13 @@ impl Usage {
     }
 }
 
+impl Block {
+    /// Whether it is more than an empty text, which providers say and do not take back.
+    pub(crate) fn says_something(&self) -> bool {
+        !matches!(self, Block::Text(text) if text.trim().is_empty())
+    }
+}
+
 impl Message {
     pub(crate) fn user(text: impl Into<String>) -> Self {
         Self { role: Role::User, blocks: vec![Block::Text(text.into())] }

@@ -202,6 +202,7 @@ fn json_has_the_promised_fields() {
         "Purchase",
         "Adjustment"
       ],
+      "total": 53.663168768243,
       "periods": [
         {
           "start": "2026-03-14",

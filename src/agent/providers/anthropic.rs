@@ -166,7 +166,7 @@ impl Reading {
             _ => Block::Reasoning(block),
         });
         let stopped = self.stopped.ok_or_else(|| Error::remote(format!("{WHO} does not say why it stopped")))?;
-        Ok(Turn { blocks: blocks.collect(), stopped, usage: self.usage })
+        Ok(Turn { blocks: blocks.filter(Block::says_something).collect(), stopped, usage: self.usage })
     }
 }
 

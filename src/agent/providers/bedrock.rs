@@ -208,7 +208,7 @@ impl Reading {
             Begun::Reasoning(own) => Block::Reasoning(own.into()),
         });
         let stopped = self.stopped.ok_or_else(|| failed("the answer ended before the model had"))?;
-        Ok(Turn { blocks: blocks.collect(), stopped, usage: self.usage })
+        Ok(Turn { blocks: blocks.filter(Block::says_something).collect(), stopped, usage: self.usage })
     }
 }
 

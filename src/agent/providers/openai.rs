@@ -140,6 +140,7 @@ fn turn(answer: &Value) -> Result<Turn> {
         };
         blocks.push(Block::Call(Call::read(id, name, &input)));
     }
+    blocks.retain(Block::says_something);
     let has_calls = blocks.iter().any(|block| matches!(block, Block::Call(_)));
     let refused = message.get("refusal").is_some_and(Value::is_string);
     let stopped = match choice["finish_reason"].as_str().unwrap_or_default() {

@@ -125,8 +125,8 @@ pub static TOOLS: &[Tool] = &[
         command: &["values"],
         about: "Exact names of services, accounts, regions, tags with their cost. Filters take these: look a name up before you filter by it.",
         parameters: parameters!["dimension", "like", "days"; costs],
-        fixed: &[("top", "1000")],
         rows: "values",
+        pages: Some("top"),
         ..Tool::READS
     },
     Tool {

@@ -134,12 +134,11 @@ impl Tool {
     pub fn call(&self, session: &Session, given: &Map<String, Value>) -> Result<Answered> {
         let entry = self.entry()?;
         let page = shape::Page::of(self, given)?;
-        let line = arguments::line(self, entry, given)?;
-        let mut words = line.clone();
+        let mut line = arguments::line(self, entry, given)?;
         if let Some(flag) = self.pages {
-            words.insert(0, format!("--{flag}={}", page.end()));
+            line.insert(0, format!("--{flag}={}", page.end()));
         }
-        let answer = entry.call_line(session, &words).map_err(|error| arguments::in_words_of(error, self))?;
+        let answer = entry.call_line(session, &line).map_err(|error| arguments::in_words_of(error, self))?;
         let as_of = answer.get("as_of").and_then(Value::as_str).filter(|_| entry.has_flag("as-of")).map(str::to_owned);
         let command = arguments::command(self, entry, &line, as_of.as_deref(), session);
         shape::answered(self, entry, answer, page, command, session)

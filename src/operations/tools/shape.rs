@@ -127,12 +127,14 @@ pub(super) fn answered(
     header.insert("warnings".into(), body.shift_remove("warnings").unwrap_or_else(|| json!([])));
     header.insert("reproduce".into(), json!({"cli": command}));
     HIDDEN.iter().chain(&["data_through", "settled_through"]).for_each(|name| _ = body.shift_remove(*name));
-    let more = body.get("truncated").and_then(Value::as_bool).unwrap_or(false);
-    body.shift_remove("truncated");
+    let mut more = body.shift_remove("truncated").and_then(|more| more.as_bool()).unwrap_or(false);
     let rows = match body.get_mut(tool.rows) {
         Some(Value::Array(rows)) => std::mem::take(rows),
         _ => Vec::new(),
     };
+    // A list that was read to the end of the page says how many there are.
+    let count = body.get("count").and_then(Value::as_u64).filter(|_| tool.pages.is_some());
+    more |= count.is_some_and(|count| count > rows.len() as u64);
     let fitted = Fitted { title: entry.title, tool, header, body, rows, more, page };
     Ok(fitted.within(MOST_BYTES))
 }
