@@ -85,7 +85,9 @@ for name, operation, given, command in [
     shell = []
     for _ in range(10):
         begun = time.perf_counter()
-        subprocess.run([program, *command, *arguments, "--quiet", "--format", "json"], check=True, stdout=subprocess.DEVNULL)
+        own_arguments = arguments[:2] if command[0] == "sql" else arguments
+        line = [program, *command, *own_arguments, "--quiet", "--format", "json"]
+        subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
         shell.append(time.perf_counter() - begun)
     added = statistics.median(times) - statistics.median(own)
     print(f"{name}: {ms(times)}, of which the operation {ms(own)}, added {1000 * added:.1f} ms; as a command {ms(shell)}; {size} bytes")
