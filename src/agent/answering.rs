@@ -86,6 +86,8 @@ impl Conversation {
     /// When the model is not reached, refuses, or says nothing that can be used.
     pub(crate) fn ask(&mut self, question: &str, means: &Means) -> Result<Reply> {
         let before = self.messages.len();
+        // Another question is of another moment.
+        self.remembered.clear();
         self.names.learn(&json!(question));
         let asked = if means.settings.send_resource_names { question.to_owned() } else { self.names.hide(question) };
         self.known.learn_text(question);
@@ -249,7 +251,11 @@ impl Conversation {
                 if let Some(source) = outcome.source.clone().filter(|source| !asking.reply.sources.contains(source)) {
                     asking.reply.sources.push(source);
                 }
-                self.remembered.entry(key).or_insert(outcome);
+                if outcome.is_of_now {
+                    self.remembered.clear();
+                } else {
+                    self.remembered.entry(key).or_insert(outcome);
+                }
                 (text, false)
             }
             Err(error) => (error.to_string(), true),
@@ -269,7 +275,11 @@ impl Conversation {
         if call.name == calculator::NAME {
             let number = calculator::calculate(input, &self.known)?;
             self.known.learn_text(&number.to_string());
-            return Ok(Outcome { text: number.to_string(), structured: json!(number.to_string()), source: None });
+            return Ok(Outcome {
+                text: number.to_string(),
+                structured: json!(number.to_string()),
+                ..Outcome::default()
+            });
         }
         if call.name == shelf::NAME {
             let handle = input.get("handle").and_then(Value::as_str).unwrap_or_default();
@@ -349,13 +359,20 @@ impl Conversation {
             place += word.len();
             let is_new =
                 !found.iter().any(|offender| offender.place.start < begins + text.len() && begins < offender.place.end);
-            if is_new && has_address(text, self.known.texts()) {
+            if is_new && may_be_address(text) && has_address(text, self.known.texts()) {
                 found.push(Offender { place: begins..begins + text.len(), text: text.to_owned() });
             }
         }
         found.sort_by_key(|offender| offender.place.start);
         found
     }
+}
+
+/// Whether a word has what an address has: a dot between letters, or a scheme. Looking it up among all texts takes time.
+fn may_be_address(word: &str) -> bool {
+    let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+    let is_number = bare.chars().all(|c| c.is_ascii_digit() || ".,".contains(c));
+    word.contains("://") || !is_number && bare.contains(['.', '。', '．', '｡'])
 }
 
 fn sorted(input: &Map<String, Value>) -> Map<String, Value> {

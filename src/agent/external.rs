@@ -259,5 +259,5 @@ fn outcome(result: CallToolResult) -> (Outcome, bool) {
     };
     let text: String = inert::lines(&text).chars().take(MOST_ANSWER).collect();
     let known = serde_json::json!({"text": text, "structured": structured});
-    (Outcome { text, structured: known, source: None }, result.is_error.unwrap_or(false))
+    (Outcome { text, structured: known, source: None, is_of_now: true }, result.is_error.unwrap_or(false))
 }

@@ -46,6 +46,8 @@ enum Claim {
         unit: f64,
         is_exact: bool,
         is_percent: bool,
+        /// Digits alone, as days and years are written.
+        is_bare: bool,
     },
     Name,
     Unreadable,
@@ -115,7 +117,11 @@ impl Known {
                 && answer[place.end..].starts_with(['.', ')'])
                 && word.len() <= 2
                 && word.bytes().all(|byte| byte.is_ascii_digit());
-            let is_name = word.chars().any(char::is_alphabetic)
+            // A number is a number, also where it is a part of somebody's name; `network` does not say `two`.
+            let is_number =
+                matches!(claim(word, None), Claim::Number { .. }) || spelled(&word.to_lowercase()).is_some();
+            let is_name = !is_number
+                && word.chars().any(char::is_alphabetic)
                 && word.chars().count() > 2
                 && self.texts.contains(&word.to_lowercase());
             if is_of_list || is_name {
@@ -139,8 +145,9 @@ impl Known {
                     || self.texts.contains(&word.to_lowercase())
             }
             Claim::Unreadable => false,
-            Claim::Number { value, unit, is_exact, is_percent } => {
-                if let Some(is_day) = self.is_day_of_month(value, unit, before, after) {
+            Claim::Number { value, unit, is_exact, is_percent, is_bare } => {
+                let is_day = is_bare.then(|| self.is_day_of_month(value, unit, before, after)).flatten();
+                if let Some(is_day) = is_day {
                     return is_day;
                 }
                 // A share may be kept as one of 1.
@@ -290,7 +297,8 @@ fn claim(word: &str, after: Option<&str>) -> Claim {
     let unit = 10_f64.powi(-i32::try_from(decimals).unwrap_or(0)) * scale;
     // A small number of things is counted, not measured.
     let is_exact = is_plain && !is_percent && !is_money && decimals == 0 && value < 100.0;
-    Claim::Number { value: value * scale, unit, is_exact, is_percent }
+    let is_bare = is_plain && !is_percent && !is_money && !digits.contains([',', '.']);
+    Claim::Number { value: value * scale, unit, is_exact, is_percent, is_bare }
 }
 
 fn month_of(word: &str) -> Option<u32> {
@@ -330,6 +338,7 @@ mod tests {
             "total": 9102.6868, "change": -75.5335, "change_pct": 71.2316, "share": 0.5187,
             "incidents": [{"id": "247b7ae65842", "days": 10}, {"id": "bed16b5a1658"}],
             "group": {"service": "AmazonRDS", "usage-type": "InstanceUsage:db.r5.large", "account": "222222222222"},
+            "hint": "the sixth network of two",
             "note": "88.19 instead of 48.13 give or take 2.86",
         }));
         known.learn_text("What did the last 7 days cost?");
@@ -349,7 +358,7 @@ mod tests {
             "AmazonRDS rose by 71.2 %, or 71%, with 52 % of it in one place.",
             "`InstanceUsage:db.r5.large` in account 222222222222 carries it since 2026-03-01..2026-03-14.",
             "88.19 instead of 48.13 ± 2.86.",
-            "There are two incidents, one of 10 days, in the last 7 days.",
+            "In 2026 there are two incidents, one of 10 days, in the last 7 days.",
             "1. First, 2026-03.\n2. Second, March 2026.\n",
             "On March 14, 2026 and on 1 March 2026.",
             "Look at EC2 and S3, this quarter, for a third time.",
@@ -381,6 +390,9 @@ mod tests {
             ("From $9,102.69 to $12.34.", "$12.34"),
             ("2026-03-01..2026-03-31", "2026-03-01..2026-03-31"),
             ("That is $109,232 a year.", "$109,232"),
+            ("It cost $2,026 in all.", "$2,026"),
+            ("It cost 2026 dollars.", "2026"),
+            ("There are six networks.", "six"),
         ] {
             assert_eq!(offenders(wrong), [found], "{wrong}");
         }

@@ -28,6 +28,8 @@ pub(crate) struct Outcome {
     pub structured: Value,
     /// What its figures are of; none of tools without any.
     pub source: Option<Source>,
+    /// Whether it asked the world outside, or changed something: it is not remembered, and what is may be old.
+    pub is_of_now: bool,
 }
 
 /// Hears how an answer comes about.

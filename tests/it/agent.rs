@@ -456,7 +456,9 @@ fn ids_of_resources_stay_here() {
         ]
     };
     services.script(turns());
-    let run = ask(&sandbox, &services, &["why did RDS rise?", "--format", "json"]);
+    // An id that the user writes stays here, too.
+    let question = "why did arn:aws:rds:us-east-1:222222222222:db:orders-7b6d8dec07769536 rise?";
+    let run = ask(&sandbox, &services, &[question, "--format", "json"]);
     let reply = reply(&run);
     let answer = reply["answer"].as_str().expect("an answer");
     assert!(answer.starts_with("Look at arn:aws:rds:us-east-1:222222222222:db:orders-"), "{answer}");

@@ -2,14 +2,14 @@
 
 use std::cell::Cell;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     agent::{Definition, External, Outcome, Source, Toolbox},
     error::{Error, Result},
     model::Stop,
     operations::{
-        Effect, Permission, Session, find,
+        Effect, Permission, Session,
         tools::{self, TOOLS, Tool},
     },
     sources::cost_explorer,
@@ -42,7 +42,8 @@ impl Toolbox for Tools<'_> {
         let session = self.session.for_call(self.session.today(), self.session.reporter_handle(), stop.clone());
         if let Some(tool) = tools::ASKED_FOR.iter().find(|tool| tool.name == name) {
             self.permit(tool, input, &session)?;
-            return outcome(tool, &session, input);
+            let done = outcome(tool, &session, input)?;
+            return Ok(Outcome { is_of_now: true, ..done });
         }
         let tool = tools::find(name)?;
         // Marks of people are made by people.
@@ -87,10 +88,7 @@ fn price(tool: &Tool, input: &Map<String, Value>, session: &Session) -> Result<O
         return Ok(None);
     }
     // The plan says it, and costs nothing.
-    let mut dry = input.clone();
-    dry.insert("dry_run".into(), json!(true));
-    let entry = find("ingest")?;
-    let planned = entry.call(session, dry.into())?;
+    let planned = tool.planned(session, input)?;
     let cost = planned["cost_explorer"]["cost_usd"].as_f64();
     Ok(Some(cost.unwrap_or(cost_explorer::REQUEST_PRICE)))
 }
@@ -109,7 +107,7 @@ fn outcome(tool: &Tool, session: &Session, input: &Map<String, Value>) -> Result
         cli: answered.structured.get("reproduce").and_then(|reproduce| reproduce["cli"].as_str()).map(str::to_owned),
         warnings: warnings.filter_map(Value::as_str).map(str::to_owned).collect(),
     };
-    Ok(Outcome { text: answered.text, structured: answered.structured.into(), source: Some(source) })
+    Ok(Outcome { text: answered.text, structured: answered.structured.into(), source: Some(source), is_of_now: false })
 }
 
 /// The days that an answer is of: its period, or those of its parts.

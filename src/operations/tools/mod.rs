@@ -127,6 +127,17 @@ impl Tool {
         Ok(arguments::command(self, entry, &line, None, session))
     }
 
+    /// What a call would do, of an operation that can say so beforehand.
+    ///
+    /// # Errors
+    /// As [`Tool::call`].
+    pub(crate) fn planned(&self, session: &Session, given: &Map<String, Value>) -> Result<Value> {
+        let entry = self.entry()?;
+        let mut line = arguments::line(self, entry, given)?;
+        line.insert(0, "--dry-run".to_owned());
+        entry.call_line(session, &line).map_err(|error| arguments::in_words_of(error, self))
+    }
+
     /// Answers.
     ///
     /// # Errors
