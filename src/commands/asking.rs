@@ -1,7 +1,7 @@
 //! A question at the terminal: who tells what is done, who is asked what may be, and what stops it.
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     time::Duration,
 };
 
@@ -112,8 +112,11 @@ impl Reporter for Teller {
             return false;
         }
         let cost = permission.cost_usd.map_or(String::new(), |cost| format!(" (${cost:.2})"));
-        let command = permission.command.as_ref().map_or(String::new(), |command| format!("\n  {command}{cost}\n"));
-        let question = inert::lines(&format!("{}{command} Allow it?", permission.what));
-        self.aside(|| dialoguer::Confirm::new().with_prompt(question).default(false).interact().unwrap_or(false))
+        let command = permission.command.as_ref().map_or(String::new(), |command| format!("\n  {command}{cost}"));
+        // The question itself is one line, which the terminal writes over.
+        self.aside(|| {
+            let _ = writeln!(io::stderr(), "{}", inert::lines(&format!("{}{command}", permission.what)));
+            dialoguer::Confirm::new().with_prompt("Allow it?").default(false).interact().unwrap_or(false)
+        })
     }
 }

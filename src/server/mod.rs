@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The database stays open for so long after an answer: the next question mostly comes soon.
-const IDLE: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(2);
 
 /// What a server offers.
 #[derive(Clone, Copy, Debug, Default)]

@@ -52,7 +52,8 @@ impl EventHttp {
         let redact = |text: &str| secrets.iter().fold(text.to_owned(), |text, secret| secret.redact(&text));
         let body = body.to_string();
         let mut wait = FIRST_WAIT;
-        for attempt in 1.. {
+        let mut attempt = 1;
+        loop {
             let request = self.client.post(address).header(CONTENT_TYPE, "application/json").body(body.clone());
             let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
             let failed = match request.send().await {
@@ -67,8 +68,8 @@ impl EventHttp {
             let Some(pause) = pause(&failed, attempt, ATTEMPTS, wait) else { return Err(failed) };
             tokio::time::sleep(pause).await;
             wait *= 2;
+            attempt += 1;
         }
-        unreachable!("the last attempt returns")
     }
 }
 

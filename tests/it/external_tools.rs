@@ -78,12 +78,14 @@ fn tools_of_others_are_called_once_they_are_allowed() {
     let run = ask(&sandbox, &services, &["who owns RDS?"]);
     assert!(run.code == 0 && !run.stderr.contains("offers"), "{run}");
     assert_eq!(told(&services), ["wiki__find_owner"]);
-    // The same name with other words is another tool, also for whoever wants no questions.
-    with_child(&sandbox, &services, &python, "changed", ", tools: [find_owner]");
-    services.script(vec![say(Script::text("As before."))]);
-    let run = ask(&sandbox, &services, &["who owns RDS?", "--yes"]);
-    assert!(run.stderr.contains("some of which it has changed since they were allowed"), "{run}");
-    assert_eq!(told(&services), Vec::<String>::new());
+    // The same name with other words is another tool, and so is another name, also for whoever wants no questions.
+    for mode in ["changed", "renamed"] {
+        with_child(&sandbox, &services, &python, mode, ", tools: [find_owner, find_owners]");
+        services.script(vec![say(Script::text("As before."))]);
+        let run = ask(&sandbox, &services, &["who owns RDS?", "--yes"]);
+        assert!(run.stderr.contains("new or not as they were when you allowed the others"), "{mode}: {run}");
+        assert_eq!(told(&services), Vec::<String>::new());
+    }
 }
 
 #[test]

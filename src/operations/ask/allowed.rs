@@ -23,14 +23,10 @@ pub(super) fn allowed(external: External, yes: bool, session: &Session) -> Resul
         return Ok(Some(external));
     }
     let names: Vec<&str> = other.iter().map(|name| name.as_str()).collect();
-    let changed = if other.iter().any(|name| before.contains_key(*name)) {
-        ", some of which it has changed since they were allowed"
-    } else {
-        ""
-    };
+    let changed = if before.is_empty() { "" } else { ", new or not as they were when you allowed the others" };
     let what =
         format!("the MCP server `{}` offers the model these tools{changed}: {}", external.name(), names.join(", "));
-    // What was allowed and is another now is asked about whoever wants no questions.
+    // A server that somebody knows and that has changed is asked about whoever wants no questions.
     let is_fine = yes && changed.is_empty()
         || session.reporter().allow(&Permission { what: what.clone(), command: None, cost_usd: None });
     if !is_fine {
