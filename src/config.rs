@@ -321,8 +321,14 @@ fn merge(
         // Models have names, too: those of the user stand beside the known ones.
         (Value::Mapping(base), Value::Mapping(new)) if prefix == "agent.prices" => {
             for (model, price) in new {
-                origins.insert(format!("agent.prices.{}", model.as_str().unwrap_or_default()), origin.to_owned());
-                base.insert(model, price);
+                let path = format!("agent.prices.{}", model.as_str().unwrap_or_default());
+                match base.get_mut(&model) {
+                    Some(slot) => merge(slot, price, &path, origin, origins)?,
+                    None => {
+                        origins.insert(path, origin.to_owned());
+                        base.insert(model, price);
+                    }
+                }
             }
             Ok(())
         }
@@ -557,7 +563,11 @@ mod tests {
                 if wrong == "1e300" && (section == "anomaly" || key == "growth_factor") {
                     continue;
                 }
-                let error = with_file(&format!("{section}: {{ {key}: {wrong} }}")).expect_err(wrong).to_string();
+                let nested = section
+                    .split('.')
+                    .rev()
+                    .fold(format!("{key}: {wrong}"), |inner, name| format!("{name}: {{ {inner} }}"));
+                let error = with_file(&nested).expect_err(wrong).to_string();
                 assert!(error.contains(&format!("`{}` must be", entry.key)), "{wrong}: {error}");
             }
             seen += 1;

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{conversation::Usage, external::Server};
 use crate::error::{Error, Result};
 
+/// Nobody has a question that costs more.
+const MOST_DOLLARS: f64 = 1e6;
+
 /// The `language_model` section of the configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -67,11 +70,19 @@ impl AgentSettings {
         if !["bedrock", "anthropic", "openai"].contains(&self.provider.as_str()) {
             return Err(Error::input("`agent.provider` must be bedrock, anthropic or openai"));
         }
-        let is_price = |price: f64| price.is_finite() && price >= 0.0;
-        let are_prices =
-            |price: &Price| [price.input, price.output, price.cache_read, price.cache_write].into_iter().all(is_price);
-        if !is_price(self.max_cost_usd) || !self.prices.values().all(are_prices) {
-            return Err(Error::input("`agent.max_cost_usd` and `agent.prices` must be numbers of at least 0"));
+        let check = |key: &str, dollars: f64| match (0.0..=MOST_DOLLARS).contains(&dollars) {
+            true => Ok(()),
+            false => Err(Error::input(format!("`agent.{key}` must be from 0 to {MOST_DOLLARS}"))),
+        };
+        check("max_cost_usd", self.max_cost_usd)?;
+        for (model, price) in &self.prices {
+            let parts = [
+                ("input", price.input),
+                ("output", price.output),
+                ("cache_read", price.cache_read),
+                ("cache_write", price.cache_write),
+            ];
+            parts.iter().try_for_each(|(part, price)| check(&format!("prices.{model}.{part}"), *price))?;
         }
         let names: Vec<&str> = self.mcp_servers.iter().map(|server| server.name.as_str()).collect();
         if let Some(twice) =
