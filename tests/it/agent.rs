@@ -372,6 +372,25 @@ fn turns_that_cannot_be_kept_are_dropped() {
     assert_eq!(ask(&sandbox, &services, &["what is new?"]).code, 0);
 }
 
+#[test]
+fn budgets_and_invoices_are_read_too() {
+    let (sandbox, services) = (sandbox(), FakeServices::start());
+    configure(&sandbox, &services, "budgets: [{ name: everything, amount: 20000 }]\n");
+    services.script(vec![
+        say(Script::call("get_budgets", &json!({"name": "everything"}))
+            .and_call("reconcile_month", &json!({"month": "2026-02", "invoice": 18000}))),
+        then(|seen| {
+            let [budget, month] = seen.results()[..] else { panic!("{:?}", seen.results()) };
+            assert!(budget.contains("everything") && budget.contains("20000"), "{budget}");
+            assert!(month.contains("18000"), "{month}");
+            Script::text("The budget is $20,000.")
+        }),
+    ]);
+    let run = ask(&sandbox, &services, &["what is our budget?"]);
+    assert!(run.code == 0 && run.stdout.starts_with("The budget is $20,000."), "{run}");
+    assert!(run.stdout.contains("aws-cost-anomalies budgets --name everything"), "{run}");
+}
+
 /// A bill whose names are instructions: services, accounts, tags and descriptions.
 fn hostile() -> Sandbox {
     let sandbox = Sandbox::new();

@@ -27,7 +27,7 @@ pub(super) struct Tools<'a> {
 
 impl Toolbox for Tools<'_> {
     fn definitions(&self) -> Vec<Definition> {
-        let own = TOOLS.iter().filter(|tool| tool.effect == Effect::Read).chain(tools::ASKED_FOR);
+        let own = TOOLS.iter().chain(tools::OWN).filter(|tool| tool.effect == Effect::Read).chain(tools::ASKED_FOR);
         let definition = |tool: &Tool| {
             let input = tool.input().unwrap_or_default();
             Definition { name: tool.name.to_owned(), description: tool.about.to_owned(), input }
@@ -45,7 +45,10 @@ impl Toolbox for Tools<'_> {
             let done = outcome(tool, &session, input)?;
             return Ok(Outcome { is_of_now: true, ..done });
         }
-        let tool = tools::find(name)?;
+        let tool = match tools::OWN.iter().find(|tool| tool.name == name) {
+            Some(tool) => tool,
+            None => tools::find(name)?,
+        };
         // Marks of people are made by people.
         if tool.effect != Effect::Read {
             return Err(Error::usage(format!("`{name}` is for people: `aws-cost-anomalies incidents`")));

@@ -165,6 +165,27 @@ pub static TOOLS: &[Tool] = &[
     },
 ];
 
+/// What else our own agent may read; in an assistant's memory they would take more room than they are asked for.
+pub static OWN: &[Tool] = &[
+    Tool {
+        name: "get_budgets",
+        operation: "budgets",
+        command: &["budgets"],
+        about: "How the budgets of the configuration stand: spent, expected, how likely the amount is exceeded.",
+        parameters: parameters!["name"],
+        rows: "budgets",
+        ..Tool::READS
+    },
+    Tool {
+        name: "reconcile_month",
+        operation: "reconcile",
+        command: &["reconcile"],
+        about: "Whether the sources of a month agree with each other, or with an invoice.",
+        parameters: parameters!["month", "invoice"],
+        ..Tool::READS
+    },
+];
+
 /// What reaches out of this machine or writes, for our own agent: each is asked for before it runs.
 pub static ASKED_FOR: &[Tool] = &[
     Tool {

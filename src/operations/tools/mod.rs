@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 pub(super) use self::arguments::refused;
 pub use self::{
-    catalog::{ASKED_FOR, INCIDENT, TOOLS},
+    catalog::{ASKED_FOR, INCIDENT, OWN, TOOLS},
     shape::Answered,
 };
 use super::{Effect, Entry, Session, find as operation};
