@@ -308,6 +308,14 @@ fn providers_that_fail_are_said_and_busy_ones_asked_again() {
         let run = ask(&sandbox, &services, &["--provider", provider, "are you there?"]);
         assert_ne!(run.code, 0, "{run}");
     }
+    // Newer models of OpenAI have another name for the limit, and say so.
+    let said = r#"{"error": {"message": "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."}}"#;
+    services.fault("openai", Fault::Status(400, Vec::new(), said));
+    services.script(vec![say(Script::text("Here I am."))]);
+    let run = ask(&sandbox, &services, &["--provider", "openai", "are you there?"]);
+    assert!(run.code == 0 && run.stdout.starts_with("Here I am."), "{run}");
+    let sent = services.received().pop().expect("a request").body;
+    assert_eq!((&sent["max_completion_tokens"], sent.get("max_tokens")), (&json!(4096), None));
     let noted = sandbox.rows("SELECT DISTINCT outcome FROM api_calls ORDER BY 1");
     assert_eq!(noted, [json!({"outcome": "answered"}), json!({"outcome": "failed"})]);
 }

@@ -14,6 +14,8 @@ use crate::{
 };
 
 const WHO: &str = "the model's server";
+/// The limit of what is said, as newer models call it.
+const NEWER_NAME: &str = "max_completion_tokens";
 
 /// A way to a server with models.
 pub(crate) struct ChatCompletions {
@@ -34,12 +36,18 @@ impl ChatCompletions {
     }
 
     async fn ask(&self, request: &Request<'_>, hear: Hear<'_>) -> Result<Turn> {
-        let body = body(&self.model, request);
+        let mut body = body(&self.model, request);
         let authorization = format!("Bearer {}", exposed(self.key.as_ref()));
         let headers = [("authorization", authorization.as_str())];
         let secrets: Vec<&Secret> = self.key.iter().collect();
         let headers = if self.key.is_some() { &headers[..] } else { &[] };
-        let answer = self.http.post(&self.address, &secrets, headers, &body).await;
+        let mut answer = self.http.post(&self.address, &secrets, headers, &body).await;
+        // Newer models of OpenAI's own take the same by another name, and say so; other servers know the older one only.
+        if answer.as_ref().is_err_and(|failure| failure.error.contains(NEWER_NAME)) {
+            body[NEWER_NAME] = body["max_tokens"].take();
+            body.as_object_mut().map(|body| body.shift_remove("max_tokens"));
+            answer = self.http.post(&self.address, &secrets, headers, &body).await;
+        }
         let hint =
             "`openai.url` names the server, such as http://127.0.0.1:11434/v1 of Ollama; `openai.model` must be there";
         let answer = answer.map_err(|failure| failed(WHO, &failure, hint))?;

@@ -471,7 +471,15 @@ pub(super) fn openai(request: &Received, models: &mut Models, wrong: &mut Vec<St
     };
     check_json(request, wrong);
     let body = &request.body;
-    check_fields(body, &["model", "messages", "tools", "stream", "max_tokens"], "a request", wrong);
+    check_fields(
+        body,
+        &["model", "messages", "tools", "stream", "max_tokens", "max_completion_tokens"],
+        "a request",
+        wrong,
+    );
+    if ["max_tokens", "max_completion_tokens"].iter().filter(|name| is_count(&body[**name])).count() != 1 {
+        wrong.push("the tokens have no limit, or two".into());
+    }
     check_text(&body["model"], 256, "model", wrong);
     // Ollama loses calls of tools in a stream.
     if body["stream"] != false {
