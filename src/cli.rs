@@ -23,7 +23,7 @@ use crate::{
 /// Says which cloud cost moved, since when, by how many dollars and whether it matters
 ///
 /// Reads AWS CUR, CUR 2.0 and FOCUS bills (and plain CSV of any vendor) into one local DuckDB file.
-/// No server, no account, no data sent anywhere.
+/// No account, no data sent anywhere that you do not configure.
 #[derive(Debug, Parser)]
 #[command(name = "aws-cost-anomalies", after_help = EXIT_CODES, propagate_version = false)]
 pub(crate) struct App {
