@@ -3,6 +3,7 @@
 
 mod budgets;
 mod rates;
+mod refusals;
 mod saved;
 
 use std::{
@@ -27,6 +28,7 @@ use crate::{
 
 pub(crate) use budgets::{budgets, budgets_as_yaml};
 pub(crate) use rates::rates;
+use refusals::{refusal, refused_element, wrong_kind};
 pub(crate) use saved::with_mapping;
 
 /// The built-in defaults, which are the example file.
@@ -195,29 +197,6 @@ fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override
     Ok(Loaded { config, entries, file, is_named: false })
 }
 
-/// The first value that is of another kind than the example's, by its key. The value itself may be a secret that
-/// went astray.
-fn wrong_kind(example: &Value, given: &Value, path: &str) -> Option<String> {
-    let must = |is_fine: bool, be: &str| (!is_fine).then(|| format!("`{path}` must be {be}"));
-    match example {
-        Value::Mapping(example) => example.iter().find_map(|(key, example)| {
-            let name = key.as_str().unwrap_or_default();
-            let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-            wrong_kind(example, given.get(key)?, &path)
-        }),
-        Value::Number(number) if number.is_f64() => {
-            must(given.as_f64().is_some_and(|number| given.is_number() && number.is_finite()), "a number")
-        }
-        Value::Number(_) => {
-            must(given.as_u64().is_some_and(|number| u32::try_from(number).is_ok()), "a whole number of at least 0")
-        }
-        Value::Bool(_) => must(given.is_bool(), "true or false"),
-        Value::String(_) => must(given.is_string(), "text; a number goes in quotes"),
-        Value::Sequence(_) => must(given.is_sequence(), "a list"),
-        Value::Null | Value::Tagged(_) => None,
-    }
-}
-
 /// The plans of a file: a list.
 ///
 /// # Errors
@@ -243,40 +222,6 @@ pub(crate) fn plans(path: &Path) -> Result<Vec<Plan>> {
         plan.check().map_err(|e| e.context(format!("the plans `{shown}` are not valid")))?;
     }
     Ok(plans)
-}
-
-/// What is wrong with a section, or with an element of its list, which is named.
-fn refusal<T: serde::de::DeserializeOwned>(merged: &Value, section: &str, list: Option<&str>) -> Option<String> {
-    let value = merged.get(section)?;
-    let Some(list) = list else {
-        let error = serde_yaml::from_value::<T>(value.clone()).err()?;
-        return Some(format!("{section}: {}", without_values(&error.to_string())));
-    };
-    refused_element::<T>(value.get(list)?, &format!("{section}.{list}"))
-}
-
-/// What is wrong with an element of a list, which is named.
-fn refused_element<T: serde::de::DeserializeOwned>(list: &Value, key: &str) -> Option<String> {
-    list.as_sequence()?.iter().enumerate().find_map(|(place, element)| {
-        let error = serde_yaml::from_value::<T>(element.clone()).err()?.to_string();
-        let name = element.get("name").and_then(Value::as_str).map_or(String::new(), |name| format!(" ({name})"));
-        Some(format!("{key}[{place}]{name}: {}{}", without_values(&error), nearest_field(&error)))
-    })
-}
-
-/// The known field that is nearest to an unknown one, as the YAML reader names both.
-fn nearest_field(message: &str) -> String {
-    let mut names = message.split('`').skip(1).step_by(2);
-    let unknown = names.next().filter(|_| message.contains("unknown field"));
-    let near = unknown.and_then(|unknown| nearest(unknown, names));
-    near.map_or(String::new(), |near| format!("; did you mean `{near}`?"))
-}
-
-/// A message of the YAML reader without the values that it quotes.
-fn without_values(message: &str) -> String {
-    let quoted: Vec<&str> = message.split('"').collect();
-    let kept = quoted.iter().enumerate().map(|(place, part)| if place % 2 == 0 { *part } else { "…" });
-    kept.collect::<Vec<_>>().join("\"")
 }
 
 fn find_file(environment: Environment) -> Option<PathBuf> {

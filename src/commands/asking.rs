@@ -95,6 +95,12 @@ impl Reporter for Teller {
         self.aside(|| self.stderr.note(text));
     }
 
+    fn written(&self, _text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message("the model writes; shown once it is checked");
+        }
+    }
+
     fn failed(&self, error: &Error) {
         self.aside(|| self.stderr.failed(error));
     }

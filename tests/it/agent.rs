@@ -463,6 +463,28 @@ fn instructions_in_a_bill_have_no_effect_even_when_a_model_obeys() {
 }
 
 #[test]
+fn what_was_remembered_is_asked_again_once_something_changed() {
+    let (sandbox, services) = (hostile(), FakeServices::start());
+    configure(&sandbox, &services, "");
+    let total = || say(Script::call("get_cost_trend", &json!({"days": 60})));
+    let more = sandbox.write("more.csv", "date,service,cost\n2026-02-28,Late,1000\n");
+    let more = more.to_string_lossy().into_owned();
+    services.script(vec![
+        total(),
+        total(),
+        say(Script::call("ingest_bills", &json!({"paths": [more]}))),
+        total(),
+        then(|seen| Script::text(&format!("It is ${} now.", seen.figure("total")))),
+    ]);
+    let reply = reply(&ask(&sandbox, &services, &["what is it now?", "--yes", "--format", "json"]));
+    let steps = reply["steps"].as_array().expect("steps");
+    let remembered: Vec<bool> = steps.iter().map(|step| step["remembered"] == true).collect();
+    assert_eq!(remembered, [false, true, false, false], "{reply:#}");
+    let now = sandbox.json(&["trends", "--days", "60", "--as-of", TODAY, "--quiet"])["total"].clone();
+    assert_eq!(reply["answer"], format!("It is ${now} now.").replace(".0 now", " now"), "{reply:#}");
+}
+
+#[test]
 fn ids_of_resources_stay_here() {
     let (sandbox, services) = (sandbox(), FakeServices::start());
     configure(&sandbox, &services, "");

@@ -170,6 +170,9 @@ fn tools_are_few_flat_and_short() {
     let each: Vec<(&str, usize)> = names.iter().copied().zip(tools.iter().map(tokens)).collect();
     let all = tokens(&Value::Array(tools.clone()));
     assert!(all <= MOST_TOKENS, "{all} tokens: {each:?}");
+    // docs/BENCHMARKS.md has it.
+    let longest = each.iter().map(|(_, tokens)| tokens).max().expect("tools");
+    insta::assert_snapshot!(format!("{all} tokens, the longest {longest}"), @"3507 tokens, the longest 433");
     for tool in &tools {
         let about = tool["description"].as_str().expect("a description");
         assert!((20..1_500).contains(&about.len()), "{about}");

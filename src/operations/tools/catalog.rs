@@ -9,6 +9,20 @@ macro_rules! parameters {
     ($($name:literal),*) => { &[$($name),*] };
 }
 
+/// Fields of incidents that are for programs.
+const OF_INCIDENTS: &[&str] = &[
+    "scope",
+    "history",
+    "judged",
+    "program",
+    "threshold",
+    "group_by",
+    "group_values",
+    "flagged_days",
+    "last_impact",
+    "opened_on",
+];
+
 /// All tools, in the order in which questions are usually asked.
 pub static TOOLS: &[Tool] = &[
     Tool {
@@ -47,18 +61,7 @@ pub static TOOLS: &[Tool] = &[
         about: "Incidents of the ledger: what was found earlier, with id, dollars, state and triage.",
         parameters: parameters!["status", "since", "min_impact", "filter"],
         rows: "incidents",
-        left_out: &[
-            "scope",
-            "history",
-            "judged",
-            "program",
-            "threshold",
-            "group_by",
-            "group_values",
-            "flagged_days",
-            "last_impact",
-            "opened_on",
-        ],
+        left_out: OF_INCIDENTS,
         ..Tool::READS
     },
     Tool {
@@ -148,18 +151,7 @@ pub static TOOLS: &[Tool] = &[
         subcommand: Some("triage"),
         about: "Marks incidents: ack, snooze until a day, expect (needs a reason), or undo. Only when the user asks for it.",
         parameters: parameters!["ids", "triage", "until", "reason", "by"],
-        left_out: &[
-            "scope",
-            "history",
-            "judged",
-            "program",
-            "threshold",
-            "group_by",
-            "group_values",
-            "flagged_days",
-            "last_impact",
-            "opened_on",
-        ],
+        left_out: OF_INCIDENTS,
         effect: Effect::Write,
         ..Tool::READS
     },
