@@ -190,6 +190,7 @@ fn merged(file: Option<PathBuf>, environment: Environment, overrides: &[Override
     }
     config.notify.check()?;
     config.agent.check()?;
+    config.server.check()?;
     budgets::check(&config.budgets, &config).map_err(|e| e.context("`budgets` is not valid"))?;
     if !(1..=600).contains(&config.language_model.timeout_seconds) {
         return Err(Error::input("`language_model.timeout_seconds` must be from 1 to 600"));

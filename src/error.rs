@@ -44,6 +44,8 @@ pub enum Code {
     NoDatabase,
     /// Somebody else has the database open.
     DatabaseInUse,
+    /// Too much is asked at once.
+    Busy,
     /// The command line, or the parameters of an operation.
     InvalidUsage,
     /// A service on the network failed or refused.
@@ -66,7 +68,8 @@ impl Code {
             | Code::NotFound
             | Code::NoData
             | Code::NoDatabase
-            | Code::DatabaseInUse => ExitCode::Failed,
+            | Code::DatabaseInUse
+            | Code::Busy => ExitCode::Failed,
             Code::InvalidUsage => ExitCode::Usage,
             Code::RemoteFailed => ExitCode::Remote,
             Code::Bug => ExitCode::Bug,

@@ -29,7 +29,9 @@ mod reconcile;
 mod report;
 mod run;
 mod sample_data;
+mod serve;
 mod sql;
+mod status;
 mod stderr;
 mod trends;
 mod values;
@@ -86,8 +88,10 @@ pub(crate) enum Command {
     Query(query::QueryArgs),
     Live(live::LiveArgs),
     Mcp(mcp::McpArgs),
+    Serve(serve::ServeArgs),
     Demo(demo::DemoArgs),
     SampleData(sample_data::SampleDataArgs),
+    Status(status::StatusArgs),
     Doctor(doctor::DoctorArgs),
     Cache(cache::CacheArgs),
     Config(config::ConfigArgs),
@@ -143,9 +147,11 @@ impl Command {
             Command::Sql(args) => sql::run(args, context),
             Command::Live(args) => live::run(args, context),
             Command::Query(args) => query::run(args, context),
+            Command::Serve(args) => serve::run(args, context),
             Command::Mcp(args) => mcp::run(args, context),
             Command::Demo(args) => demo::run(args, context),
             Command::SampleData(args) => sample_data::run(args, context),
+            Command::Status(args) => status::run(args, context),
             Command::Doctor(args) => doctor::run(args, context),
             Command::Cache(args) => cache::run(args, context),
             Command::Config(args) => config::run(args, context),

@@ -6,6 +6,7 @@ pub(crate) mod cost_explorer;
 mod forms;
 mod loose;
 pub(crate) mod model_vendors;
+pub(crate) mod records;
 pub(crate) mod s3;
 
 use std::{
@@ -29,6 +30,7 @@ use crate::{
     store::{
         Progress, Store,
         delivery::{CountedOnce, Load, Loaded, LoadedPeriod, Mode, Replaced, SourceFile},
+        records::Record,
     },
 };
 
@@ -50,6 +52,8 @@ pub(crate) struct Request {
     pub add: bool,
     /// No day of a bill may be more than two years later.
     pub today: NaiveDate,
+    /// What is kept with what is loaded, of costs that were handed in one by one.
+    pub records: Vec<Record>,
 }
 
 impl Request {
@@ -368,6 +372,7 @@ fn load_once(store: &mut Store, unit: &mut Unit, request: &Request, done: &Done,
         days: forms::days(request.today),
         files: unit.bills.iter().map(source_file).collect(),
         mode: request.mode(),
+        records: &request.records,
     };
     let stored = store.stored(&load)?;
     // Files that were loaded with these and are still there belong to them; a delivery has just its own.

@@ -28,6 +28,7 @@ pub(crate) mod overview;
 pub(crate) mod reconcile;
 pub(crate) mod request;
 pub(crate) mod sentences;
+pub(crate) mod status;
 pub(crate) mod trends;
 pub(crate) mod values;
 pub(crate) mod warning;

@@ -25,6 +25,8 @@ pub const ANTHROPIC: &str = "anthropic";
 pub const LITELLM: &str = "litellm";
 /// The API.
 pub const COST_EXPLORER: &str = "cost-explorer";
+/// Costs that other programs handed in one by one.
+pub const RECORDS: &str = "records";
 /// Plain tables without a name of their own.
 pub const PLAIN: &str = "csv";
 
@@ -45,7 +47,7 @@ pub fn is_other_view(data_source: &str, of: &str) -> bool {
 
 /// Whether a name is one of these, which no user's own source may take.
 pub fn is_reserved(data_source: &str) -> bool {
-    detail_rank(data_source).is_some()
+    detail_rank(data_source).is_some() || data_source == RECORDS
 }
 
 /// How what is not counted is related to what is.

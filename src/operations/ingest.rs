@@ -262,6 +262,7 @@ impl IngestBills {
             full_refresh: self.full_refresh,
             add: self.files.add,
             today: self.today(session),
+            records: Vec::new(),
         };
         let outcome = session.watched(|watcher| ingest(&mut store, &request, watcher))?;
         if let Some(saving) = saving.filter(|_| outcome.failures.is_empty()) {

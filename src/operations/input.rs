@@ -1,6 +1,6 @@
 //! Parameters that come as JSON: which are missing, unknown, of the wrong type or out of range.
 
-use clap::{Arg, Args, Command};
+use clap::{Arg, ArgAction, Args, Command};
 use schemars::{Schema, schema_for};
 use serde_json::{Map, Value};
 
@@ -124,10 +124,46 @@ pub(super) fn parse<O: Operation>(given: Value) -> Result<O> {
 ///
 /// # Errors
 /// When a flag is unknown or missing, or its value is none of its own; in words of parameters.
-pub(super) fn parse_flags<O: Operation>(line: &[String]) -> Result<O> {
+pub(crate) fn parse_flags<O: Operation>(line: &[String]) -> Result<O> {
     let command = flags::<O>().0.disable_help_flag(true).color(clap::ColorChoice::Never);
     let parsed = command.try_get_matches_from(line).and_then(|matches| O::from_arg_matches(&matches));
     parsed.map_err(|error| refused(&error, O::NAME))
+}
+
+/// The command line of parameters as a web address has them, such as `days=5&group_by=account`. Names may have `-` for `_`; what is
+/// left empty is as if it were not there.
+///
+/// # Errors
+/// When a parameter is unknown, or a switch is neither on nor off.
+pub(super) fn line_of(flags: &Command, name: &str, given: &[(String, String)]) -> Result<Vec<String>> {
+    let (mut options, mut positionals) = (Vec::new(), Vec::new());
+    for (parameter, value) in given.iter().filter(|(_, value)| !value.is_empty()) {
+        let id = parameter.replace('-', "_");
+        let Some(arg) = flags.get_arguments().find(|arg| arg.get_id().as_str() == id) else {
+            let names: Vec<&str> = flags.get_arguments().map(|arg| arg.get_id().as_str()).collect();
+            let all = format!("there are: {}", names.join(", "));
+            let error = Error::usage(format!("`{name}` has no parameter `{parameter}`"));
+            return Err(match nearest(&id, names) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(all),
+            });
+        };
+        let flag = format!("--{}", arg.get_long().unwrap_or_default());
+        match (arg.get_action(), value.as_str()) {
+            _ if arg.is_positional() => positionals.push(value.clone()),
+            (ArgAction::SetTrue, "true" | "1" | "on" | "yes") => options.push(flag),
+            (ArgAction::SetTrue, "false" | "0" | "off" | "no") => {}
+            (ArgAction::SetTrue, _) => {
+                return Err(Error::usage(format!("`{id}` cannot be `{value}`")).hint("it is true or false"));
+            }
+            _ => options.push(format!("{flag}={value}")),
+        }
+    }
+    if !positionals.is_empty() {
+        options.push("--".to_owned());
+        options.extend(positionals);
+    }
+    Ok(options)
 }
 
 /// Checks the ranges that the schema gives numbers.

@@ -22,11 +22,13 @@ mod live;
 mod overview;
 mod periods;
 mod reconcile;
+pub(crate) mod records;
 pub mod run;
 mod saved_mapping;
 mod selection;
 mod session;
 mod sql;
+mod status;
 pub mod tools;
 mod trends;
 mod values;
@@ -36,6 +38,7 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings, schema_for};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+pub(crate) use self::input::parse_flags;
 pub use self::{
     accounts::{Accounts, ListAccounts},
     anomalies::{Detection, FindAnomalies, ScoreDays},
@@ -58,6 +61,7 @@ pub use self::{
     selection::Selection,
     session::{Permission, Reporter, Session, Silent},
     sql::{QueryDatabase, Rows},
+    status::ShowStatus,
     trends::ShowTrends,
     values::{ListValues, ValueCost, Values},
 };
@@ -74,6 +78,7 @@ pub use crate::insights::{
     incidents::{Incidents, Shown},
     overview::Overview,
     reconcile::Reconciliation,
+    status::{DataStatus, Outgoing, PastRun, Spent, StoredBill},
     trends::Trends,
     warning::Warning,
 };
@@ -94,6 +99,7 @@ input::defaults_of_flags!(
     RunOnce,
     ScoreDays,
     ShowBudgets,
+    ShowStatus,
     ShowTrends,
     SummarizeCosts,
 );
@@ -185,6 +191,14 @@ impl Entry {
         (self.line)(session, line)
     }
 
+    /// The command line of parameters as a web address has them.
+    ///
+    /// # Errors
+    /// When a parameter is unknown, or a switch is neither on nor off.
+    pub(crate) fn line_of(&self, given: &[(String, String)]) -> Result<Vec<String>> {
+        input::line_of(&(self.flags)(), self.name, given)
+    }
+
     /// Whether it has a flag of this name.
     pub(crate) fn has_flag(&self, name: &str) -> bool {
         (self.flags)().get_arguments().any(|arg| arg.get_long() == Some(name))
@@ -226,6 +240,7 @@ pub static OPERATIONS: &[Entry] = &[
     Entry::of::<TestChannel>(),
     Entry::of::<DropMessages>(),
     Entry::of::<ShowChannels>(),
+    Entry::of::<ShowStatus>(),
     Entry::of::<CheckHealth>(),
     Entry::of::<DiscoverExports>(),
 ];

@@ -122,6 +122,11 @@ impl Session {
         Self { database: self.database.clone().kept_open(idle), ..self.clone() }
     }
 
+    /// The same for readers who wait for a writer only for so long: there is something else to show.
+    pub(crate) fn with_patience(&self, patience: Duration) -> Self {
+        Self { database: self.database.clone().with_patience(patience), ..self.clone() }
+    }
+
     /// The same with somebody who listens.
     pub fn with_reporter(self, reporter: Arc<dyn Reporter>) -> Self {
         Self { reporter, ..self }

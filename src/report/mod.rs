@@ -21,6 +21,7 @@ pub(crate) mod query;
 pub(crate) mod reconcile;
 pub(crate) mod run;
 pub(crate) mod sql;
+pub(crate) mod status;
 mod table;
 pub(crate) mod trends;
 pub(crate) mod units;

@@ -1,15 +1,15 @@
 //! The page of a team as markdown or as one HTML file without any external part.
 
 use super::{
-    budgets,
+    Format, budgets,
     chart::{Svg, terminal},
     explain::causes,
-    forecast, settled,
+    forecast, json, settled,
     table::{Column, Table},
     units::{change, money, percent},
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     inert,
     insights::warning::Warning,
     insights::{
@@ -32,6 +32,18 @@ h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}h3{font-size:1rem;margi
 table{border-collapse:collapse;margin:.5rem 0}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}\
 th{color:#59636e;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
 svg{max-width:100%;height:auto}.note{color:#59636e}.critical{color:#b42318}.warning{color:#9a6700}";
+
+/// What a server gives of it.
+///
+/// # Errors
+/// When it is to be CSV: a page is no table.
+pub(crate) fn render(page: &Answer<Overview>, format: Format) -> Result<String> {
+    match format {
+        Format::Json => json(page),
+        Format::Markdown | Format::Table => Ok(markdown(page)),
+        Format::Csv => Err(Error::usage("an overview is written as `json` or `markdown` only")),
+    }
+}
 
 /// Markdown, with the chart as text.
 pub(crate) fn markdown(page: &Answer<Overview>) -> String {

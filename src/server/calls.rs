@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     model::Stop,
     operations::{Reporter, Session},
 };
@@ -44,10 +44,32 @@ impl Reporter for Heard {
     }
 }
 
+/// What those hear who come when too many wait.
+fn busy() -> Error {
+    Error::input("too many questions at once").with_code(Code::Busy).hint("ask again in some seconds")
+}
+
 impl Calls {
     pub(super) fn new(session: Session, as_of: Option<NaiveDate>) -> Arc<Self> {
         let (places, queue) = (Semaphore::new(AT_ONCE), Semaphore::new(AT_ONCE + WAITING));
         Arc::new(Self { session, as_of, places, queue })
+    }
+
+    /// The session that all calls share.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The day that is today for a call that comes now.
+    pub(super) fn today(&self) -> NaiveDate {
+        self.as_of.unwrap_or_else(|| Utc::now().date_naive())
+    }
+
+    /// Calls that are worked on, and that wait.
+    pub(super) fn at_work(&self) -> (usize, usize) {
+        let taken = AT_ONCE + WAITING - self.queue.available_permits();
+        let works = AT_ONCE - self.places.available_permits();
+        (works, taken - works.min(taken))
     }
 
     /// Works on a thread of its own. `progress` is awaited now and then with the seconds that have gone and what was said;
@@ -61,13 +83,11 @@ impl Calls {
         progress: impl Fn(u64, String) -> Told,
         work: impl FnOnce(&Session) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let busy = |_| Error::input("too many questions at once").hint("ask again in some seconds");
-        let _waits = self.queue.try_acquire().map_err(busy)?;
+        let _waits = self.queue.try_acquire().map_err(|_| busy())?;
         let _works = self.places.acquire().await.map_err(|e| Error::bug("the places are closed").caused_by(e))?;
         let (stop, heard) = (Stop::default(), Arc::new(Heard::default()));
         let reporter: Arc<dyn Reporter> = Arc::clone(&heard) as _;
-        let today = self.as_of.unwrap_or_else(|| Utc::now().date_naive());
-        let session = self.session.for_call(today, reporter, stop.clone());
+        let session = self.session.for_call(self.today(), reporter, stop.clone());
         let mut working = tokio::task::spawn_blocking(move || work(&session));
         let mut seconds = 0;
         loop {
@@ -89,4 +109,15 @@ impl Calls {
             }
         }
     }
+}
+
+/// Works for somebody who is not told how it goes, and who may go away without ending it.
+///
+/// # Errors
+/// As `work`, and when too many wait.
+pub(super) async fn unwatched<T: Send + 'static>(
+    calls: &Arc<Calls>,
+    work: impl FnOnce(&Session) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    calls.run(&CancellationToken::new(), |_, _| Box::pin(async {}), work).await
 }

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::exact_sum;
+use super::{exact_sum, records::Record};
 use crate::model::source::Repeated;
 
 /// The measures of the summary and the log, in the order of their columns.
@@ -28,6 +28,8 @@ pub(crate) struct Load<'a> {
     pub files: Vec<SourceFile<'a>>,
     /// What becomes of what is stored and of files that hold the same days.
     pub mode: Mode,
+    /// What is kept in the same transaction, of costs that were handed in one by one.
+    pub records: &'a [Record],
 }
 
 /// What a load does with what is stored of the same months.

@@ -4,7 +4,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, File},
     ops::{Deref, DerefMut},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Rates, Settings, Store};
+use super::{Rates, Settings, Store, turns};
 use crate::{
     error::{Code, Error, Result},
     model::Stop,
@@ -23,6 +23,9 @@ pub(super) const READER_WAITS: Duration = Duration::from_secs(5);
 const WRITER_WAITS: Duration = Duration::from_secs(30);
 /// Another process is asked again after so long.
 const PAUSE: Duration = Duration::from_millis(300);
+/// A server of another process lets go within this time, unless an answer takes longer; so long any writer waits for it.
+const SERVER_LETS_GO: Duration = Duration::from_secs(5);
+const SERVER_PAUSE: Duration = Duration::from_millis(50);
 
 /// A database file and how it is opened. Clones, and other handles of the same file, share one instance.
 #[derive(Clone)]
@@ -32,6 +35,10 @@ pub(crate) struct Database {
     account_names: BTreeMap<String, String>,
     /// An instance without readers is kept for so long.
     idle: Duration,
+    /// A reader waits for writers for so long.
+    patience: Duration,
+    /// Says to other processes that this one keeps the file; for as long as there is a handle that does.
+    kept: Option<Arc<File>>,
     instance: Arc<Instance>,
 }
 
@@ -51,8 +58,10 @@ struct State {
     coming: u64,
     /// The read-only one, while somebody reads or it is kept.
     open: Option<Store>,
-    /// Counts leases, so that what keeps an idle instance knows whether it was used since.
-    leases: u64,
+    /// When the last reader went.
+    idle_since: Option<Instant>,
+    /// Whether a thread looks after the instance while it is idle.
+    is_watched: bool,
 }
 
 /// The database, read-only, until it is dropped. Fields are dropped in their order: the clone goes before the lease ends.
@@ -64,6 +73,7 @@ pub(crate) struct Reader {
 /// The right of one reader.
 struct ReadLease {
     idle: Duration,
+    path: PathBuf,
     instance: Arc<Instance>,
 }
 
@@ -81,7 +91,8 @@ struct WriteLease {
 impl Database {
     pub(crate) fn new(settings: Settings) -> Self {
         let instance = Instance::of(&settings.path);
-        Self { settings, account_names: BTreeMap::new(), idle: Duration::ZERO, instance }
+        let account_names = BTreeMap::new();
+        Self { settings, account_names, idle: Duration::ZERO, patience: READER_WAITS, kept: None, instance }
     }
 
     /// Puts the user's own names of accounts over those stored.
@@ -89,9 +100,15 @@ impl Database {
         Self { account_names, ..self }
     }
 
-    /// Keeps the instance for so long after its last reader.
+    /// Keeps the instance for so long after its last reader, unless a writer waits, of this process or another.
     pub(crate) fn kept_open(self, idle: Duration) -> Self {
-        Self { idle, ..self }
+        let kept = turns::keep(&place(&self.settings.path)).map(Arc::new);
+        Self { idle, kept, ..self }
+    }
+
+    /// The same for readers who wait for writers only for so long.
+    pub(crate) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -103,13 +120,19 @@ impl Database {
     /// # Errors
     /// When there is no database, it is of another version, or it is still being written.
     pub(crate) fn read(&self) -> Result<Reader> {
-        let deadline = Instant::now() + READER_WAITS;
+        let deadline = Instant::now() + self.patience;
         let mut state = self.instance.turn(false, deadline, &self.settings.path)?;
         loop {
+            // Whoever keeps the file between answers lets others in.
+            let is_wanted = !self.idle.is_zero() && turns::is_wanted(&place(&self.settings.path));
             let opened = match &state.open {
+                _ if is_wanted => Err(in_use_by_a_writer(&self.settings.path)),
                 Some(open) => open.share(),
                 None => Store::open_read_only(&self.settings),
             };
+            if is_wanted && state.readers == 0 {
+                state.open = None;
+            }
             let store = match opened {
                 Err(error) if error.code() == Code::DatabaseInUse && Instant::now() + PAUSE < deadline => {
                     // Other threads may go on meanwhile.
@@ -124,8 +147,8 @@ impl Database {
                 state.open = Some(store.share()?);
             }
             state.readers += 1;
-            state.leases += 1;
-            let lease = ReadLease { idle: self.idle, instance: Arc::clone(&self.instance) };
+            let lease =
+                ReadLease { idle: self.idle, path: place(&self.settings.path), instance: Arc::clone(&self.instance) };
             return Ok(Reader { store: store.with_account_names(self.account_names.clone()), _lease: lease });
         }
     }
@@ -150,15 +173,40 @@ impl Database {
         let (asked, deadline) = (Instant::now(), Instant::now() + wait);
         let mut state = self.instance.turn(true, deadline, &self.settings.path)?;
         state.is_written = true;
-        state.leases += 1;
         // What is kept for readers goes before the file is opened again.
         state.open = None;
         drop(state);
         // From here on this thread is the only one.
         let lease = WriteLease { instance: Arc::clone(&self.instance) };
-        let store = once_free(deadline.saturating_duration_since(Instant::now()), || Store::open(&self.settings))?;
+        let store = self.once_let_in(wait, deadline)?;
         tracing::debug!(waited = ?asked.elapsed(), "opened the database for writing");
         Ok(Writer { store: store.with_account_names(self.account_names.clone()), _lease: lease })
+    }
+}
+
+impl Database {
+    /// Opens for writing once other processes have let go. One that only keeps the file between answers is told, and waited for
+    /// even by those who do not wait.
+    fn once_let_in(&self, wait: Duration, deadline: Instant) -> Result<Store> {
+        let path = place(&self.settings.path);
+        let mut deadline = deadline;
+        let mut said = None;
+        loop {
+            let error = match Store::open(&self.settings) {
+                Err(error) if error.code() == Code::DatabaseInUse => error,
+                opened => return opened,
+            };
+            let is_kept = turns::is_kept(&path);
+            if is_kept && said.is_none() {
+                deadline = deadline.max(Instant::now() + SERVER_LETS_GO.max(wait));
+                said = Some(turns::announce(&path));
+            }
+            let pause = if is_kept { SERVER_PAUSE } else { PAUSE };
+            if Instant::now() + pause >= deadline {
+                return Err(error);
+            }
+            thread::sleep(pause);
+        }
     }
 }
 
@@ -214,6 +262,12 @@ fn in_use_here(path: &Path) -> Error {
         .hint("wait until what it does is done; readers may share the file, a writer needs it alone")
 }
 
+fn in_use_by_a_writer(path: &Path) -> Error {
+    Error::input(format!("the database `{}` is about to be written by another process", path.display()))
+        .with_code(Code::DatabaseInUse)
+        .hint("ask again in some seconds")
+}
+
 /// Opens once no other process has the file, within `wait`.
 ///
 /// # Errors
@@ -266,20 +320,33 @@ impl Drop for ReadLease {
         if state.readers > 0 {
             return;
         }
-        if self.idle.is_zero() || state.waiting.values().any(|writes| *writes) {
+        if self.idle.is_zero() || state.waiting.values().any(|writes| *writes) || turns::is_wanted(&self.path) {
             state.open = None;
         } else {
-            let (instance, idle, leases) = (Arc::downgrade(&self.instance), self.idle, state.leases);
-            thread::spawn(move || {
-                thread::sleep(idle);
-                let Some(instance) = instance.upgrade() else { return };
-                let mut state = instance.lock();
-                if state.readers == 0 && state.leases == leases {
-                    state.open = None;
-                }
-            });
+            state.idle_since = Some(Instant::now());
+            if !std::mem::replace(&mut state.is_watched, true) {
+                let (instance, idle, path) = (Arc::downgrade(&self.instance), self.idle, self.path.clone());
+                thread::spawn(move || watch(&instance, idle, &path));
+            }
         }
         self.instance.changed.notify_all();
+    }
+}
+
+/// Looks after an instance that is kept: closes it once it is idle for so long, or a writer of another process waits.
+fn watch(instance: &Weak<Instance>, idle: Duration, path: &Path) {
+    loop {
+        thread::sleep(SERVER_PAUSE.min(idle));
+        let Some(instance) = instance.upgrade() else { return };
+        let mut state = instance.lock();
+        let is_idle = state.readers == 0 && state.idle_since.is_none_or(|since| since.elapsed() >= idle);
+        if state.open.is_none() || is_idle || state.readers == 0 && turns::is_wanted(path) {
+            if state.readers == 0 {
+                state.open = None;
+            }
+            state.is_watched = false;
+            return;
+        }
     }
 }
 

@@ -111,6 +111,7 @@ impl Store {
         self.delete_former(id)?;
         self.write_summary()?;
         self.write_log(id, load)?;
+        self.insert_records(load.records)?;
         loaded.periods = self.loaded_periods(id)?;
         if loaded.periods.is_empty() && loaded.counted_once.is_empty() {
             return Err(Error::input("there are no rows").cause("the files have a header and nothing below it"));

@@ -26,12 +26,15 @@ pub(crate) mod outbox;
 pub(crate) mod overlap;
 pub(crate) mod queries;
 mod reading;
+pub(crate) mod records;
 mod schema;
 mod scratch;
 pub(crate) mod segments;
 pub(crate) mod series;
+pub(crate) mod standing;
 mod texts;
 pub(crate) mod triage;
+mod turns;
 pub(crate) mod user_query;
 
 use std::{

@@ -60,9 +60,8 @@ fn held(store: &Store) -> Result<Held> {
     let other = |how: &str| {
         Error::input(format!("the database `{}` was written by {how} version of this program", store.path.display()))
     };
-    // Versions before the first release had no such column.
-    let newest =
-        "SELECT count(*) FROM duckdb_columns() WHERE table_name = 'daily_cost_summary' AND column_name = 'usd_rate'";
+    // Versions before the first release had no such table.
+    let newest = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'records'";
     if ask(newest)? == 0 {
         return Err(
             other("an unreleased").hint("ingest the bills again into a new file: `--db FILE`, or move this one away")

@@ -242,3 +242,15 @@ CREATE TABLE forecasts (
     high_80       DOUBLE,
     program       VARCHAR NOT NULL
 );
+
+-- Costs that other programs handed in one by one; cost_line_items has them as the source `records`.
+CREATE TABLE records (
+    id           BIGINT PRIMARY KEY,
+    service      VARCHAR NOT NULL,
+    cost         DOUBLE NOT NULL,
+    timestamp    TIMESTAMP NOT NULL,
+    region       VARCHAR NOT NULL,
+    account_id   VARCHAR NOT NULL,
+    is_anomaly   BOOLEAN NOT NULL,
+    created_at   TIMESTAMP NOT NULL
+);

@@ -4,6 +4,7 @@
 mod events;
 mod guests;
 pub(crate) mod secret;
+mod signer;
 
 use std::{io::Read, thread, time::Duration};
 
@@ -18,7 +19,8 @@ use reqwest::{
 use self::secret::Secret;
 pub(crate) use self::{
     events::{EventHttp, Events},
-    guests::Guests,
+    guests::{Guests, Scope, Token},
+    signer::Signer,
 };
 use crate::{
     error::{Error, Result},
@@ -263,12 +265,28 @@ pub(crate) fn secret_address(key: &str, secret: &Secret) -> Result<(), Failure> 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::{io::Write, net::TcpListener};
 
     use reqwest::header::HeaderValue;
 
     use super::*;
+
+    /// A server of this machine alone.
+    pub(crate) fn guests() -> Guests {
+        Guests {
+            tokens: Vec::new(),
+            hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            identity_header: "X-Forwarded-User".to_owned(),
+            proxy_scopes: vec![Scope::Read],
+            public_url: String::new(),
+            link_key: None,
+            link_days: 14,
+            requests_per_minute: 600,
+            accept_records: false,
+        }
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

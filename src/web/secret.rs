@@ -49,6 +49,21 @@ impl Reference {
     }
 }
 
+impl Reference {
+    /// A place by its kind, `env` or `file`; `how` says how one is written.
+    ///
+    /// # Errors
+    /// When it is neither, or `env` takes no name of a variable. The error does not show the value: it may be the secret.
+    pub(super) fn of<E: de::Error>(kind: &str, place: String, how: &str) -> Result<Self, E> {
+        match kind {
+            "env" if is_name(&place) => Ok(Reference::Env(place)),
+            "env" => Err(E::custom("`env` takes the name of an environment variable, such as SLACK_TOKEN")),
+            "file" => Ok(Reference::File(place.into())),
+            _ => Err(E::custom(how)),
+        }
+    }
+}
+
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -105,14 +120,7 @@ impl<'de> Deserialize<'de> for Reference {
                 if map.next_key::<String>().map_err(|_| wrong())?.is_some() {
                     return Err(wrong());
                 }
-                match key.as_str() {
-                    "env" if is_name(&value) => Ok(Reference::Env(value)),
-                    "env" => {
-                        Err(de::Error::custom("`env` takes the name of an environment variable, such as SLACK_TOKEN"))
-                    }
-                    "file" => Ok(Reference::File(value.into())),
-                    _ => Err(wrong()),
-                }
+                Reference::of(&key, value, HOW)
             }
         }
 

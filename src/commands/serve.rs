@@ -1,0 +1,32 @@
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::Context;
+use crate::{
+    error::{ExitCode, Result},
+    model::Day,
+    server,
+};
+
+/// Serve a dashboard and a REST API
+///
+/// Pages for browsers, REST at /api/v1 (described at /docs) and MCP at /mcp, from the same database as the commands. It asks nobody
+/// else, and whoever is not on this machine needs a token (`server` in the configuration). docs/SERVER.md has it all.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000", env = "AWS_COST_LISTEN", hide_env_values = true)]
+    listen: SocketAddr,
+
+    /// Always take this day for today, as YYYY-MM-DD
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<Day>,
+}
+
+pub(super) fn run(args: &ServeArgs, context: &Context) -> Result<ExitCode> {
+    let as_of = args.as_of.map(Day::date);
+    let ready = |address: SocketAddr| context.note(&format!("http://{address}/ ; Ctrl-C stops it"));
+    server::serve(&context.session, as_of, args.listen, &ready)?;
+    Ok(ExitCode::Done)
+}
