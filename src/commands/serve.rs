@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 
@@ -16,16 +16,34 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// Where to listen
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000", env = "AWS_COST_LISTEN", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:8000",
+        env = "AWS_COST_LISTEN",
+        hide_env_values = true
+    )]
     listen: SocketAddr,
 
     /// Always take this day for today, as YYYY-MM-DD
     #[arg(long, value_name = "DATE")]
     as_of: Option<Day>,
+
+    /// Write all pages as files below this folder instead, for a bucket or GitHub Pages
+    #[arg(long, value_name = "DIR", conflicts_with = "listen")]
+    export: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &ServeArgs, context: &Context) -> Result<ExitCode> {
     let as_of = args.as_of.map(Day::date);
+    if let Some(folder) = &args.export {
+        let today = as_of.unwrap_or(context.session.today());
+        let count = server::export(&context.session.of_day(today), folder, &|file| {
+            tracing::debug!(file = %file.display(), "written");
+        })?;
+        context.note(&format!("wrote {count} pages below `{}`; `index.html` is the first", folder.display()));
+        return Ok(ExitCode::Done);
+    }
     let ready = |address: SocketAddr| context.note(&format!("http://{address}/ ; Ctrl-C stops it"));
     server::serve(&context.session, as_of, args.listen, &ready)?;
     Ok(ExitCode::Done)

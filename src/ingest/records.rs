@@ -42,11 +42,10 @@ pub(crate) fn hand_in(store: &mut Store, new: &[Record], today: NaiveDate) -> Re
 fn unit(store: &Store, month: NaiveDate, records: &[Record], folder: &std::path::Path) -> Result<Unit> {
     let broken = |e: csv::Error| Error::bug("records are no table").caused_by(e);
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer
-        .write_record(["date", "cost", "currency", "service", "region", "account", "resource"])
-        .map_err(broken)?;
+    writer.write_record(["date", "cost", "currency", "service", "region", "account", "resource"]).map_err(broken)?;
     for record in records {
-        let (date, cost, id) = (record.timestamp.date_naive().to_string(), format!("{:?}", record.cost), format!("record-{}", record.id));
+        let (date, cost, id) =
+            (record.timestamp.date_naive().to_string(), format!("{:?}", record.cost), format!("record-{}", record.id));
         writer
             .write_record([&date, &cost, "USD", &record.service, &record.region, &record.account_id, &id])
             .map_err(broken)?;

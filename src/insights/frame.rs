@@ -414,7 +414,8 @@ fn several(bills: &[Bill], is_read: &dyn Fn(NaiveDate) -> bool) -> Option<Warnin
             kinds.entry((bill.provider(), sources)).or_default().push(bill.payer());
         }
     }
-    if held.len() < 2 {
+    // Where nothing is read there is nothing to add up.
+    if held.len() < 2 || used.is_empty() {
         return None;
     }
     let mut of_provider: BTreeMap<String, usize> = BTreeMap::new();

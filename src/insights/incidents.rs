@@ -11,7 +11,7 @@ use super::{group_filters, group_names};
 use crate::{
     analysis::detection::{Parameters, Settings},
     error::{Code, Error, Result, nearest},
-    model::{Filter, State, TriageState, Triaged},
+    model::{AlertKind, Filter, State, TriageState, Triaged},
     store::{
         Facts, Store,
         ledger::{HistoryEntry, Incident},
@@ -57,6 +57,20 @@ pub struct Shown {
     /// What became of it; only where one incident is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<HistoryEntry>>,
+    /// Who was alerted to it; only where one incident is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<Vec<Alerted>>,
+}
+
+/// An alert that was sent of an incident.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct Alerted {
+    /// The channel that it went to.
+    pub channel: String,
+    /// What it was about.
+    pub event: AlertKind,
+    /// On which day.
+    pub notified_on: NaiveDate,
 }
 
 /// Lists incidents, the last one first.
@@ -103,8 +117,14 @@ pub(crate) fn one(store: &Store, id: &str) -> Result<Shown> {
         });
     };
     let history = store.incident_events(&incident.id)?;
+    let of_it = store.notifications()?.into_iter().filter(|sent| sent.incident_id == incident.id);
+    let alerts =
+        of_it.map(|sent| Alerted { channel: sent.channel, event: sent.event, notified_on: sent.notified_on }).collect();
     let mut shown = shown(store, vec![incident])?;
-    shown.pop().map(|one| Shown { history: Some(history), ..one }).ok_or_else(|| Error::bug("an incident went missing"))
+    shown
+        .pop()
+        .map(|one| Shown { history: Some(history), alerts: Some(alerts), ..one })
+        .ok_or_else(|| Error::bug("an incident went missing"))
 }
 
 impl Shown {
@@ -148,7 +168,7 @@ pub(super) fn shown(store: &Store, incidents: Vec<Incident>) -> Result<Vec<Shown
         let account_name = group.get("account").and_then(Value::as_str).and_then(|account| names.get(account)).cloned();
         let days = (incident.last_date - incident.start_date).num_days() + 1;
         let triage = triaged.get(&incident.id).cloned();
-        Shown { group, account_name, days, incident, triage, history: None }
+        Shown { group, account_name, days, incident, triage, history: None, alerts: None }
     };
     Ok(incidents.into_iter().map(show).collect())
 }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Channel, Settings,
-    alert::Alert,
+    alert::{Alert, Button},
     digest::Digest,
     places::{Fit, Places},
     planned::{Plan, Spent},
@@ -136,6 +136,8 @@ pub(crate) struct Inputs<'a> {
     /// Explain what is not sent, too, to say whose it is.
     pub explain_all: bool,
     pub explain: &'a Explain<'a>,
+    /// The address of an incident's own page, where there is a server.
+    pub page: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// Messages to send, and what was decided of each incident and channel.
@@ -202,6 +204,8 @@ pub(crate) fn plan(candidates: &Candidates, inputs: &Inputs) -> Planned {
             planned.decisions.push(decision(shown, owner_name.clone(), Some(channel), &decided, &reason));
             let Ok(event) = decided else { continue };
             let mut alert = Alert::new(shown, event, explained.as_ref(), &settings.links);
+            let page = (inputs.page)(&shown.incident.id);
+            alert.links.splice(0..0, page.map(|url| Button { name: "Incident".to_owned(), url }));
             let planner = covered.as_ref().and_then(|(plan, _)| plan.owner.clone());
             alert.owner = owner_name.clone().or(planner);
             let exceeded = covered.as_ref().and_then(|(_, covered)| covered.exceeded.as_ref());

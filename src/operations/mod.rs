@@ -75,13 +75,21 @@ pub use crate::insights::{
     drilldown::Drilldown,
     explanation::Explanation,
     forecast::{Forecast, ForecastBacktest},
-    incidents::{Incidents, Shown},
+    incidents::{Alerted, Incidents, Shown},
     overview::Overview,
     reconcile::Reconciliation,
     status::{DataStatus, Outgoing, PastRun, Spent, StoredBill},
     trends::Trends,
     warning::Warning,
 };
+pub(crate) use crate::insights::{
+    budgets::{BudgetState, BudgetStatus},
+    course::ChartDay,
+    forecast::EarlierForecast,
+    health::Status as CheckStatus,
+    trends::GroupTotal,
+};
+pub use crate::model::Account;
 
 input::defaults_of_flags!(
     CheckHealth,

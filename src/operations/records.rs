@@ -42,9 +42,10 @@ fn time<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Resul
     let zoned = DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc());
     let plain = || text.parse::<NaiveDateTime>().map(|time| time.and_utc());
     let day = || text.parse::<chrono::NaiveDate>().map(|day| day.and_time(NaiveTime::MIN).and_utc());
-    zoned.or_else(|_| plain()).or_else(|_| day()).map_err(|_| {
-        serde::de::Error::custom("`timestamp` must be a time such as 2026-03-01T12:00:00Z")
-    })
+    zoned
+        .or_else(|_| plain())
+        .or_else(|_| day())
+        .map_err(|_| serde::de::Error::custom("`timestamp` must be a time such as 2026-03-01T12:00:00Z"))
 }
 
 /// A record and how unusual its cost is.
@@ -61,7 +62,9 @@ pub(crate) struct Scored {
 /// When one is not as it must be, which the error names, or the database cannot be written.
 pub(crate) fn add(session: &Session, new: Vec<NewRecord>) -> Result<Vec<Record>> {
     if new.len() > MOST {
-        return Err(Error::usage(format!("{} records at once are too many", new.len())).hint(format!("hand in {MOST} at most")));
+        return Err(
+            Error::usage(format!("{} records at once are too many", new.len())).hint(format!("hand in {MOST} at most"))
+        );
     }
     for (place, record) in new.iter().enumerate() {
         check(record).map_err(|e| if new.len() > 1 { e.context(format!("record {place} is not valid")) } else { e })?;
@@ -114,7 +117,13 @@ fn check(record: &NewRecord) -> Result<()> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub(crate) fn list(session: &Session, service: Option<&str>, region: Option<&str>, skip: u64, limit: u64) -> Result<Vec<Record>> {
+pub(crate) fn list(
+    session: &Session,
+    service: Option<&str>,
+    region: Option<&str>,
+    skip: u64,
+    limit: u64,
+) -> Result<Vec<Record>> {
     let page = Some((limit.min(MOST as u64), skip));
     let wanted = Wanted { service, region, page, ..Wanted::default() };
     session.store()?.records(&wanted)
@@ -191,7 +200,8 @@ pub(crate) fn seed(session: &Session, days: u32) -> Result<usize> {
         let day = session.today() - Days::new(u64::from(back));
         for (service, region, usual) in SEEDED {
             let is_anomaly = random.random_bool(0.03);
-            let cost = usual * random.random_range(0.9..1.1) * if is_anomaly { random.random_range(3.0..6.0) } else { 1.0 };
+            let cost =
+                usual * random.random_range(0.9..1.1) * if is_anomaly { random.random_range(3.0..6.0) } else { 1.0 };
             let cost = (cost * 100.0).round() / 100.0;
             let timestamp = day.and_time(NaiveTime::MIN).and_utc();
             let (service, region) = (service.to_owned(), region.to_owned());
@@ -208,7 +218,16 @@ mod tests {
     fn record(id: i64, service: &str, cost: f64) -> Record {
         let at = DateTime::UNIX_EPOCH;
         let (region, account_id) = (String::new(), String::new());
-        Record { id, service: service.into(), cost, timestamp: at, region, account_id, is_anomaly: false, created_at: at }
+        Record {
+            id,
+            service: service.into(),
+            cost,
+            timestamp: at,
+            region,
+            account_id,
+            is_anomaly: false,
+            created_at: at,
+        }
     }
 
     /// By `statistics.stdev` of Python: mean 12.5, deviation 5.0 of five; 2 and 22 of the other.

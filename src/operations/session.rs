@@ -117,6 +117,11 @@ impl Session {
         Self { today, reporter, stop: Some(stop), ..self.clone() }
     }
 
+    /// The same on another day.
+    pub(crate) fn of_day(&self, today: NaiveDate) -> Self {
+        Self { today, ..self.clone() }
+    }
+
     /// The same for a server: the database stays open for a while after an answer, unless somebody waits to write it.
     pub(crate) fn kept_open(&self, idle: Duration) -> Self {
         Self { database: self.database.clone().kept_open(idle), ..self.clone() }

@@ -44,7 +44,7 @@ fn text(budgets: &[BudgetStatus], page: Page) -> String {
 }
 
 /// A row for each budget.
-pub(super) fn table(budgets: &[BudgetStatus]) -> Table {
+pub(crate) fn table(budgets: &[BudgetStatus]) -> Table {
     let mut table = Table::new(vec![
         Column::name("budget"),
         Column::name("period").rank(3),

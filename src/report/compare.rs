@@ -29,8 +29,13 @@ pub(crate) fn render(compared: &Answer<Comparison>, format: Format, style: Style
     }
 }
 
+/// What changed, in a sentence.
+pub(crate) fn sentence(compared: &Comparison, currency: &str) -> String {
+    sentences::comparison(compared, currency)
+}
+
 fn text(compared: &Answer<Comparison>, page: Page) -> String {
-    let mut text = page.prose(&format!("{}\n", sentences::comparison(compared, compared.header.currency())));
+    let mut text = page.prose(&format!("{}\n", sentence(compared, compared.header.currency())));
     if compared.per_day {
         let of = |side: &Side| format!("{} in {} days", money(side.total, compared.header.currency()), side.days);
         text += &page.prose(&format!(
@@ -57,7 +62,8 @@ fn text(compared: &Answer<Comparison>, page: Page) -> String {
     text
 }
 
-fn movers(compared: &Answer<Comparison>) -> Table {
+/// The groups that moved most, then all others and the total.
+pub(crate) fn movers(compared: &Answer<Comparison>) -> Table {
     let mut columns: Vec<Column> =
         compared.group_by.0.iter().map(|dimension| Column::name(dimension.to_string())).collect();
     columns.extend([

@@ -8,7 +8,7 @@ use super::{
 use chrono::NaiveDate;
 
 use crate::{
-    analysis::attribution::Move,
+    analysis::attribution::{Cause, Move},
     error::Result,
     inert,
     insights::{
@@ -156,6 +156,25 @@ fn course(found: &Answer<Explanation>) -> String {
         CourseState::NotFlagged => "no finding".to_owned(),
     };
     format!("since {since}, {days}, {} so far, {state}\n", change(course.so_far, found.header.currency()))
+}
+
+/// What a cause is called.
+pub(crate) fn cause_name(cause: Cause) -> &'static str {
+    cause_words(cause)
+}
+
+/// A quantity or a unit price: four digits that matter.
+pub(crate) fn quantity(value: f64) -> String {
+    number(value)
+}
+
+/// The largest cause in the direction of the change, in words.
+pub(crate) fn main_cause(found: &Explanation) -> String {
+    let main = found.causes.iter().find(|share| share.change * found.change.change > 0.0);
+    main.map_or(String::new(), |share| match telling(share.share_pct) {
+        Some(percent) if percent < 99.5 => format!("{percent:.0} % {}", cause_words(share.cause)),
+        _ => cause_words(share.cause).to_owned(),
+    })
 }
 
 /// Dollars by cause, with their sum.

@@ -60,7 +60,7 @@ fn text(forecast: &Answer<Forecast>, page: Page) -> String {
 }
 
 /// `2026-11: $12,345.67 expected, 80 % between $12,000.00 and $12,900.00`
-pub(super) fn headline(forecast: &Forecast, currency: &str) -> String {
+pub(crate) fn headline(forecast: &Forecast, currency: &str) -> String {
     let name = name(forecast.period);
     if forecast.period.end <= forecast.known_through {
         return format!("{name} is over: {}", money(forecast.total.expected, currency));
@@ -70,7 +70,7 @@ pub(super) fn headline(forecast: &Forecast, currency: &str) -> String {
 }
 
 /// What is spent, how sure the rest is, and how it stands to the period before.
-pub(super) fn summary(forecast: &Forecast, currency: &str) -> String {
+pub(crate) fn summary(forecast: &Forecast, currency: &str) -> String {
     let mut text = format!(
         "spent up to {}: {}\n",
         forecast.known_through.min(forecast.period.end),
@@ -154,7 +154,7 @@ fn name(period: Period) -> String {
 }
 
 /// Each group, and the total.
-pub(super) fn groups(forecast: &Forecast, currency: &str) -> Table {
+pub(crate) fn groups(forecast: &Forecast, currency: &str) -> Table {
     let mut columns: Vec<Column> = forecast.group_by.0.iter().map(|one| Column::name(one.to_string())).collect();
     columns.extend([
         Column::number("to date").rank(2),
@@ -266,6 +266,11 @@ fn backtest_text(backtest: &Answer<ForecastBacktest>, page: Page) -> String {
         text += &page.table(&scores_table(&scores));
     }
     text
+}
+
+/// How wrong forecasts of the total would have been, beside the rules of other tools.
+pub(crate) fn scores(backtest: &ForecastBacktest) -> Table {
+    scores_table(&backtest.results.iter().filter(|score| score.of == ForecastOf::Total).collect::<Vec<_>>())
 }
 
 fn scores_table(scores: &[&ForecastScore]) -> Table {

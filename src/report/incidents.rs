@@ -89,11 +89,25 @@ pub(crate) fn render_one(shown: &Answer<Shown>, format: Format, style: Style) ->
     Ok(page.prose(&text) + "\n" + &page.table(&history))
 }
 
-fn what(shown: &Shown) -> String {
+/// How the cost moved.
+pub(crate) fn what(shown: &Shown) -> String {
     let incident = &shown.incident;
     match incident.kind {
         Kind::Moved => incident.kind.name().to_owned(),
         kind => format!("{} {}", kind.name().replace('_', " "), incident.direction.name()),
+    }
+}
+
+/// How it stands, and until when.
+pub(crate) fn state_words(shown: &Shown) -> String {
+    let incident = &shown.incident;
+    match incident.state {
+        State::Open => match &shown.triage {
+            Some(Triaged { state: TriageState::Snoozed, until: Some(until), .. }) => format!("snoozed until {until}"),
+            Some(triage) => triage.state.name().to_owned(),
+            None => "open".to_owned(),
+        },
+        state => format!("{} {}", state.name(), incident.closed_on.map_or(String::new(), |day| day.to_string())),
     }
 }
 
@@ -114,16 +128,7 @@ fn table(incidents: &[Shown]) -> Table {
     ]);
     for shown in incidents {
         let incident = &shown.incident;
-        let state = match incident.state {
-            State::Open => match &shown.triage {
-                Some(Triaged { state: TriageState::Snoozed, until: Some(until), .. }) => {
-                    format!("snoozed until {until}")
-                }
-                Some(triage) => triage.state.name().to_owned(),
-                None => "open".to_owned(),
-            },
-            state => format!("{} {}", state.name(), incident.closed_on.map_or(String::new(), |day| day.to_string())),
-        };
+        let state = state_words(shown);
         table.row(vec![
             incident.id.clone(),
             state,

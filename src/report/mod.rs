@@ -33,10 +33,13 @@ use serde::Serialize;
 use crate::{
     error::{Error, Result},
     inert,
-    insights::answer::{Header, SCHEMA_VERSION},
+    insights::{
+        answer::{Header, SCHEMA_VERSION},
+        group_names,
+    },
 };
 
-use table::Table;
+pub(crate) use table::Table;
 
 /// How a result is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -156,6 +159,11 @@ fn wrapped(text: &str, style: Style) -> String {
         .subsequent_indent("  ");
     let lines = text.split_inclusive('\n').map(|line| textwrap::fill(line.trim_end_matches('\n'), &options));
     lines.flat_map(|line| [line, "\n".to_owned()]).collect()
+}
+
+/// The values of a group in one text, an account with its name.
+pub(crate) fn names(group: &serde_json::Map<String, serde_json::Value>, account_name: Option<&str>) -> String {
+    group_names(group, account_name).join(" / ")
 }
 
 /// The text of a JSON value as CSV and tables have it.

@@ -102,7 +102,8 @@ fn heading(told: &ExplainedFinding) -> String {
     )
 }
 
-fn movers(compared: &Comparison, currency: &str) -> Table {
+/// The groups that moved most, then all others and the total.
+pub(crate) fn movers(compared: &Comparison, currency: &str) -> Table {
     let dimensions: Vec<String> = compared.group_by.0.iter().map(ToString::to_string).collect();
     let mut table = Table::new(vec![
         Column::name(dimensions.join(" / ")),

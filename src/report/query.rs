@@ -46,14 +46,9 @@ fn of(reply: &Reply, page: Page) -> String {
     for note in notes {
         text += &page.prose(&format!("\nnote: {note}\n"));
     }
-    if !reply.checks.withheld.is_empty() {
-        // An address that somebody put into a bill is not repeated.
-        let is_figure = |text: &&String| text.chars().any(char::is_numeric) && !text.contains(['/', ':']);
-        let figures: Vec<&str> = reply.checks.withheld.iter().filter(is_figure).map(String::as_str).collect();
-        let others = reply.checks.withheld.len() - figures.len();
-        let others = (others > 0).then(|| "words or addresses that are in no result".to_owned());
-        let parts: Vec<String> = figures.iter().map(|figure| (*figure).to_owned()).chain(others).collect();
-        text += &page.prose(&format!("\nwithheld, since no tool gave it: {}\n", parts.join(", ")));
+    let withheld = withheld(reply);
+    if !withheld.is_empty() {
+        text += &page.prose(&format!("\n{withheld}\n"));
     }
     let of: BTreeSet<String> = reply.sources.iter().map(said).filter(|of| !of.is_empty()).collect();
     if !of.is_empty() {
@@ -66,6 +61,20 @@ fn of(reply: &Reply, page: Page) -> String {
         text += &page.line(&format!("  {command}"));
     }
     text
+}
+
+/// What of an answer is not shown, and why; nothing where all is.
+pub(crate) fn withheld(reply: &Reply) -> String {
+    if reply.checks.withheld.is_empty() {
+        return String::new();
+    }
+    // An address that somebody put into a bill is not repeated.
+    let is_figure = |text: &&String| text.chars().any(char::is_numeric) && !text.contains(['/', ':']);
+    let figures: Vec<&str> = reply.checks.withheld.iter().filter(is_figure).map(String::as_str).collect();
+    let others = reply.checks.withheld.len() - figures.len();
+    let others = (others > 0).then(|| "words or addresses that are in no result".to_owned());
+    let parts: Vec<String> = figures.iter().map(|figure| (*figure).to_owned()).chain(others).collect();
+    format!("withheld, since no tool gave it: {}", parts.join(", "))
 }
 
 /// What figures are of, in a line.

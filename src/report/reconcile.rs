@@ -48,23 +48,9 @@ fn text(answer: &Answer<Reconciliation>, page: Page) -> String {
     let change = |amount: f64| change(amount, answer.header.currency());
     let mut text = String::new();
     let month = answer.month.format("%Y-%m");
-    if let Some(explorer) = &answer.cost_explorer {
-        text += &page.prose(&format!(
-            "{month}: {ours} (read {}) beside Cost Explorer (read {})\n",
-            day(&answer.detailed.ingested_at),
-            day(&explorer.ingested_at)
-        ));
-        let mut totals = Table::new(vec![
-            Column::name("metric"),
-            Column::number(ours),
-            Column::number("Cost Explorer"),
-            Column::number("difference"),
-        ]);
-        for row in &answer.totals {
-            let name = row.metric.replace('_', " ");
-            totals.row(vec![name, money(row.detailed), money(row.other), change(row.difference)]);
-        }
-        text += &format!("\n{}\n", page.table(&totals));
+    if answer.cost_explorer.is_some() {
+        text += &page.prose(&format!("{}\n", headline(answer)));
+        text += &format!("\n{}\n", page.table(&totals(answer)));
         text += &services(answer, page, &money, &change);
     }
     if let Some(invoice) = &answer.invoice {
@@ -80,6 +66,41 @@ fn text(answer: &Answer<Reconciliation>, page: Page) -> String {
         text += &page.prose(&format!("{}\n", inert::one_line(&warning.text())));
     }
     text
+}
+
+/// What is held against what.
+pub(crate) fn headline(answer: &Reconciliation) -> String {
+    let (month, ours) = (answer.month.format("%Y-%m"), &answer.detailed);
+    match &answer.cost_explorer {
+        Some(explorer) => format!(
+            "{month}: {} (read {}) beside Cost Explorer (read {})",
+            ours.source,
+            day(&ours.ingested_at),
+            day(&explorer.ingested_at)
+        ),
+        None => format!("{month}: {} has nothing beside it", ours.source),
+    }
+}
+
+/// The month by metric, in both sources.
+pub(crate) fn totals(answer: &Answer<Reconciliation>) -> Table {
+    let currency = answer.header.currency();
+    let mut table = Table::new(vec![
+        Column::name("metric"),
+        Column::number(&answer.detailed.source),
+        Column::number("Cost Explorer"),
+        Column::number("difference"),
+    ]);
+    for row in &answer.totals {
+        let name = row.metric.replace('_', " ");
+        table.row(vec![
+            name,
+            money(row.detailed, currency),
+            money(row.other, currency),
+            change(row.difference, currency),
+        ]);
+    }
+    table
 }
 
 /// The services that differ, with the metrics of the same difference in one row.

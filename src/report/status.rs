@@ -15,8 +15,17 @@ pub(crate) fn render(status: &Answer<DataStatus>, format: Format, style: Style) 
         Format::Json => json(status),
         Format::Csv => csv(
             &[
-                "source", "provider", "payer_account_id", "currency", "first_day", "last_day", "months", "rows", "cost",
-                "estimated", "ingested_at",
+                "source",
+                "provider",
+                "payer_account_id",
+                "currency",
+                "first_day",
+                "last_day",
+                "months",
+                "rows",
+                "cost",
+                "estimated",
+                "ingested_at",
             ]
             .map(str::to_owned),
             status.bills.iter().map(|bill| {

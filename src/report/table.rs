@@ -63,6 +63,16 @@ impl Table {
         self.rows.push((cells.into_iter().map(printable).collect(), Some(color)));
     }
 
+    /// The names of the columns, and whether they are numbers.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.columns.iter().map(|column| (column.header.as_str(), column.right))
+    }
+
+    /// The rows, cell by cell.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = &[String]> {
+        self.rows.iter().map(|(cells, _)| cells.as_slice())
+    }
+
     /// Text for a terminal, every line ending in a newline and none in spaces.
     pub(crate) fn render(&self, style: Style) -> String {
         self.render_counting(style).0

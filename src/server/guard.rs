@@ -67,6 +67,11 @@ impl Guest {
         self.scopes.contains(&scope)
     }
 
+    /// Whoever reads pages as files: nobody asks a server there.
+    pub(super) fn of_files() -> Self {
+        Self { scopes: Vec::new(), ..Self::at_this_machine() }
+    }
+
     /// Whoever sits at this machine.
     pub(super) fn at_this_machine() -> Self {
         Self { name: String::new(), scopes: Scope::ALL.to_vec(), counted_as: None, is_logged_in: false }
@@ -109,9 +114,7 @@ impl Refusal {
                 ("this `Host` is not served".to_owned(), "`server.hosts` of the configuration names others")
             }
             Refusal::Origin => ("a page of another site may not ask".to_owned(), "open the server's own pages"),
-            Refusal::Unknown => {
-                ("a bearer token is needed".to_owned(), "`server.tokens` of the configuration has it")
-            }
+            Refusal::Unknown => ("a bearer token is needed".to_owned(), "`server.tokens` of the configuration has it"),
             Refusal::TooMany => ("too many requests in a minute".to_owned(), "ask again in a minute"),
             Refusal::Scope(scope) => (
                 format!("the token is not for `{}`", scope.name()),
@@ -148,9 +151,10 @@ impl Guard {
         let public = settings.public_host().map(|host| without_port(host).to_lowercase());
         let named: Vec<String> = settings.hosts.iter().map(|host| host.to_lowercase()).chain(public).collect();
         let minute = |count: NonZeroU32| Quota::per_minute(count);
-        let identity_header = settings.identity_header.parse::<HeaderName>().map_err(|e| {
-            Error::input("`server.identity_header` is the name of no header").cause(e)
-        })?;
+        let identity_header = settings
+            .identity_header
+            .parse::<HeaderName>()
+            .map_err(|e| Error::input("`server.identity_header` is the name of no header").cause(e))?;
         Ok(Self {
             hosts: own.into_iter().chain(bound).chain(named.iter().cloned()).collect(),
             named,
@@ -185,9 +189,8 @@ impl Guard {
         if let Some(origin) = text(header::ORIGIN) {
             let own = origin.strip_prefix("http://").or(origin.strip_prefix("https://"));
             // A page of this server, and of no other on the same machine.
-            let is_own = |own: &str| {
-                own.eq_ignore_ascii_case(host) || self.named.contains(&without_port(own).to_lowercase())
-            };
+            let is_own =
+                |own: &str| own.eq_ignore_ascii_case(host) || self.named.contains(&without_port(own).to_lowercase());
             if !own.is_some_and(is_own) {
                 return Err(Refusal::Origin);
             }
@@ -337,7 +340,11 @@ mod tests {
         guard.tokens = tokens
             .iter()
             .map(|(token, scopes)| {
-                let guest = Guest { scopes: scopes.to_vec(), counted_as: Some((*token).to_owned()), ..Guest::at_this_machine() };
+                let guest = Guest {
+                    scopes: scopes.to_vec(),
+                    counted_as: Some((*token).to_owned()),
+                    ..Guest::at_this_machine()
+                };
                 (digest(token), guest)
             })
             .collect();
@@ -399,7 +406,8 @@ mod tests {
 
     #[test]
     fn tokens_are_asked_for_where_there_are_any() {
-        let guard = guard(&settings(), &[("first-token", &[Scope::Read]), ("second-token", &[Scope::Read, Scope::Query])]);
+        let guard =
+            guard(&settings(), &[("first-token", &[Scope::Read]), ("second-token", &[Scope::Read, Scope::Query])]);
         let ask = |given: &str| guard.guest(&mut headers(&[("authorization", given)]), HERE).map(|guest| guest.scopes);
         assert_eq!(ask("Bearer first-token"), Ok(vec![Scope::Read]));
         assert_eq!(ask("bearer  second-token"), Ok(vec![Scope::Read, Scope::Query]));

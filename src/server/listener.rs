@@ -9,8 +9,8 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
-use tower::Layer;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Layer;
 
 use crate::error::{Error, Result};
 

@@ -31,7 +31,9 @@ use axum::{
 use chrono::NaiveDate;
 use rmcp::{
     ServiceExt,
-    transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager},
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+    },
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -105,7 +107,12 @@ pub(crate) fn stdio(session: &Session, offer: Offer) -> Result<()> {
 ///
 /// # Errors
 /// When the address cannot be had, or is not this machine's own and nobody could be known.
-pub(crate) fn over_http(session: &Session, offer: Offer, address: SocketAddr, ready: &dyn Fn(SocketAddr)) -> Result<()> {
+pub(crate) fn over_http(
+    session: &Session,
+    offer: Offer,
+    address: SocketAddr,
+    ready: &dyn Fn(SocketAddr),
+) -> Result<()> {
     served(session, offer, address, ready, &|_| Router::new())
 }
 
@@ -113,7 +120,12 @@ pub(crate) fn over_http(session: &Session, offer: Offer, address: SocketAddr, re
 ///
 /// # Errors
 /// As [`over_http`].
-pub(crate) fn serve(session: &Session, as_of: Option<NaiveDate>, address: SocketAddr, ready: &dyn Fn(SocketAddr)) -> Result<()> {
+pub(crate) fn serve(
+    session: &Session,
+    as_of: Option<NaiveDate>,
+    address: SocketAddr,
+    ready: &dyn Fn(SocketAddr),
+) -> Result<()> {
     let offer = Offer { triage: false, as_of };
     served(session, offer, address, ready, &|accepts_records| {
         Router::new().merge(api::router(accepts_records)).merge(pages::router()).merge(assets::router())
@@ -149,7 +161,11 @@ fn served(
     })
 }
 
-fn over_http_service(handler: Mcp, guard: &Guard, stop: CancellationToken) -> StreamableHttpService<Mcp, NeverSessionManager> {
+fn over_http_service(
+    handler: Mcp,
+    guard: &Guard,
+    stop: CancellationToken,
+) -> StreamableHttpService<Mcp, NeverSessionManager> {
     // No sessions, so nothing is kept of a client. Its own checks of `Host` and `Origin` would know fewer names than ours.
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)

@@ -17,7 +17,7 @@ const AGAIN: HeaderValue = HeaderValue::from_static("5");
 #[derive(Debug)]
 pub(super) struct Problem {
     pub status: StatusCode,
-    pub body: Body,
+    pub body: Box<Body>,
 }
 
 /// The body of a problem.
@@ -44,7 +44,7 @@ impl Problem {
             detail: None,
             hints: Vec::new(),
         };
-        Self { status, body }
+        Self { status, body: Box::new(body) }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -75,7 +75,8 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let line = |text: &str| crate::inert::lines(text);
         let mut problem = Self::new(status(error.code()), error.code().name(), line(error.message()));
-        problem.body.detail = Some(error.causes().join(": ")).filter(|causes| !causes.is_empty()).map(|text| line(&text));
+        problem.body.detail =
+            Some(error.causes().join(": ")).filter(|causes| !causes.is_empty()).map(|text| line(&text));
         problem.body.hints = error.hints().iter().map(|hint| line(hint)).collect();
         problem
     }
@@ -94,7 +95,9 @@ impl IntoResponse for Problem {
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response();
         let headers = response.headers_mut();
         match self.status {
-            StatusCode::UNAUTHORIZED => _ = headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            StatusCode::UNAUTHORIZED => {
+                _ = headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(header::RETRY_AFTER, AGAIN);
             }

@@ -38,7 +38,7 @@ pub(crate) struct Database {
     /// A reader waits for writers for so long.
     patience: Duration,
     /// Says to other processes that this one keeps the file; for as long as there is a handle that does.
-    kept: Option<Arc<File>>,
+    _kept: Option<Arc<File>>,
     instance: Arc<Instance>,
 }
 
@@ -92,7 +92,7 @@ impl Database {
     pub(crate) fn new(settings: Settings) -> Self {
         let instance = Instance::of(&settings.path);
         let account_names = BTreeMap::new();
-        Self { settings, account_names, idle: Duration::ZERO, patience: READER_WAITS, kept: None, instance }
+        Self { settings, account_names, idle: Duration::ZERO, patience: READER_WAITS, _kept: None, instance }
     }
 
     /// Puts the user's own names of accounts over those stored.
@@ -103,7 +103,7 @@ impl Database {
     /// Keeps the instance for so long after its last reader, unless a writer waits, of this process or another.
     pub(crate) fn kept_open(self, idle: Duration) -> Self {
         let kept = turns::keep(&place(&self.settings.path)).map(Arc::new);
-        Self { idle, kept, ..self }
+        Self { idle, _kept: kept, ..self }
     }
 
     /// The same for readers who wait for writers only for so long.

@@ -40,9 +40,9 @@ impl Store {
     pub(crate) fn records(&self, wanted: &Wanted) -> Result<Vec<Record>> {
         let service = wanted.service.map(|service| format!("service = {}", quoted(service)));
         let region = wanted.region.map(|region| format!("region = {}", quoted(region)));
-        let days = wanted.days.map(|(first, last)| {
-            format!("timestamp >= DATE '{first}' AND timestamp < DATE '{last}' + INTERVAL 1 DAY")
-        });
+        let days = wanted
+            .days
+            .map(|(first, last)| format!("timestamp >= DATE '{first}' AND timestamp < DATE '{last}' + INTERVAL 1 DAY"));
         let id = wanted.id.map(|id| format!("id = {id}"));
         let conditions: Vec<String> = [service, region, days, id].into_iter().flatten().collect();
         let condition = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
@@ -64,7 +64,10 @@ impl Store {
 
     /// What the records of each service cost, the costliest first.
     pub(crate) fn record_totals(&self) -> Result<Vec<(String, f64)>> {
-        let sql = format!("SELECT service, {} AS cost FROM records GROUP BY service ORDER BY cost DESC, service", exact_sum("cost"));
+        let sql = format!(
+            "SELECT service, {} AS cost FROM records GROUP BY service ORDER BY cost DESC, service",
+            exact_sum("cost")
+        );
         self.rows(&sql, "cannot read the records", |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
@@ -91,7 +94,10 @@ impl Store {
                 )
             };
             let rows: Vec<String> = some.iter().map(row).collect();
-            self.run(&format!("INSERT INTO records ({COLUMNS}) VALUES {}", rows.join(", ")), "cannot keep the records")?;
+            self.run(
+                &format!("INSERT INTO records ({COLUMNS}) VALUES {}", rows.join(", ")),
+                "cannot keep the records",
+            )?;
         }
         Ok(())
     }

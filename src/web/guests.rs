@@ -80,7 +80,9 @@ impl Guests {
         }
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if self.identity_header.is_empty() || !self.identity_header.bytes().all(is_name) {
-            return Err(Error::input("`server.identity_header` must be the name of a header, such as X-Forwarded-User"));
+            return Err(Error::input(
+                "`server.identity_header` must be the name of a header, such as X-Forwarded-User",
+            ));
         }
         let url = &self.public_url;
         let is_plain = |rest: &str| !rest.is_empty() && !rest.contains(['?', '#', '@', ' ']) && !rest.starts_with('/');
@@ -166,9 +168,10 @@ impl<'de> Deserialize<'de> for Token {
                 let (mut place, mut scopes) = (None, None);
                 while let Some(key) = map.next_key::<String>().map_err(wrong)? {
                     if key == "scopes" && scopes.is_none() {
-                        scopes = Some(map.next_value::<BTreeSet<Scope>>().map_err(|_| {
-                            de::Error::custom("`scopes` is a list of read, triage, ingest, query")
-                        })?);
+                        scopes = Some(
+                            map.next_value::<BTreeSet<Scope>>()
+                                .map_err(|_| de::Error::custom("`scopes` is a list of read, triage, ingest, query"))?,
+                        );
                     } else if place.is_none() {
                         place = Some(Reference::of(&key, map.next_value().map_err(wrong)?, HOW)?);
                     } else {

@@ -63,7 +63,8 @@ mod tests {
         let signer = Signer { key, days: 14 };
         let now = "2026-03-01T00:00:00Z".parse().expect("a time");
         let path = signer.path("ab12", now);
-        let (expires, signature) = path.split_once("expires=").and_then(|(_, rest)| rest.split_once("&signature=")).expect("both");
+        let (expires, signature) =
+            path.split_once("expires=").and_then(|(_, rest)| rest.split_once("&signature=")).expect("both");
         assert_eq!(expires, "1773532800", "2026-03-15");
         assert!(signer.is_of("ab12", expires, signature));
         for (incident, expires, signature) in [

@@ -83,6 +83,7 @@ fn doors() -> Vec<(&'static str, Vec<&'static str>, Value)> {
             vec!["sql", "SELECT count(*) AS n FROM cost_line_items"],
             json!({"query": "SELECT count(*) AS n FROM cost_line_items"}),
         ),
+        ("status", vec!["status"], json!({})),
         ("doctor", vec!["doctor", "--offline"], json!({"offline": true})),
         ("notify_plan", vec!["notify", "--dry-run"], json!({})),
         ("notify_status", vec!["notify", "status"], json!({})),

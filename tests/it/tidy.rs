@@ -22,7 +22,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("config", &["store", "analysis", "sources", "notify", "agent", "web"]),
     ("operations", &["analysis", "sources", "store", "ingest", "insights", "notify", "agent", "web", "config"]),
     ("report", &["insights", "ingest", "analysis", "notify", "operations"]),
-    ("server", &["operations", "web"]),
+    ("server", &["operations", "report", "web"]),
     (
         "commands",
         &[
@@ -46,7 +46,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
 ];
 
 /// Where a crate may appear.
-const CRATES: [(&str, &[&str]); 44] = [
+const CRATES: [(&str, &[&str]); 50] = [
     ("duckdb", &["store"]),
     ("parquet", &["sample", "sources"]),
     ("arrow", &["sample", "sources"]),
@@ -62,8 +62,8 @@ const CRATES: [(&str, &[&str]); 44] = [
     ("tokio", &["sources", "notify", "agent", "operations", "server", "web", "commands"]),
     ("rayon", &["analysis"]),
     ("object_store", &["sources"]),
-    ("futures_util", &["sources", "agent", "web"]),
-    ("bytes", &["sources", "web"]),
+    ("futures_util", &["sources", "agent", "server", "web"]),
+    ("bytes", &["server", "sources", "web"]),
     ("unicode_width", &["report"]),
     ("percent_encoding", &["notify"]),
     ("tracing_subscriber", &["commands"]),
@@ -71,6 +71,12 @@ const CRATES: [(&str, &[&str]); 44] = [
     ("sse_stream", &["agent"]),
     ("rmcp", &["server", "agent"]),
     ("axum", &["server"]),
+    ("askama", &["server"]),
+    ("tower", &["server"]),
+    ("tower_http", &["server"]),
+    ("governor", &["server"]),
+    ("ipnet", &["server", "web"]),
+    ("prometheus_client", &["server"]),
     ("hyper_util", &["server"]),
     ("subtle", &["server"]),
     ("tokio_util", &["server"]),
@@ -79,7 +85,7 @@ const CRATES: [(&str, &[&str]); 44] = [
     ("aws_smithy_types", &["agent"]),
     ("aws_sdk_cloudwatch", &["sources"]),
     ("lettre", &["notify"]),
-    ("hmac", &["notify"]),
+    ("hmac", &["notify", "web"]),
     ("croner", &["commands"]),
     ("aws_config", &["sources", "notify", "agent"]),
     ("aws_sdk_sns", &["notify"]),

@@ -16,7 +16,7 @@ use chrono::{Days, NaiveDate};
 
 pub use self::{answer::Forecast, backtest::ForecastBacktest};
 pub(crate) use self::{
-    answer::{Driver, Estimate, ForecastDay},
+    answer::{Driver, EarlierForecast, Estimate, ForecastDay},
     backtest::{Coverage, ForecastOf, ForecastScore, backtest},
     intervals::{Calibration, Interval},
     record::made,

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use chrono::{Days, NaiveDate, TimeDelta};
+use chrono::{Days, NaiveDate, TimeDelta, Utc};
 
 use super::{ExplainWith, Notified, Printed, Session, Summary, Waiting, Writer, budgets, now, request};
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
         transport::{AwsAccess, Sending},
     },
     store::Store,
-    web::Kind,
+    web::{Kind, Signer},
 };
 
 /// A message waits so long for a channel that the configuration does not have: another one may, on the same database.
@@ -372,7 +372,17 @@ pub(super) fn planned(alerting: &Alerting, explain_all: bool, session: &Session)
     let settled_through = Frame::new(&*store, &question).ok().map(|frame| frame.settled_through);
     let explain =
         |shown: &Shown, also: &[Dimension]| explain::incident(&*store, shown, question, &config.anomaly, also);
+    // A message without a link is better than none.
+    let signer = Signer::new(&config.server).unwrap_or_else(|error| {
+        session.reporter().failed(&error);
+        None
+    });
+    let page = |id: &str| {
+        let path = signer.as_ref().map_or_else(|| format!("/incidents/{id}"), |signer| signer.path(id, Utc::now()));
+        config.server.public_url().map(|url| format!("{url}{path}"))
+    };
     let inputs = Inputs {
+        page: &page,
         settings: &config.notify,
         plans: alerting.plans,
         today: alerting.today,

@@ -30,7 +30,7 @@ use crate::{
     error::{Code, Error, Result},
     inert,
     model::Stop,
-    operations::{self, AskBill, Reporter, Session, Talk},
+    operations::{self, Answer, AskBill, Reply, Reporter, Session, Talk},
     report,
     server::{self, App, calls::unwatched, guard::Guest, problem::Problem},
 };
@@ -148,9 +148,7 @@ async fn triage(
     if !guest.name.is_empty() {
         given.insert("by".into(), guest.name.into());
     }
-    let work = move |session: &Session| {
-        report::json(&operations::find("triage")?.call(session, Value::Object(given))?)
-    };
+    let work = move |session: &Session| report::json(&operations::find("triage")?.call(session, Value::Object(given))?);
     let text = unwatched(app.answers.calls(), work).await?;
     Ok(([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], text).into_response())
 }
@@ -185,9 +183,12 @@ async fn start(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> 
     let given = fields(&headers, &body)?;
     // Files of the server's machine are its own affair.
     if given.contains_key("paths") {
-        return Err(Error::usage("`paths` is not for guests of a server").hint("the configuration says where bills are").into());
+        return Err(Error::usage("`paths` is not for guests of a server")
+            .hint("the configuration says where bills are")
+            .into());
     }
-    let location = |id: u64| HeaderValue::from_str(&format!("{BASE}/runs/{id}")).map(|place| [(header::LOCATION, place)]);
+    let location =
+        |id: u64| HeaderValue::from_str(&format!("{BASE}/runs/{id}")).map(|place| [(header::LOCATION, place)]);
     let id = {
         let mut runs = app.runs.lock();
         if let Some(running) = runs.iter().find(|run| run.status == Status::Running) {
@@ -196,7 +197,15 @@ async fn start(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> 
         }
         let id = runs.back().map_or(1, |run| run.id + 1);
         let (status, progress) = (Status::Running, Vec::new());
-        runs.push_back(Run { id, status, started_at: Utc::now(), finished_at: None, progress, answer: None, error: None });
+        runs.push_back(Run {
+            id,
+            status,
+            started_at: Utc::now(),
+            finished_at: None,
+            progress,
+            answer: None,
+            error: None,
+        });
         if runs.len() > MOST_RUNS {
             runs.pop_front();
         }
@@ -233,14 +242,15 @@ async fn run(State(app): State<Arc<App>>, Path(id): Path<u64>) -> Result<Json<Ru
 }
 
 async fn all(State(app): State<Arc<App>>) -> Json<Value> {
-    let runs: Vec<Run> = app.runs.lock().iter().rev().map(|run| Run { progress: Vec::new(), answer: None, ..run.clone() }).collect();
+    let runs: Vec<Run> =
+        app.runs.lock().iter().rev().map(|run| Run { progress: Vec::new(), answer: None, ..run.clone() }).collect();
     Json(json!({ "runs": runs }))
 }
 
 /// What is said while a question is answered.
 enum Said {
     Note(String),
-    Answer(String),
+    Answer(Box<Answer<Reply>>),
     Failed(Error),
 }
 
@@ -248,16 +258,21 @@ async fn query(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> 
     let given = fields(&headers, &body)?;
     // Nobody can be asked, so nothing that costs money or reaches out is allowed beforehand either.
     if let Some(name) = given.keys().find(|name| !["question", "as_of"].contains(&name.as_str())) {
-        return Err(Error::usage(format!("`{name}` is not for guests of a server")).hint("there are: question, as_of").into());
+        return Err(Error::usage(format!("`{name}` is not for guests of a server"))
+            .hint("there are: question, as_of")
+            .into());
     }
     let question: AskBill = parsed(given)?;
     let mut said = begin(&app, question)?;
-    let wants_events = headers.get(header::ACCEPT).is_some_and(|media| media.as_bytes().starts_with(b"text/event-stream"));
+    let wants_events =
+        headers.get(header::ACCEPT).is_some_and(|media| media.as_bytes().starts_with(b"text/event-stream"));
     if wants_events {
         let events = stream::unfold(said, |mut said| async move {
             let event = match said.hears.recv().await? {
                 Said::Note(text) => Event::default().event("note").data(text),
-                Said::Answer(text) => Event::default().event("answer").data(text),
+                Said::Answer(answer) => {
+                    Event::default().event("answer").data(serde_json::to_string(&answer).unwrap_or_default())
+                }
                 Said::Failed(error) => {
                     let problem = serde_json::to_string(&Problem::from(error).body).unwrap_or_default();
                     Event::default().event("problem").data(problem)
@@ -267,17 +282,16 @@ async fn query(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> 
         });
         return Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response());
     }
-    loop {
-        match said.hears.recv().await {
-            Some(Said::Note(_)) => {}
-            Some(Said::Answer(text)) => {
-                let media = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-                return Ok((media, text).into_response());
-            }
-            Some(Said::Failed(error)) => return Err(error.into()),
-            None => return Err(Error::bug("the answer broke off").into()),
-        }
-    }
+    let text = report::json(&said.answer().await?)?;
+    Ok(([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], text).into_response())
+}
+
+/// The answer to a question, once it is there.
+///
+/// # Errors
+/// As the operation, and when others are being answered.
+pub(in crate::server) async fn reply(app: &Arc<App>, question: AskBill) -> Result<Answer<Reply>> {
+    begin(app, question)?.answer().await
 }
 
 fn parsed(given: Map<String, Value>) -> Result<AskBill> {
@@ -289,9 +303,23 @@ fn parsed(given: Map<String, Value>) -> Result<AskBill> {
 }
 
 /// A question that is being answered; it is given up when this is dropped.
-pub(in crate::server) struct Talking {
+struct Talking {
     hears: mpsc::UnboundedReceiver<Said>,
     stop: Stop,
+}
+
+impl Talking {
+    /// What comes of it.
+    async fn answer(&mut self) -> Result<Answer<Reply>> {
+        loop {
+            match self.hears.recv().await {
+                Some(Said::Note(_)) => {}
+                Some(Said::Answer(answer)) => return Ok(*answer),
+                Some(Said::Failed(error)) => return Err(error),
+                None => return Err(Error::bug("the answer broke off")),
+            }
+        }
+    }
 }
 
 impl Drop for Talking {
@@ -314,19 +342,19 @@ fn begin(app: &Arc<App>, question: AskBill) -> Result<Talking> {
         // Who has gone hears nothing.
         let reporter = Notes(Box::new(move |text| _ = note.send(Said::Note(text))));
         let session = own.answers.calls().session().for_call(today, Arc::new(reporter), given_up.clone());
-        let answer = reply(&question, &session, &given_up);
+        let answer = asked(&question, &session, &given_up);
         own.runs.talks.add_permits(1);
         let _ = tells.send(match answer {
-            Ok(text) => Said::Answer(text),
+            Ok(answer) => Said::Answer(Box::new(answer)),
             Err(error) => Said::Failed(error),
         });
     });
     Ok(Talking { hears, stop })
 }
 
-fn reply(question: &AskBill, session: &Session, stop: &Stop) -> Result<String> {
+fn asked(question: &AskBill, session: &Session, stop: &Stop) -> Result<Answer<Reply>> {
     let mut talk = Talk::begin(question, session)?;
     let answer = talk.ask(&question.question, session, stop);
     talk.end(session)?;
-    serde_json::to_string(&answer?).map_err(|e| Error::bug("an answer has no JSON").caused_by(e))
+    answer
 }

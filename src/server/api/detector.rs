@@ -19,15 +19,8 @@ use super::{BASE, records::parameters};
 use crate::{
     error::{Code, Error, Result},
     model::{Severity, phrases},
-    operations::{FindAnomalies, ListIncidents, ListValues, Session, Shown, ShowStatus, parse_flags},
-    server::{
-        App,
-        answers::Body,
-        calls::unwatched,
-        ingest,
-        problem::Problem,
-        read,
-    },
+    operations::{FindAnomalies, ListIncidents, ListValues, Session, ShowStatus, Shown, parse_flags},
+    server::{App, answers::Body, calls::unwatched, ingest, problem::Problem, read},
 };
 
 /// Incidents whose cloud is looked up.
@@ -124,7 +117,9 @@ fn cloud(session: &Session, shown: &Shown, only: Option<&str>) -> Result<String>
     let line: Vec<String> = filters.chain(days).chain(["--".to_owned(), "provider".to_owned()]).collect();
     let providers = match session.run(&parse_flags::<ListValues>(&line)?) {
         // Its bill may not be there any more.
-        Err(error) if [Code::NoData, Code::NotFound, Code::InvalidInput].contains(&error.code()) => return Ok("unknown".to_owned()),
+        Err(error) if [Code::NoData, Code::NotFound, Code::InvalidInput].contains(&error.code()) => {
+            return Ok("unknown".to_owned());
+        }
         providers => providers?,
     };
     let mut names: Vec<String> = providers.values.iter().map(|one| cloud_of(&one.value)).collect();
@@ -140,7 +135,8 @@ fn flat(session: &Session, cloud_wanted: Cloud, severity: Option<Severity>, is_o
     let mut clouds: Vec<String> = bills.bills.iter().map(|bill| cloud_of(&bill.provider)).collect();
     clouds.dedup();
     let only = if clouds.len() == 1 { clouds.first().map(String::as_str) } else { None };
-    let wanted = all.incidents.iter().filter(|shown| severity.is_none_or(|severity| shown.incident.severity == severity));
+    let wanted =
+        all.incidents.iter().filter(|shown| severity.is_none_or(|severity| shown.incident.severity == severity));
     let mut found = Vec::new();
     for shown in wanted.take(MOST) {
         let cloud = cloud(session, shown, only)?;
@@ -213,7 +209,8 @@ async fn stats(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result
         let status = session.run(&ShowStatus::default())?;
         let newest = status.header.data_through.unwrap_or(session.today());
         let since = newest - Days::new(hours.div_ceil(24));
-        let found: Vec<Flat> = flat(session, Cloud::All, None, false)?.into_iter().filter(|one| one.last_date > since).collect();
+        let found: Vec<Flat> =
+            flat(session, Cloud::All, None, false)?.into_iter().filter(|one| one.last_date > since).collect();
         let count = |by: &dyn Fn(&Flat) -> String| {
             let mut counts: BTreeMap<String, usize> = BTreeMap::new();
             found.iter().for_each(|one| *counts.entry(by(one)).or_default() += 1);
@@ -250,9 +247,18 @@ pub(super) fn described() -> Map<String, Value> {
     let cloud = || query("cloud", json!({"enum": ["aws", "azure", "gcp", "all"], "default": "all"}));
     let answers = |what: &str| json!({"200": {"description": what, "content": {"application/json": {"schema": {}}}}, "default": {"$ref": "#/components/responses/Problem"}});
     let paths = [
-        ("detect", json!({"post": {"operationId": "detect", "summary": "Judge the newest day and keep what is found", "tags": ["ingest"], "parameters": [cloud()], "responses": answers("What is open")}})),
-        ("anomalies", json!({"get": {"operationId": "anomalies", "summary": "Open incidents, those with most at stake first", "tags": ["read"], "parameters": [query("severity", json!({"enum": ["critical", "warning", "info", "high", "medium", "low"]})), cloud(), query("limit", json!({"type": "integer", "default": 100}))], "responses": answers("Incidents")}})),
-        ("stats", json!({"get": {"operationId": "stats", "summary": "Incidents of the last hours, counted", "tags": ["read"], "parameters": [query("hours", json!({"type": "integer", "default": 24}))], "responses": answers("Counts")}})),
+        (
+            "detect",
+            json!({"post": {"operationId": "detect", "summary": "Judge the newest day and keep what is found", "tags": ["ingest"], "parameters": [cloud()], "responses": answers("What is open")}}),
+        ),
+        (
+            "anomalies",
+            json!({"get": {"operationId": "anomalies", "summary": "Open incidents, those with most at stake first", "tags": ["read"], "parameters": [query("severity", json!({"enum": ["critical", "warning", "info", "high", "medium", "low"]})), cloud(), query("limit", json!({"type": "integer", "default": 100}))], "responses": answers("Incidents")}}),
+        ),
+        (
+            "stats",
+            json!({"get": {"operationId": "stats", "summary": "Incidents of the last hours, counted", "tags": ["read"], "parameters": [query("hours", json!({"type": "integer", "default": 24}))], "responses": answers("Counts")}}),
+        ),
     ];
     paths.into_iter().map(|(path, described)| (format!("{BASE}/{path}"), described)).collect()
 }

@@ -110,7 +110,8 @@ async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
         };
         let mut text = String::new();
         // Written by the registry's own writer, once for each state of the database.
-        encode(&mut text, &registry_of(&standing)).map_err(|e| crate::error::Error::bug("metrics are not written").caused_by(e))?;
+        encode(&mut text, &registry_of(&standing))
+            .map_err(|e| crate::error::Error::bug("metrics are not written").caused_by(e))?;
         Ok(Body { text: text.trim_end().trim_end_matches("# EOF").to_owned(), ..Body::default() })
     });
     // How the server does is told also when the database cannot be read.
@@ -157,9 +158,15 @@ fn registry(app: &App) -> Registry {
     };
     registry.register("answers_kept", "Answers that were given again", counter(&counts.counts.kept));
     registry.register("answers_made", "Answers that were made", counter(&counts.counts.made));
-    registry.register("answers_stale", "Answers of how the database was before it was written", counter(&counts.counts.stale));
+    registry.register(
+        "answers_stale",
+        "Answers of how the database was before it was written",
+        counter(&counts.counts.stale),
+    );
     let (works, waits) = app.answers.calls().at_work();
-    for (name, help, value) in [("calls_working", "Calls that are worked on", works), ("calls_waiting", "Calls that wait", waits)] {
+    for (name, help, value) in
+        [("calls_working", "Calls that are worked on", works), ("calls_waiting", "Calls that wait", waits)]
+    {
         let gauge: Gauge = Gauge::default();
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         registry.register(name, help, gauge);

@@ -21,7 +21,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 pub(super) use self::{
-    actions::Runs,
+    actions::{Runs, reply},
     events::{Changes, watched},
     health::Metrics,
 };
@@ -34,8 +34,8 @@ use crate::{
     error::{Error, Result},
     operations::{
         self, ComparePeriods, DrillDown, Entry, ExplainCost, FindAnomalies, ForecastCosts, ListAccounts, ListIncidents,
-        ListValues, ReconcileMonth, ReplayForecasts, ScoreDays, Session, ShowBudgets, ShowIncident, ShowStatus, ShowTrends,
-        SummarizeCosts, parse_flags,
+        ListValues, ReconcileMonth, ReplayForecasts, ScoreDays, Session, ShowBudgets, ShowIncident, ShowStatus,
+        ShowTrends, SummarizeCosts, parse_flags,
     },
     report::{self, Format, Style},
 };
@@ -132,8 +132,7 @@ impl Asked {
     /// # Errors
     /// When a parameter is unknown or not for guests.
     fn new(route: &Route, path: &[(String, String)], query: &str) -> Result<Self> {
-        let mut asked =
-            Self { line: Vec::new(), format: Format::Json, limit: None, cursor: None };
+        let mut asked = Self { line: Vec::new(), format: Format::Json, limit: None, cursor: None };
         let mut given: Vec<(String, String)> = Vec::new();
         let number = |name: &str, value: &str| {
             let number = value.parse().ok().filter(|number| (1..=MOST_ENTRIES).contains(number));
@@ -273,7 +272,9 @@ fn part(body: Body, rows: &str, limit: usize, cursor: Option<&str>, generation: 
                 .and_then(|(place, of)| Some((place.parse::<usize>().ok()?, of)))
                 .ok_or_else(|| Error::usage("`cursor` is none of this server's"))?;
             if of != state {
-                return Err(Error::usage("the data has changed since the list began").hint("begin it again, without `cursor`"));
+                return Err(
+                    Error::usage("the data has changed since the list began").hint("begin it again, without `cursor`")
+                );
             }
             place
         }
@@ -296,7 +297,8 @@ fn link(route: &Route, path: &[(String, String)], query: &str, next: &str) -> Op
         address = address.replace(&format!("{{{name}}}"), &value);
     }
     let others = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "cursor");
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(others).append_pair("cursor", next).finish();
+    let query =
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(others).append_pair("cursor", next).finish();
     format!("<{address}?{query}>; rel=\"next\"").parse().ok()
 }
 
@@ -349,10 +351,15 @@ mod tests {
     fn questions_are_understood_or_refused() {
         let route = |path: &str| ROUTES.iter().find(|route| route.path == path).expect("a route");
         let asked = |path: &str, query: &str| {
-            Asked::new(route(path), &[("id".into(), "ab".into())], query).map(|asked| asked.line.join(" ")).map_err(|e| e.summary())
+            Asked::new(route(path), &[("id".into(), "ab".into())], query)
+                .map(|asked| asked.line.join(" "))
+                .map_err(|e| e.summary())
         };
         let line = asked("trends", "days=5&group_by=account%2Bregion&filter=service%3DA%26B&filter=region!=x&top=");
-        assert_eq!(line.expect("understood"), "--days=5 --group-by=account+region --filter=service=A&B --filter=region!=x");
+        assert_eq!(
+            line.expect("understood"),
+            "--days=5 --group-by=account+region --filter=service=A&B --filter=region!=x"
+        );
         assert_eq!(asked("forecast", "days=9"), Ok("--no-save --days=9".to_owned()));
         assert_eq!(asked("incidents/{id}", ""), Ok("-- ab".to_owned()));
         assert_eq!(asked("values", "dimension=service&limit=5"), Ok("--top=1000000 -- service".to_owned()));

@@ -173,11 +173,18 @@ fn parameters(route: &Route, entry: &Entry) -> Vec<Value> {
 fn inlined(schema: &Value, definitions: &Value) -> Value {
     match schema {
         Value::Object(fields) => {
-            if let Some(found) = fields.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix("#/$defs/")) {
+            if let Some(found) =
+                fields.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix("#/$defs/"))
+            {
                 let mut whole = inlined(&definitions[found], definitions);
                 if let Some(whole) = whole.as_object_mut() {
                     // What is said beside a reference goes before what the definition says.
-                    whole.extend(fields.iter().filter(|(key, _)| *key != "$ref").map(|(key, value)| (key.clone(), value.clone())));
+                    whole.extend(
+                        fields
+                            .iter()
+                            .filter(|(key, _)| *key != "$ref")
+                            .map(|(key, value)| (key.clone(), value.clone())),
+                    );
                 }
                 return whole;
             }
@@ -191,9 +198,8 @@ fn inlined(schema: &Value, definitions: &Value) -> Value {
 /// A parameter of a query is a text: what is an object in JSON is written as the command line has it.
 fn as_text(schema: Value) -> Value {
     let is_object = |schema: &Value| schema["type"] == "object" || schema.get("properties").is_some();
-    let has_object = |schema: &Value| {
-        is_object(schema) || schema["anyOf"].as_array().is_some_and(|any| any.iter().any(is_object))
-    };
+    let has_object =
+        |schema: &Value| is_object(schema) || schema["anyOf"].as_array().is_some_and(|any| any.iter().any(is_object));
     if has_object(&schema) { json!({"type": "string"}) } else { schema }
 }
 
@@ -203,14 +209,18 @@ fn actions(schemas: &mut Schemas) -> Result<Vec<(String, &'static str, Value)>> 
     let mut answer = |name: &str, status: &str| -> Result<Value> {
         let entry = operations::find(name)?;
         let schema = schemas.add(entry.name, (entry.output)().to_value());
-        Ok(json!({status: {"description": entry.title, "content": {"application/json": {"schema": schema}}}, "default": {"$ref": "#/components/responses/Problem"}}))
+        Ok(
+            json!({status: {"description": entry.title, "content": {"application/json": {"schema": schema}}}, "default": {"$ref": "#/components/responses/Problem"}}),
+        )
     };
     let input = |name: &str, left_out: &[&str]| -> Result<Value> {
         let entry = operations::find(name)?;
         let schema = (entry.input)().to_value();
         let mut schema = inlined(&schema, &schema["$defs"]);
         let fields = schema.as_object_mut().ok_or_else(|| Error::bug("parameters have no schema"))?;
-        fields.retain(|key, _| ["type", "properties", "required", "additionalProperties", "description"].contains(&key.as_str()));
+        fields.retain(|key, _| {
+            ["type", "properties", "required", "additionalProperties", "description"].contains(&key.as_str())
+        });
         for name in left_out {
             fields["properties"].as_object_mut().into_iter().for_each(|properties| _ = properties.remove(*name));
             fields["required"].as_array_mut().into_iter().for_each(|required| required.retain(|one| one != name));
@@ -224,16 +234,56 @@ fn actions(schemas: &mut Schemas) -> Result<Vec<(String, &'static str, Value)>> 
     let sql = input("sql", &[])?;
     let asked = json!({"type": "object", "required": ["question"], "additionalProperties": false, "properties": {"question": {"type": "string"}, "as_of": {"type": "string", "format": "date"}}});
     Ok(vec![
-        (format!("{BASE}/incidents/{{id}}/triage"), "post", json!({"operationId": "triage", "summary": "Say what is known of an incident", "tags": ["triage"], "parameters": id, "requestBody": body(input("triage", &["ids"])?), "responses": answer("triage", "200")?})),
-        (format!("{BASE}/runs"), "post", json!({"operationId": "start_run", "summary": "Fetch, judge and alert, once", "tags": ["ingest"], "requestBody": body(input("run", &["paths"])?), "responses": {"202": {"description": "It runs; `Location` says where its progress is", "headers": {"Location": {"schema": {"type": "string"}}}, "content": {"application/json": {"schema": run}}}, "409": problem, "default": problem}})),
-        (format!("{BASE}/runs"), "get", json!({"operationId": "runs", "summary": "Runs that were asked for, the last first", "tags": ["read"], "responses": {"200": {"description": "Runs", "content": {"application/json": {"schema": {"type": "object", "properties": {"runs": {"type": "array", "items": run}}}}}}, "default": problem}})),
-        (format!("{BASE}/runs/{{id}}"), "get", json!({"operationId": "run", "summary": "How a run goes", "tags": ["read"], "parameters": id, "responses": {"200": {"description": "The run", "content": {"application/json": {"schema": run}}}, "default": problem}})),
-        (format!("{BASE}/sql"), "post", json!({"operationId": "sql", "summary": "One SELECT statement", "tags": ["query"], "requestBody": body(sql), "responses": answer("sql", "200")?})),
-        (format!("{BASE}/query"), "post", json!({"operationId": "query", "summary": "A question in plain words; with `Accept: text/event-stream` also what is done on the way", "tags": ["query"], "requestBody": body(asked), "responses": answer("query", "200")?})),
-        (format!("{BASE}/events"), "get", json!({"operationId": "events", "summary": "An event for each change of the data", "tags": ["read"], "responses": text("server-sent events", "text/event-stream")})),
-        ("/health".to_owned(), "get", json!({"operationId": "health", "summary": "Whether the server runs", "tags": ["health"], "security": [], "responses": text("It does", "application/json")})),
-        ("/ready".to_owned(), "get", json!({"operationId": "ready", "summary": "Whether it can answer", "tags": ["health"], "security": [], "responses": text("It can", "application/json")})),
-        ("/metrics".to_owned(), "get", json!({"operationId": "metrics", "summary": "How it does, for Prometheus", "tags": ["health"], "responses": text("OpenMetrics", "application/openmetrics-text")})),
+        (
+            format!("{BASE}/incidents/{{id}}/triage"),
+            "post",
+            json!({"operationId": "triage", "summary": "Say what is known of an incident", "tags": ["triage"], "parameters": id, "requestBody": body(input("triage", &["ids"])?), "responses": answer("triage", "200")?}),
+        ),
+        (
+            format!("{BASE}/runs"),
+            "post",
+            json!({"operationId": "start_run", "summary": "Fetch, judge and alert, once", "tags": ["ingest"], "requestBody": body(input("run", &["paths"])?), "responses": {"202": {"description": "It runs; `Location` says where its progress is", "headers": {"Location": {"schema": {"type": "string"}}}, "content": {"application/json": {"schema": run}}}, "409": problem, "default": problem}}),
+        ),
+        (
+            format!("{BASE}/runs"),
+            "get",
+            json!({"operationId": "runs", "summary": "Runs that were asked for, the last first", "tags": ["read"], "responses": {"200": {"description": "Runs", "content": {"application/json": {"schema": {"type": "object", "properties": {"runs": {"type": "array", "items": run}}}}}}, "default": problem}}),
+        ),
+        (
+            format!("{BASE}/runs/{{id}}"),
+            "get",
+            json!({"operationId": "run", "summary": "How a run goes", "tags": ["read"], "parameters": id, "responses": {"200": {"description": "The run", "content": {"application/json": {"schema": run}}}, "default": problem}}),
+        ),
+        (
+            format!("{BASE}/sql"),
+            "post",
+            json!({"operationId": "sql", "summary": "One SELECT statement", "tags": ["query"], "requestBody": body(sql), "responses": answer("sql", "200")?}),
+        ),
+        (
+            format!("{BASE}/query"),
+            "post",
+            json!({"operationId": "query", "summary": "A question in plain words; with `Accept: text/event-stream` also what is done on the way", "tags": ["query"], "requestBody": body(asked), "responses": answer("query", "200")?}),
+        ),
+        (
+            format!("{BASE}/events"),
+            "get",
+            json!({"operationId": "events", "summary": "An event for each change of the data", "tags": ["read"], "responses": text("server-sent events", "text/event-stream")}),
+        ),
+        (
+            "/health".to_owned(),
+            "get",
+            json!({"operationId": "health", "summary": "Whether the server runs", "tags": ["health"], "security": [], "responses": text("It does", "application/json")}),
+        ),
+        (
+            "/ready".to_owned(),
+            "get",
+            json!({"operationId": "ready", "summary": "Whether it can answer", "tags": ["health"], "security": [], "responses": text("It can", "application/json")}),
+        ),
+        (
+            "/metrics".to_owned(),
+            "get",
+            json!({"operationId": "metrics", "summary": "How it does, for Prometheus", "tags": ["health"], "responses": text("OpenMetrics", "application/openmetrics-text")}),
+        ),
     ])
 }
 

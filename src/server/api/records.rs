@@ -33,7 +33,10 @@ const MOST_DAYS: u32 = 365;
 pub(super) fn router() -> Router<Arc<App>> {
     let billing = format!("{BASE}/billing");
     Router::new()
-        .route(&format!("{billing}/"), get(list).route_layer(from_fn(read)).merge(post(add).route_layer(from_fn(ingest))))
+        .route(
+            &format!("{billing}/"),
+            get(list).route_layer(from_fn(read)).merge(post(add).route_layer(from_fn(ingest))),
+        )
         .route(&format!("{billing}/batch"), post(batch).route_layer(from_fn(ingest)))
         .route(&format!("{billing}/seed"), post(seed).route_layer(from_fn(ingest)))
         .route(&format!("{billing}/summary"), get(summary).route_layer(from_fn(read)))
@@ -150,9 +153,7 @@ pub(super) fn described() -> Map<String, Value> {
     let mut scored = kept.clone();
     scored["properties"]["z_score"] = json!({"type": "number"});
     let array = |schema: &Value| json!({"type": "array", "items": schema});
-    let answer = |status: &str, what: &str, schema: Value| {
-        json!({status: {"description": what, "content": {"application/json": {"schema": schema}}}, "default": {"$ref": "#/components/responses/Problem"}})
-    };
+    let answer = |status: &str, what: &str, schema: Value| json!({status: {"description": what, "content": {"application/json": {"schema": schema}}}, "default": {"$ref": "#/components/responses/Problem"}});
     let body = |schema: &Value| json!({"required": true, "content": {"application/json": {"schema": schema}}});
     let query = |name: &str, schema: Value| json!({"name": name, "in": "query", "schema": schema});
     let text = || json!({"type": "string"});
@@ -163,16 +164,38 @@ pub(super) fn described() -> Map<String, Value> {
         }
         operation
     };
-    let add = with(about("add_record", "Hand in a cost (`server.accept_records`)", "records"), json!({"requestBody": body(&record), "responses": answer("201", "The record", kept.clone())}));
+    let add = with(
+        about("add_record", "Hand in a cost (`server.accept_records`)", "records"),
+        json!({"requestBody": body(&record), "responses": answer("201", "The record", kept.clone())}),
+    );
     let list = with(
         about("records", "Records, in the order in which they came", "records"),
         json!({"parameters": [query("service", text()), query("region", text()), query("skip", json!({"type": "integer", "default": 0})), query("limit", json!({"type": "integer", "default": PAGE}))], "responses": answer("200", "Records", array(&kept))}),
     );
-    let batch = with(about("add_records", "Hand in costs", "records"), json!({"requestBody": body(&json!({"type": "object", "required": ["records"], "properties": {"records": array(&record)}})), "responses": answer("201", "The records", array(&kept))}));
-    let seed = with(about("seed_records", "Make records up, to try", "records"), json!({"parameters": [query("days", json!({"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": 30}))], "responses": answer("201", "How many", json!({"type": "object", "properties": {"message": text(), "records_created": {"type": "integer"}}}))}));
-    let summary = with(about("records_summary", "What the records of each service cost", "records"), json!({"responses": answer("200", "Services", array(&json!({"type": "object", "properties": {"service": text(), "total_cost": {"type": "number"}}})))}));
-    let anomalies = with(about("unusual_records", "Records far from the mean of their service, in sample standard deviations", "records"), json!({"parameters": [query("threshold", json!({"type": "number", "minimum": 0, "default": 2.0}))], "responses": answer("200", "The furthest first", array(&scored))}));
-    let one = with(about("record", "One record", "records"), json!({"parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "integer"}}], "responses": answer("200", "The record", kept)}));
+    let batch = with(
+        about("add_records", "Hand in costs", "records"),
+        json!({"requestBody": body(&json!({"type": "object", "required": ["records"], "properties": {"records": array(&record)}})), "responses": answer("201", "The records", array(&kept))}),
+    );
+    let seed = with(
+        about("seed_records", "Make records up, to try", "records"),
+        json!({"parameters": [query("days", json!({"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": 30}))], "responses": answer("201", "How many", json!({"type": "object", "properties": {"message": text(), "records_created": {"type": "integer"}}}))}),
+    );
+    let summary = with(
+        about("records_summary", "What the records of each service cost", "records"),
+        json!({"responses": answer("200", "Services", array(&json!({"type": "object", "properties": {"service": text(), "total_cost": {"type": "number"}}})))}),
+    );
+    let anomalies = with(
+        about(
+            "unusual_records",
+            "Records far from the mean of their service, in sample standard deviations",
+            "records",
+        ),
+        json!({"parameters": [query("threshold", json!({"type": "number", "minimum": 0, "default": 2.0}))], "responses": answer("200", "The furthest first", array(&scored))}),
+    );
+    let one = with(
+        about("record", "One record", "records"),
+        json!({"parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "integer"}}], "responses": answer("200", "The record", kept)}),
+    );
     let paths = [
         ("/", json!({"post": add, "get": list})),
         ("/batch", json!({"post": batch})),

@@ -1,0 +1,256 @@
+//! The page of incidents: what is open, since when, how dear, why, and whose it is; several can be triaged at once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use askama::Template;
+use axum::{
+    Extension, Router,
+    body::Bytes,
+    extract::State,
+    middleware::from_fn,
+    response::{IntoResponse, Redirect, Response},
+    routing::post,
+};
+
+use super::{
+    Asked, Made, of_problem,
+    parts::{Cell, Grid, Row, Source, address, rendered},
+    plot::{days_link, sparkline},
+};
+use crate::{
+    error::{Error, Result},
+    model::State as IncidentState,
+    operations::{
+        self, Answer, ChartDay, ExplainCost, Explanation, ListIncidents, PlanAlerts, Session, Shown, Triage,
+        TriageIncidents, parse_flags,
+    },
+    report::{
+        explain,
+        incidents::{state_words, what},
+        units::{change, money},
+    },
+    server::{App, calls::unwatched, guard::Guest, triage},
+};
+
+/// Incidents on a page: each asks the database why.
+const ON_A_PAGE: usize = 25;
+
+#[derive(Template)]
+#[template(path = "incidents.html")]
+struct Incidents {
+    said: String,
+    status: String,
+    since: String,
+    min_impact: String,
+    filters: Vec<String>,
+    grid: Grid,
+    count: usize,
+    at_stake: String,
+    newer: Option<String>,
+    older: Option<String>,
+    here: String,
+}
+
+/// Why an incident is, if that can be found out.
+pub(super) fn explained(session: &Session, id: &str) -> Option<Answer<Explanation>> {
+    session.run(&parse_flags::<ExplainCost>(&["--".to_owned(), id.to_owned()]).ok()?).ok()
+}
+
+/// The days of an incident: those that the explanation shows and, of a cost that is new, the days before it, which cost nothing.
+pub(super) fn course(found: &Explanation) -> Vec<ChartDay> {
+    let first = found.chart.first().map(|day| day.date);
+    let is_new = found.change.before.abs() < 0.005;
+    let before = found.before_days.iter().filter(|day| is_new && first.is_some_and(|first| **day < first));
+    let before = before.map(|date| ChartDay { date: *date, cost: 0.0, expected: Some(0.0), flagged: false });
+    before.chain(found.chart.iter().cloned()).collect()
+}
+
+/// The same in small.
+pub(super) fn drawn(found: &Answer<Explanation>) -> String {
+    let days = course(found);
+    let costs: Vec<f64> = days.iter().map(|day| day.cost).collect();
+    let expected: Vec<Option<f64>> = days.iter().map(|day| day.expected).collect();
+    let flagged: Vec<bool> = days.iter().map(|day| day.flagged).collect();
+    sparkline(&costs, &expected, &flagged)
+}
+
+pub(super) fn page(session: &Session, asked: &Asked) -> Result<Made> {
+    let given = asked.without(&["page", "said", "sort"]);
+    let line = operations::find("incidents")?.line_of(&given)?;
+    let mut all = session.run(&parse_flags::<ListIncidents>(&line)?)?.body.incidents;
+    // What is over has nothing at stake any more.
+    all.sort_by(|a, b| {
+        let stake = |shown: &Shown| (shown.incident.state == IncidentState::Open, shown.incident.at_stake);
+        let ((a_open, a_stake), (b_open, b_stake)) = (stake(a), stake(b));
+        b_open.cmp(&a_open).then(b_stake.total_cmp(&a_stake)).then(b.incident.last_date.cmp(&a.incident.last_date))
+    });
+    let place = asked.get("page").parse::<usize>().unwrap_or(1).max(1);
+    let start = (place - 1) * ON_A_PAGE;
+    let to = |place: usize| {
+        let text = place.to_string();
+        let mut parameters: Vec<(&str, &str)> =
+            given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        parameters.push(("page", &text));
+        address("/incidents", &parameters)
+    };
+    // Owners are found by what messages are sent by; without channels there are none.
+    let owners: BTreeMap<String, String> = session.run(&PlanAlerts { as_of: None }).map_or_else(
+        |_| BTreeMap::new(),
+        |plans| plans.decisions.iter().filter_map(|one| Some((one.id.clone(), one.owner.clone()?))).collect(),
+    );
+    let shown: Vec<&Shown> = all.iter().skip(start).take(ON_A_PAGE).collect();
+    let currencies: BTreeSet<&str> = all.iter().map(|shown| shown.incident.currency.as_str()).collect();
+    let open = all.iter().filter(|shown| shown.incident.state == IncidentState::Open);
+    let at_stake: f64 = open.map(|shown| shown.incident.at_stake.max(0.0)).sum();
+    let made = Incidents {
+        said: asked.get("said").to_owned(),
+        status: if asked.get("status").is_empty() { "open".to_owned() } else { asked.get("status").to_owned() },
+        since: asked.get("since").to_owned(),
+        min_impact: asked.get("min_impact").to_owned(),
+        filters: asked.all("filter"),
+        grid: grid(session, &shown, &owners)?.from(Source::new("incidents", "incidents", "incidents", &given)?),
+        count: all.len(),
+        // Amounts of several currencies do not add up.
+        at_stake: if currencies.len() == 1 {
+            money(at_stake, currencies.first().copied().unwrap_or_default())
+        } else {
+            String::new()
+        },
+        newer: (place > 1).then(|| to(place - 1)),
+        older: (start + ON_A_PAGE < all.len()).then(|| to(place + 1)),
+        here: to(place),
+    };
+    Ok(Made { title: "Incidents".to_owned(), main: rendered(&made)? })
+}
+
+fn grid(session: &Session, incidents: &[&Shown], owners: &BTreeMap<String, String>) -> Result<Grid> {
+    let columns = [
+        ("since", false),
+        ("what", false),
+        ("", false),
+        ("change", false),
+        ("a day", true),
+        ("so far", true),
+        ("at stake", true),
+        ("main cause", false),
+        ("owner", false),
+        ("state", false),
+    ];
+    let mut grid = Grid::new("Incidents", &columns);
+    grid.empty = "There is no such incident.";
+    for shown in incidents {
+        let incident = &shown.incident;
+        let href = format!("/incidents/{}", incident.id);
+        let found = explained(session, &incident.id);
+        let spark = found.as_ref().map_or(String::new(), drawn);
+        let filters: Vec<String> = shown.filters().iter().map(ToString::to_string).collect();
+        grid.rows.push(Row {
+            cells: vec![
+                Cell::new(incident.start_date.to_string()),
+                Cell::new(shown.subject()).to(&href).class(incident.severity.name()),
+                Cell::drawn(spark),
+                Cell::new(what(shown)),
+                Cell::new(change(incident.impact, &incident.currency)).to(days_link(
+                    &incident.start_date.to_string(),
+                    &incident.last_date.to_string(),
+                    &filters,
+                )),
+                Cell::new(change(incident.impact_total, &incident.currency)),
+                Cell::new(money(incident.at_stake, &incident.currency)),
+                Cell::new(found.as_ref().map_or(String::new(), |found| explain::main_cause(found))),
+                Cell::new(owners.get(&incident.id).cloned().unwrap_or_default()),
+                Cell::new(state_words(shown)),
+            ],
+            href: Some(href),
+            choice: Some(incident.id.clone()),
+            class: "",
+        });
+    }
+    Ok(grid)
+}
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new().route("/incidents/triage", post(say).route_layer(from_fn(triage)))
+}
+
+/// What a form says of incidents.
+#[derive(Debug, Default)]
+struct Said {
+    ids: Vec<String>,
+    what: String,
+    until: String,
+    reason: String,
+    back: String,
+}
+
+impl Said {
+    fn new(body: &[u8]) -> Self {
+        let mut said = Self::default();
+        for (name, value) in form_urlencoded::parse(body) {
+            let value = value.into_owned();
+            match name.as_ref() {
+                "id" => said.ids.push(value),
+                "what" => said.what = value,
+                "until" => said.until = value,
+                "reason" => said.reason = value,
+                "back" => said.back = value,
+                _ => {}
+            }
+        }
+        said
+    }
+
+    fn operation(&self, by: &str) -> Result<TriageIncidents> {
+        let triage = match self.what.as_str() {
+            "ack" => Triage::Ack,
+            "snooze" => Triage::Snooze,
+            "expect" => Triage::Expect,
+            "undo" => Triage::Undo,
+            _ => return Err(Error::usage("nothing is said of the incidents").hint("choose what to say of them")),
+        };
+        if self.ids.is_empty() {
+            return Err(Error::usage("no incident is chosen").hint("tick those that are meant"));
+        }
+        let until = Some(self.until.as_str()).filter(|until| !until.is_empty() && triage == Triage::Snooze);
+        Ok(TriageIncidents {
+            ids: self.ids.clone(),
+            triage,
+            until: until.map(str::parse).transpose()?,
+            reason: self.reason.clone(),
+            by: by.to_owned(),
+        })
+    }
+}
+
+async fn say(State(app): State<Arc<App>>, Extension(guest): Extension<Guest>, body: Bytes) -> Response {
+    let said = Said::new(&body);
+    let count = said.ids.len();
+    let done = match said.operation(&guest.name) {
+        Ok(operation) => unwatched(app.answers.calls(), move |session| session.run(&operation).map(drop)).await,
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(()) => {
+            let words = match said.what.as_str() {
+                "ack" => "acknowledged",
+                "snooze" => "snoozed",
+                "expect" => "expected from now on",
+                _ => "as it was before",
+            };
+            let said_words = format!("{count} {} {words}", if count == 1 { "incident is" } else { "incidents are" });
+            // Back to where the form was, if that is one of the pages of incidents.
+            let back = if said.back.starts_with("/incidents") { said.back.as_str() } else { "/incidents" };
+            let (path, query) = back.split_once('?').unwrap_or((back, ""));
+            let kept = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "said");
+            let query = form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(kept)
+                .append_pair("said", &said_words)
+                .finish();
+            Redirect::to(&format!("{path}?{query}")).into_response()
+        }
+        Err(error) => of_problem(&error.into(), Some(&guest)),
+    }
+}
