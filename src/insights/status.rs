@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::health::Check;
-pub use crate::store::standing::{PastRun, Spent, StoredBill};
+use crate::store::standing::{PastRun, Spent, StoredBill};
 
 /// How the data stands.
 #[derive(Clone, Debug, JsonSchema, Serialize)]

@@ -78,7 +78,7 @@ pub use crate::insights::{
     incidents::{Alerted, Incidents, Shown},
     overview::Overview,
     reconcile::Reconciliation,
-    status::{DataStatus, Outgoing, PastRun, Spent, StoredBill},
+    status::{DataStatus, Outgoing},
     trends::Trends,
     warning::Warning,
 };
@@ -90,6 +90,7 @@ pub(crate) use crate::insights::{
     trends::GroupTotal,
 };
 pub use crate::model::Account;
+pub use crate::store::standing::{PastRun, Spent, StoredBill};
 
 input::defaults_of_flags!(
     CheckHealth,

@@ -8,7 +8,7 @@ fn show_names_the_origin_of_each_value() {
     sandbox.write("config.yaml", "anomaly:\n  z_score_threshold: 3.5\naws_profile: from-file\n");
     let mut command = sandbox.command(&["config", "show", "--threads", "1"]);
     command.env("AWS_COST_PROFILE", "from-env");
-    insta::assert_snapshot!(sandbox.finish(command), @"
+    insta::assert_snapshot!(sandbox.finish(command), @r#"
     key                                         value                                        origin
     aws_profile                                 from-env                                     AWS_COST_PROFILE
     aws.role_arn                                                                             default
@@ -102,10 +102,18 @@ fn show_names_the_origin_of_each_value() {
     budgets_file                                                                             default
     server.tokens                               []                                           default
     server.hosts                                []                                           default
+    server.trusted_proxies                      []                                           default
+    server.identity_header                      X-Forwarded-User                             default
+    server.proxy_scopes                         ["read"]                                     default
+    server.public_url                                                                        default
+    server.link_key                             null                                         default
+    server.link_days                            14                                           default
+    server.requests_per_minute                  600                                          default
+    server.accept_records                       false                                        default
     --- stderr
     note: read `config.yaml`
     --- exit code 0
-    ");
+    "#);
 }
 
 #[test]

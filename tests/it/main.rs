@@ -48,6 +48,7 @@ mod reconcile;
 mod replacement;
 mod run;
 mod s3;
+mod serve;
 mod servers;
 mod sql;
 mod tidy;

@@ -112,6 +112,7 @@ fn others_than_this_machine_need_a_token() {
     --- stderr
     error: `0.0.0.0:0` can be reached from other machines, and no token is configured
     hint: put `tokens: [{ env: NAME }]` under `server` in the configuration, or take 127.0.0.1
+    hint: behind a proxy that says who somebody is, `server.trusted_proxies` names it
     --- exit code 2
     ");
     sandbox.write(

@@ -131,10 +131,12 @@ fn registry_of(standing: &Standing) -> Registry {
     let mut registry = Registry::with_prefix("cost_anomalies");
     let open: Family<SeverityLabel, Gauge> = Family::default();
     let at_stake: Family<SeverityLabel, Gauge<f64, AtomicU64>> = Family::default();
-    for (severity, (count, dollars)) in Severity::ALL.iter().zip(&standing.open) {
+    // Without a database nothing is open.
+    let open_ones = standing.open.iter().copied().chain(std::iter::repeat((0, 0.0)));
+    for (severity, (count, dollars)) in Severity::ALL.iter().zip(open_ones) {
         let label = SeverityLabel { severity: severity.name() };
-        open.get_or_create(&label).set(i64::try_from(*count).unwrap_or(i64::MAX));
-        at_stake.get_or_create(&label).set(*dollars);
+        open.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+        at_stake.get_or_create(&label).set(dollars);
     }
     registry.register("open_incidents", "Open incidents", open);
     registry.register("open_at_stake", "What open incidents have at stake, in their currencies", at_stake);
