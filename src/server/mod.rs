@@ -214,7 +214,8 @@ async fn guarded(State(app): State<Arc<App>>, mut request: Request, next: Next) 
     };
     let headers = response.headers_mut();
     for (name, value) in SECURE {
-        headers.insert(*name, HeaderValue::from_static(value));
+        // A page may be stricter.
+        headers.entry(*name).or_insert(HeaderValue::from_static(value));
     }
     // A link that carries its own right is not written down.
     let shown = if path.starts_with("/shared/") { "/shared/…" } else { path.as_str() };

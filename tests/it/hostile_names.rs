@@ -429,3 +429,86 @@ fn names_are_inert_in_messages_and_their_commands_at_a_shell() {
     assert!(ids.len() >= 8, "{ids:?}");
     assert!(!sandbox.path(PWNED).exists());
 }
+
+/// A page has the elements of its templates and no others, and what browsers run is none of a name's.
+#[track_caller]
+fn assert_page(what: &str, text: &str) {
+    assert_terminal(what, text);
+    let known = "!doctype html head meta title link script body header nav main section footer figure figcaption dialog h1 h2 h3 p a span div \
+        strong code pre ul ol li dl dt dd table caption thead tbody tr th td svg path rect title form fieldset legend label input select \
+        option datalist textarea button details summary";
+    for (at, _) in text.match_indices('<') {
+        let rest = text[at + 1..].trim_start_matches('/');
+        let tag: String = rest.chars().take_while(|c| !" >/\n".contains(*c)).collect();
+        assert!(known.split_whitespace().any(|known| *known == tag.to_lowercase()), "{what} has <{tag}>");
+        if text[at + 1..].starts_with('/') {
+            continue;
+        }
+        // No attribute that runs anything, and scripts are files of the server's.
+        let inside = rest.split('>').next().unwrap_or_default().to_lowercase();
+        assert!(!inside.contains(" on") || inside.contains("content=\"width"), "{what}: <{inside}>");
+        assert!(tag != "script" || inside.starts_with("script src=\"/assets/"), "{what}: <{inside}>");
+    }
+    for scheme in ["href=\"javascript:", "href=\"data:", "src=\"http", "href=\"//"] {
+        assert!(!text.to_lowercase().contains(scheme), "{what} has {scheme}");
+    }
+}
+
+#[test]
+fn names_are_inert_in_pages_and_in_what_the_server_gives() {
+    let template = database();
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("data")).expect("a folder");
+    std::fs::copy(template.path("data/costs.duckdb"), sandbox.path("data/costs.duckdb")).expect("a copy");
+    let as_of = as_of();
+    sandbox.ok(&["anomalies", "--from", &day(QUIET).to_string(), "--as-of", &as_of, "--quiet"]);
+    let server =
+        crate::serve::Server::of(sandbox.command(&["serve", "--listen", "127.0.0.1:0", "--as-of", &as_of]), &[]);
+    let incidents: Value = serde_json::from_str(&server.text("/api/v1/incidents?status=all")).expect("JSON");
+    let ids: Vec<&str> =
+        incidents["incidents"].as_array().expect("a list").iter().filter_map(|one| one["id"].as_str()).collect();
+    assert!(ids.len() > 5, "{incidents}");
+    let mut paths: Vec<String> =
+        ["/", "/incidents?status=all", "/compare?top=100", "/forecast?top=100", "/accounts", "/status"]
+            .map(str::to_owned)
+            .to_vec();
+    for dimension in
+        ["account", "service", "region", "usage-type", "resource", "tag:team", "provider", "service%2Baccount"]
+    {
+        paths.push(format!("/explore?group_by={dimension}&top=100"));
+    }
+    paths.extend(ids.iter().step_by(ids.len() / 4).map(|id| format!("/incidents/{id}")));
+    for path in paths {
+        assert_page(&path, &server.text(&path));
+    }
+    // Names that come with the address.
+    for name in names().iter().filter(|name| !name.contains('\0')).step_by(4) {
+        let value: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        for path in [
+            format!("/explore?filter=service%3D{value}"),
+            format!("/incidents/{value}"),
+            format!("/incidents?said={value}"),
+            format!("/{value}"),
+        ] {
+            let answer = server.get(&path);
+            let is_page = answer.headers()["content-type"].to_str().expect("text").starts_with("text/html");
+            let text = answer.text().expect("text");
+            if is_page {
+                assert_page(&path, &text);
+            }
+        }
+        let asked = server.get(&format!("/login?to={value}"));
+        assert_page("/login", &asked.text().expect("text"));
+    }
+    for path in [
+        "trends?group_by=service&top=100",
+        "values?dimension=tag:team&top=100",
+        "incidents?status=all",
+        "accounts",
+        "compare?group_by=account",
+    ] {
+        let space = if path.contains('?') { '&' } else { '?' };
+        assert_csv(path, &server.text(&format!("/api/v1/{path}{space}format=csv")));
+        assert_markdown(path, &server.text(&format!("/api/v1/{path}{space}format=markdown")));
+    }
+}

@@ -16,6 +16,8 @@ use reqwest::blocking::{Client, Response};
 use serde_json::{Value, json};
 
 use crate::{
+    agent::{configure, say, then},
+    fake_services::{FakeServices, models::Script},
     harness::Sandbox,
     mcp::{TODAY, sandbox},
 };
@@ -771,4 +773,83 @@ fn pages_as_files_lead_to_each_other() {
         }
     }
     assert!(seen.len() >= 12, "{}", seen.len());
+}
+
+#[test]
+fn questions_are_answered_with_their_steps() {
+    let (sandbox, services) = (sandbox(), FakeServices::start());
+    configure(&sandbox, &services, "");
+    let server = Server::start(&sandbox, &[("KEY", "sk-ant-SECRET")]);
+    let turns = || {
+        vec![
+            say(Script::call("get_cost_trend", &json!({"days": 7}))),
+            then(|seen| Script::text(&format!("The last 7 days cost ${} <b>net</b>.", seen.figure("total")))),
+        ]
+    };
+    services.script(turns());
+    let question = json!({"question": "what did the last 7 days cost?"});
+    let answer: Value = server.post("/api/v1/query", &question).json().expect("JSON");
+    assert!(answer["answer"].as_str().expect("text").starts_with("The last 7 days cost $"), "{answer}");
+    assert_eq!(answer["steps"][0]["tool"], "get_cost_trend");
+    services.script(turns());
+    let headers = [("content-type", "application/json"), ("accept", "text/event-stream")];
+    let events = server.with("POST", "/api/v1/query", &headers, Some(question.to_string())).text().expect("text");
+    assert!(events.contains("event: answer\ndata: {"), "{events}");
+    services.script(turns());
+    let page = server.form("/ask", &[("question", "what did the last 7 days cost?")]).text().expect("text");
+    // A model's words are text.
+    assert!(page.contains("&lt;b&gt;net&lt;/b&gt;") && page.contains("aws-cost-anomalies trends"), "{page}");
+    for (body, said) in [
+        (json!({"question": "x", "yes": true}), "`yes` is not for guests of a server"),
+        (json!({"question": "x", "max_spend": 5}), "`max_spend` is not for guests of a server"),
+        (json!({"question": " "}), "what is the question?"),
+    ] {
+        let refused = server.post("/api/v1/query", &body);
+        assert_eq!(refused.json::<Value>().expect("JSON")["title"], said);
+    }
+    services.assert_clean();
+}
+
+#[test]
+fn a_link_in_an_alert_shows_one_incident_for_a_while() {
+    let sandbox = Sandbox::with_sample();
+    sandbox.write(
+        "config.yaml",
+        "server: { public_url: 'https://costs.acme.example/', link_key: { env: KEY }, tokens: [{ env: TOKEN }] }\n",
+    );
+    let environment = [("KEY", "a-key-of-thirty-two-characters-x"), ("TOKEN", "a-token")];
+    let mut run = sandbox.command(&["run", "--no-ingest", "--as-of", TODAY, "--quiet", "--format", "json"]);
+    run.envs(environment);
+    let run: Value = serde_json::from_str(&sandbox.finish(run).stdout).expect("JSON");
+    let alert = &run["messages"][0]["alerts"][0];
+    let link = alert["links"].as_array().into_iter().flatten().find(|link| link["name"] == "Incident").expect("a link");
+    let path = link["url"].as_str().and_then(|url| url.strip_prefix("https://costs.acme.example")).expect("an address");
+    let id = alert["id"].as_str().expect("an id");
+    assert!(path.starts_with(&format!("/shared/incidents/{id}?expires=")), "{path}");
+    let server = Server::start(&sandbox, &environment);
+    let answer = server.get(path);
+    assert_eq!(
+        (answer.status().as_u16(), answer.headers()["referrer-policy"].to_str().expect("text")),
+        (200, "no-referrer")
+    );
+    let page = answer.text().expect("text");
+    assert!(page.contains(id) && !page.contains("<nav") && !page.contains("/incidents/triage"), "{page}");
+    for wrong in [
+        path.replace("signature=", "signature=0"),
+        path.replace("expires=", "expires=9"),
+        path.replace(id, "0000"),
+        format!("/shared/incidents/{id}"),
+    ] {
+        assert_eq!(server.get(&wrong).status().as_u16(), 403, "{wrong}");
+    }
+    // It is a right to nothing else.
+    assert_eq!(server.get("/api/v1/status").status().as_u16(), 401);
+    // Without a key the link is one for those who may see all.
+    sandbox.write("config.yaml", "server: { public_url: 'https://costs.acme.example' }\n");
+    let plan = sandbox.json(&["run", "--no-ingest", "--as-of", "2026-03-20", "--quiet"]);
+    let plain = plan["messages"].to_string();
+    assert!(
+        plain == "[]" || plain.contains("https://costs.acme.example/incidents/") || !plain.contains("\"Incident\""),
+        "{plain}"
+    );
 }

@@ -127,7 +127,7 @@ fn made(session: &Session, id: &str, said: &str, is_shared: bool) -> Result<Made
 fn figures(shown: &Shown) -> Vec<(String, &'static str)> {
     let incident = &shown.incident;
     vec![
-        (change(incident.impact, &incident.currency), "on the dearest day, beyond what was expected"),
+        (change(incident.impact, &incident.currency), "on the peak day, against what was expected"),
         (change(incident.impact_total, &incident.currency), "so far"),
         (money(incident.at_stake, &incident.currency), "at stake"),
         (format!("{} of {}", incident.flagged_days, shown.days), "days are flagged"),

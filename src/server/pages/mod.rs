@@ -280,6 +280,7 @@ fn welcome(error: &Error, guest: &Guest) -> Result<Response, Problem> {
 #[derive(Template)]
 #[template(path = "docs.html")]
 struct Docs {
+    icon: &'static str,
     css: &'static str,
     bundle: &'static str,
     start: &'static str,
@@ -290,7 +291,7 @@ async fn docs() -> Result<Response, Problem> {
     let css = assets::address("swagger-ui.css");
     let bundle = assets::address("swagger-ui-bundle.js");
     let start = assets::address("docs.js");
-    Ok(html(StatusCode::OK, rendered(&Docs { css, bundle, start })?))
+    Ok(html(StatusCode::OK, rendered(&Docs { icon: assets::address("icon.svg"), css, bundle, start })?))
 }
 
 #[derive(Template)]
