@@ -29,12 +29,20 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DATE")]
     as_of: Option<Day>,
 
+    /// Ask the server that listens there whether it runs, instead of being one: exit code 0 or 1, for health checks
+    #[arg(long, conflicts_with_all = ["as_of", "export"])]
+    check: bool,
+
     /// Write all pages as files below this folder instead, for a bucket or GitHub Pages
     #[arg(long, value_name = "DIR", conflicts_with = "listen")]
     export: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &ServeArgs, context: &Context) -> Result<ExitCode> {
+    if args.check {
+        server::check(args.listen)?;
+        return Ok(ExitCode::Done);
+    }
     let as_of = args.as_of.map(Day::date);
     if let Some(folder) = &args.export {
         let today = as_of.unwrap_or(context.session.today());

@@ -66,6 +66,14 @@ pub use self::{
     values::{ListValues, ValueCost, Values},
 };
 use crate::error::{Error, Result};
+pub(crate) use crate::insights::{
+    anomalies::Score,
+    budgets::{BudgetState, BudgetStatus},
+    course::ChartDay,
+    forecast::EarlierForecast,
+    health::Status as CheckStatus,
+    trends::GroupTotal,
+};
 pub use crate::insights::{
     anomalies::{Anomalies, Scores},
     answer::{Answer, Header},
@@ -81,13 +89,6 @@ pub use crate::insights::{
     status::{DataStatus, Outgoing},
     trends::Trends,
     warning::Warning,
-};
-pub(crate) use crate::insights::{
-    budgets::{BudgetState, BudgetStatus},
-    course::ChartDay,
-    forecast::EarlierForecast,
-    health::Status as CheckStatus,
-    trends::GroupTotal,
 };
 pub use crate::model::Account;
 pub use crate::store::standing::{PastRun, Spent, StoredBill};

@@ -248,8 +248,11 @@ pub(crate) fn moves(moves: &[Move], currency: &str) -> String {
     let mut shown: Vec<&Move> = moves.iter().filter(worth).collect();
     shown.sort_by(|a, b| b.dollars.max(b.before).total_cmp(&a.dollars.max(a.before)));
     let more = shown.len().saturating_sub(MOST_MOVES);
-    let mut text: String =
-        shown.iter().take(MOST_MOVES).map(|moved| format!("{}\n", moved_words(moved, currency))).collect();
+    let mut text: String = shown
+        .iter()
+        .take(MOST_MOVES)
+        .map(|moved| format!("{}\n", inert::one_line(&moved_words(moved, currency))))
+        .collect();
     if more > 0 {
         text += &format!("and {more} smaller moves\n");
     }

@@ -4,14 +4,17 @@
 use std::{
     collections::HashMap,
     fs,
+    io::Write,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 
 use super::calls::{Calls, unwatched};
@@ -23,6 +26,7 @@ use crate::{
 /// Bytes of answers that are kept, and how many.
 const MOST_BYTES: usize = 24 << 20;
 const MOST_ANSWERS: usize = 2000;
+const MOST_WHOLES: usize = 100;
 /// Who has an older answer waits for a writer only for so long, and looks whether it is still there after so long.
 const PATIENCE: Duration = Duration::from_millis(150);
 const WRITER_STAYS: Duration = Duration::from_millis(500);
@@ -37,6 +41,30 @@ pub(super) struct Body {
     pub title: String,
     /// Where the list goes on.
     pub next: Option<String>,
+    /// As it goes to those who take it compressed: done once for all of them.
+    zipped: OnceLock<Bytes>,
+}
+
+impl Body {
+    pub(super) fn new(media: &'static str, text: String) -> Self {
+        Self { media, text, ..Self::default() }
+    }
+
+    /// A page without what is around it.
+    pub(super) fn page(title: String, text: String) -> Self {
+        Self { title, ..Self::new("text/html; charset=utf-8", text) }
+    }
+
+    /// The text compressed with gzip.
+    pub(super) fn zipped(&self) -> Bytes {
+        self.zipped.get_or_init(|| zipped(self.text.as_bytes())).clone()
+    }
+}
+
+/// Bytes compressed with gzip; nothing where that fails, which memory does not.
+pub(super) fn zipped(bytes: &[u8]) -> Bytes {
+    let mut writer = GzEncoder::new(Vec::new(), Compression::default());
+    writer.write_all(bytes).and_then(|()| writer.finish()).unwrap_or_default().into()
 }
 
 /// An answer, and of which state of the database.
@@ -55,6 +83,8 @@ pub(super) struct Answers {
     /// Whose change makes answers old.
     files: Vec<PathBuf>,
     places: Mutex<HashMap<String, Arc<Place>>>,
+    /// Pages with what is around them, by their tags.
+    wholes: Mutex<HashMap<String, Arc<Body>>>,
     /// Counts what is asked, so that what was not asked for long can go.
     clock: AtomicU64,
     /// When the database was seen being written.
@@ -101,6 +131,7 @@ impl Answers {
             calls,
             files,
             places: Mutex::default(),
+            wholes: Mutex::default(),
             clock: AtomicU64::new(0),
             written: Mutex::default(),
             counts: Counts::default(),
@@ -180,6 +211,24 @@ impl Answers {
             }
             (Err(error), _) => Err(error),
         }
+    }
+
+    /// A page with what is around it, which `make` puts there once.
+    ///
+    /// # Errors
+    /// As `make`.
+    pub(super) fn whole(&self, tag: &str, make: impl FnOnce() -> Result<Body>) -> Result<Arc<Body>> {
+        if let Some(known) = locked(&self.wholes).get(tag) {
+            return Ok(Arc::clone(known));
+        }
+        let made = Arc::new(make()?);
+        let mut wholes = locked(&self.wholes);
+        // They are put together in no time; what matters is that they do not pile up.
+        if wholes.len() >= MOST_WHOLES {
+            wholes.clear();
+        }
+        wholes.insert(tag.to_owned(), Arc::clone(&made));
+        Ok(made)
     }
 
     /// Whether the database was just seen being written.

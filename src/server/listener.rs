@@ -1,6 +1,11 @@
 //! The listener: connections, and how long a client may take. `axum::serve` sets no limits.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Extension, Router};
 use hyper_util::{
@@ -21,6 +26,8 @@ const MOST_HEAD: usize = 32 << 10;
 const MOST_HEADERS: usize = 100;
 /// Connections at once.
 const CONNECTIONS: usize = 512;
+/// A server that runs answers a check within this time.
+const CHECK: Duration = Duration::from_secs(3);
 /// Answers that are on their way when the process is told to stop may take so long.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -107,4 +114,24 @@ fn told_to_stop() -> Result<impl Future<Output = ()>> {
             _ = tokio::signal::ctrl_c() => {}
         }
     })
+}
+
+/// Asks the server at an address whether it runs.
+///
+/// # Errors
+/// When it does not answer so, or not in time.
+pub(crate) fn check(address: SocketAddr) -> Result<()> {
+    // Whoever listens everywhere listens here, too.
+    let here = if address.is_ipv6() { IpAddr::V6(Ipv6Addr::LOCALHOST) } else { IpAddr::V4(Ipv4Addr::LOCALHOST) };
+    let address = if address.ip().is_unspecified() { SocketAddr::new(here, address.port()) } else { address };
+    let failed = |e: std::io::Error| Error::input(format!("nobody answers at `{address}`")).caused_by(e);
+    let mut stream = TcpStream::connect_timeout(&address, CHECK).map_err(failed)?;
+    stream.set_read_timeout(Some(CHECK)).map_err(failed)?;
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").map_err(failed)?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).map_err(failed)?;
+    match line.split(' ').nth(1) {
+        Some("200") => Ok(()),
+        _ => Err(Error::input(format!("what answers at `{address}` is not this server")).cause(line.trim())),
+    }
 }

@@ -55,7 +55,7 @@ use crate::{
     web::Scope,
 };
 
-pub(crate) use self::pages::export;
+pub(crate) use self::{listener::check, pages::export};
 
 /// The database stays open for so long after an answer: the next question mostly comes soon.
 const IDLE: Duration = Duration::from_secs(2);

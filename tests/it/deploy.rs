@@ -82,6 +82,12 @@ fn pod() -> Value {
     object("CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"].clone()
 }
 
+/// The containers of the pod that serves pages.
+fn serving() -> Vec<Value> {
+    let deployment = documents("deploy/kubernetes/serve.yaml").remove(0);
+    deployment["spec"]["template"]["spec"]["containers"].as_sequence().cloned().expect("containers")
+}
+
 fn strings(value: &Value) -> Vec<String> {
     let values = value.as_sequence().unwrap_or_else(|| panic!("{value:?} is no list"));
     values.iter().map(|value| value.as_str().expect("a text").to_owned()).collect()
@@ -221,7 +227,11 @@ fn all_calls() -> Vec<(String, Vec<String>)> {
                 }
                 instructions(&file).iter().filter_map(|line| line.strip_prefix("RUN ")).for_each(|run| add(calls(run)));
             }
-            "compose.yaml" => add(vec![strings(&yaml(&file)["services"]["watch"]["command"])]),
+            "compose.yaml" => {
+                let services = &yaml(&file)["services"];
+                add(keys(services).iter().map(|name| strings(&services[name.as_str()]["command"])).collect());
+            }
+            "serve.yaml" => add(serving().iter().map(|container| strings(&container["args"])).collect()),
             "cronjob.yaml" => add(vec![strings(&pod()["containers"][0]["args"])]),
             "cost-anomalies.yml" => {
                 steps().iter().for_each(|step| add(calls(step["run"].as_str().expect("commands"))));
@@ -262,6 +272,11 @@ fn the_program_takes_every_command_line() {
         ("deploy/github-actions/cost-anomalies.yml", "run"),
         ("deploy/kubernetes/cronjob.yaml", "run"),
         ("deploy/lambda/bootstrap", "run"),
+        ("deploy/compose.yaml", "serve"),
+        ("deploy/kubernetes/serve.yaml", "watch"),
+        ("deploy/kubernetes/serve.yaml", "serve"),
+        ("deploy/lambda/bootstrap", "serve"),
+        ("deploy/systemd/aws-cost-anomalies-serve.service", "serve"),
         ("deploy/systemd/aws-cost-anomalies.service", "run"),
         ("deploy/systemd/aws-cost-anomalies-watch.service", "watch"),
     ] {
@@ -426,10 +441,19 @@ fn containers_may_little() {
     assert!(stage.contains(&format!("ENTRYPOINT [\"/{PROGRAM}\"]")));
     assert!(read("deploy/Dockerfile.dockerignore").lines().any(|line| line == "*"));
 
-    let watch = &yaml("deploy/compose.yaml")["services"]["watch"];
-    assert_eq!(watch["read_only"], true);
-    assert_eq!(strings(&watch["cap_drop"]), ["ALL"]);
-    assert_eq!(strings(&watch["security_opt"]), ["no-new-privileges:true"]);
+    let services = &yaml("deploy/compose.yaml")["services"];
+    for name in ["watch", "serve"] {
+        let service = &services[name];
+        assert_eq!(service["read_only"], true);
+        assert_eq!(strings(&service["cap_drop"]), ["ALL"]);
+        assert_eq!(strings(&service["security_opt"]), ["no-new-privileges:true"]);
+    }
+    // Only this machine reaches it past the proxy.
+    assert!(strings(&services["serve"]["ports"]).iter().all(|port| port.starts_with("127.0.0.1:")));
+    for container in serving() {
+        assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+        assert_eq!(container["securityContext"]["allowPrivilegeEscalation"], false);
+    }
 
     let job = &object("CronJob")["spec"];
     assert_eq!(job["concurrencyPolicy"], "Forbid");
@@ -451,7 +475,7 @@ fn containers_may_little() {
 
 #[test]
 fn units_are_whole_and_closed() {
-    for name in ["aws-cost-anomalies", "aws-cost-anomalies-watch"] {
+    for name in ["aws-cost-anomalies", "aws-cost-anomalies-watch", "aws-cost-anomalies-serve"] {
         let unit = read(&format!("deploy/systemd/{name}.service"));
         let lines: Vec<&str> = unit.lines().collect();
         for line in [

@@ -3,7 +3,8 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    process::{Child, Command, Stdio},
+    path::Path,
+    process::{Child, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -31,11 +32,17 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(sandbox: &Sandbox, environment: &[(&str, &str)]) -> Self {
-        Self::of(sandbox.command(&["serve", "--listen", "127.0.0.1:0", "--as-of", TODAY]), environment)
+        Self::as_of(sandbox, TODAY, environment)
     }
 
-    pub(crate) fn of(mut command: Command, environment: &[(&str, &str)]) -> Self {
-        let mut child = command.envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().expect("it starts");
+    pub(crate) fn as_of(sandbox: &Sandbox, today: &str, environment: &[(&str, &str)]) -> Self {
+        // A shell waits beside it for the end of its input, which comes with the end of the tests, however they end.
+        let script = "\"$0\" \"$@\" & read nothing; kill $!";
+        let binary = env!("CARGO_BIN_EXE_aws-cost-anomalies");
+        let line = ["-c", script, binary, "serve", "--listen", "127.0.0.1:0", "--as-of", today];
+        let mut command = sandbox.command_of(Path::new("/bin/sh"), &line);
+        command.env("PATH", "/usr/bin:/bin").envs(environment.iter().copied());
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
         BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut line).expect("a line");
         let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
@@ -92,7 +99,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }
@@ -729,6 +736,14 @@ fn pages_show_what_the_commands_say() {
     let words: Vec<&str> = command.split_whitespace().skip(1).collect();
     let again = sandbox.json(&[&words[..], &["--as-of", TODAY]].concat());
     assert_eq!(again["total"], day["total"], "{command}");
+}
+
+#[test]
+fn a_health_check_needs_no_other_program() {
+    let (sandbox, server) = reading();
+    assert_eq!(sandbox.ok(&["serve", "--check", "--listen", &server.address]).to_string(), "--- exit code 0");
+    let nobody = sandbox.run(&["serve", "--check", "--listen", "127.0.0.1:9"]);
+    assert!(nobody.code == 1 && nobody.stderr.contains("nobody answers at `127.0.0.1:9`"), "{nobody}");
 }
 
 #[test]

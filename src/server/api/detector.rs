@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::{
     Json, Router,
     extract::{RawQuery, State},
-    http::header,
+    http::HeaderMap,
     middleware::from_fn,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -185,11 +185,15 @@ async fn detect(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Resul
     Ok(Json(body).into_response())
 }
 
-async fn anomalies(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+async fn anomalies(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let [level, wanted, limit] = parameters(query.as_deref(), ["severity", "cloud", "limit"])?;
     let (severity, cloud) = (severity(level.as_deref())?, Cloud::of(wanted.as_deref())?);
     let limit = limit.map_or(Ok(100), |limit| limit.parse()).map_err(|_| Error::usage("`limit` is a number"))?;
-    kept(&app, format!("anomalies {severity:?} {cloud:?} {limit}"), move |session| {
+    kept(&app, &headers, format!("anomalies {severity:?} {cloud:?} {limit}"), move |session| {
         let mut found = flat(session, cloud, severity, true)?;
         found.sort_by(|a, b| b.potential_savings.total_cmp(&a.potential_savings));
         found.truncate(limit);
@@ -198,13 +202,17 @@ async fn anomalies(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Re
     .await
 }
 
-async fn stats(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+async fn stats(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let [hours] = parameters(query.as_deref(), ["hours"])?;
     let hours: u64 = hours.map_or(Ok(24), |hours| hours.parse()).map_err(|_| Error::usage("`hours` is a number"))?;
     if !(1..=87_600).contains(&hours) {
         return Err(Error::usage("`hours` must be from 1 to 87600").into());
     }
-    kept(&app, format!("stats {hours}"), move |session| {
+    kept(&app, &headers, format!("stats {hours}"), move |session| {
         // Bills are of days: of an hour, its whole day.
         let status = session.run(&ShowStatus::default())?;
         let newest = status.header.data_through.unwrap_or(session.today());
@@ -230,15 +238,13 @@ async fn stats(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result
 /// Answers with what is kept until the data changes.
 async fn kept(
     app: &App,
+    headers: &HeaderMap,
     key: String,
     work: impl FnOnce(&Session) -> Result<Value> + Send + 'static,
 ) -> Result<Response, Problem> {
-    let media = "application/json";
-    let made = move |session: &Session| Ok(Body { media, text: format!("{:#}\n", work(session)?), ..Body::default() });
+    let made = move |session: &Session| Ok(Body::new("application/json", format!("{:#}\n", work(session)?)));
     let answered = app.answers.get(&key, made).await?;
-    let mut response = ([(header::CONTENT_TYPE, media)], answered.body.text.clone()).into_response();
-    super::marked(&answered, response.headers_mut());
-    Ok(response)
+    Ok(super::respond(&answered, headers))
 }
 
 /// The same for OpenAPI.

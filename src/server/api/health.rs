@@ -112,7 +112,7 @@ async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
         // Written by the registry's own writer, once for each state of the database.
         encode(&mut text, &registry_of(&standing))
             .map_err(|e| crate::error::Error::bug("metrics are not written").caused_by(e))?;
-        Ok(Body { text: text.trim_end().trim_end_matches("# EOF").to_owned(), ..Body::default() })
+        Ok(Body::new("", text.trim_end().trim_end_matches("# EOF").to_owned()))
     });
     // How the server does is told also when the database cannot be read.
     let of_data = lines.await.map(|answered| answered.body.text.clone()).unwrap_or_default();

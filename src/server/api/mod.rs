@@ -234,7 +234,7 @@ async fn ask(
     let format = asked.format;
     let generation = app.answers.generation();
     let answered = app.answers.get(&key, move |session| made(session, route, &asked, &generation)).await?;
-    let mut response = respond(&answered);
+    let mut response = respond(&answered, headers);
     if format == Format::Csv {
         let name = route.path.replace(['/', '{', '}'], "-");
         let name = format!("attachment; filename=\"{name}.csv\"");
@@ -248,7 +248,7 @@ async fn ask(
 
 fn made(session: &Session, route: &Route, asked: &Asked, generation: &str) -> Result<Body> {
     let text = (route.answer)(session, &asked.line, asked.format)?;
-    let body = Body { media: media(asked.format), text, ..Body::default() };
+    let body = Body::new(media(asked.format), text);
     match (route.rows, asked.limit) {
         (Some(rows), Some(limit)) => part(body, rows, limit, asked.cursor.as_deref(), generation),
         _ => Ok(body),
@@ -286,7 +286,9 @@ fn part(body: Body, rows: &str, limit: usize, cursor: Option<&str>, generation: 
     let next = (end < count).then(|| BASE64_URL_SAFE_NO_PAD.encode(format!("{end} {state}")));
     answer["next_cursor"] = next.clone().into();
     answer["total_count"] = count.into();
-    Ok(Body { text: report::json(&answer)?, next, ..body })
+    let mut part = Body::new(body.media, report::json(&answer)?);
+    part.next = next;
+    Ok(part)
 }
 
 /// Where a list goes on: <https://www.rfc-editor.org/rfc/rfc8288>.
@@ -316,9 +318,28 @@ pub(super) fn unchanged(answers: &Answers, key: &str, headers: &HeaderMap) -> Op
 /// Whoever keeps an answer asks whether it is still right; nobody between keeps it.
 pub(super) const NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-pub(super) fn respond(answered: &Answered) -> Response {
-    let media = HeaderValue::from_static(answered.body.media);
-    let mut response = ([(header::CONTENT_TYPE, media)], answered.body.text.clone()).into_response();
+/// Shorter answers are sent as they are.
+const LEAST_ZIPPED: usize = 1024;
+
+/// Whether a client takes gzip.
+pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepts = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepts.split(',').any(|one| one.trim().split(';').next() == Some("gzip"))
+}
+
+/// A body as a client takes it.
+pub(super) fn sent(body: &Body, headers: &HeaderMap) -> Response {
+    let media = (header::CONTENT_TYPE, HeaderValue::from_static(body.media));
+    let varies = (header::VARY, HeaderValue::from_static("accept-encoding"));
+    if body.text.len() >= LEAST_ZIPPED && takes_gzip(headers) {
+        let coded = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        return ([media, varies, coded], body.zipped()).into_response();
+    }
+    ([media, varies], body.text.clone()).into_response()
+}
+
+pub(super) fn respond(answered: &Answered, headers: &HeaderMap) -> Response {
+    let mut response = sent(&answered.body, headers);
     marked(answered, response.headers_mut());
     response
 }

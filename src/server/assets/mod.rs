@@ -1,9 +1,6 @@
 //! What browsers load beside pages: own files, and others' with their version, licence and digest (`vendored.csv`).
 
-use std::{
-    io::Write,
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     Router,
@@ -13,10 +10,9 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 
-use super::App;
+use super::{App, answers::zipped, api::takes_gzip};
 
 /// A file as it is, compressed, and under its address.
 struct Asset {
@@ -57,13 +53,6 @@ fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn zipped(bytes: &[u8]) -> Bytes {
-    let mut writer = GzEncoder::new(Vec::new(), Compression::best());
-    // Writing to memory does not fail; what is empty is not sent.
-    let written = writer.write_all(bytes).and_then(|()| writer.finish());
-    written.unwrap_or_default().into()
-}
-
 /// Where a file is.
 pub(super) fn address(name: &str) -> &'static str {
     ASSETS.iter().find(|asset| asset.name == name).map_or("", |asset| asset.address.as_str())
@@ -87,12 +76,10 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let accepts = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let takes_gzip = accepts.split(',').any(|one| one.trim().split(';').next() == Some("gzip"));
     let media = (header::CONTENT_TYPE, HeaderValue::from_static(asset.media));
     let kept = (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     let varies = (header::VARY, HeaderValue::from_static("accept-encoding"));
-    if takes_gzip && !asset.zipped.is_empty() {
+    if takes_gzip(&headers) && !asset.zipped.is_empty() {
         let coded = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         return ([media, kept, varies, coded], asset.zipped.clone()).into_response();
     }

@@ -42,7 +42,8 @@ struct Ask<'a> {
 #[derive(Template)]
 #[template(path = "reply.html")]
 struct ReplyTemplate {
-    paragraphs: Vec<String>,
+    /// Each of lines.
+    paragraphs: Vec<Vec<String>>,
     ended: String,
     withheld: String,
     notes: Vec<String>,
@@ -90,7 +91,12 @@ fn shown(answer: &Answer<Reply>) -> Result<String> {
     notes.sort_unstable();
     notes.dedup();
     rendered(&ReplyTemplate {
-        paragraphs: answer.answer.split("\n\n").map(str::to_owned).filter(|text| !text.trim().is_empty()).collect(),
+        paragraphs: answer
+            .answer
+            .split("\n\n")
+            .filter(|text| !text.trim().is_empty())
+            .map(|text| text.lines().map(str::to_owned).collect())
+            .collect(),
         ended: answer.stopped.map_or(String::new(), |limit| {
             let (what, hint) = words::ended(limit);
             format!("{what}: {hint}")

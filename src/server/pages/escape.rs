@@ -6,12 +6,12 @@ use askama::filters::Escaper;
 
 use crate::inert;
 
-/// Text as [`inert::html`] has it: no markup, and nothing that hides or turns what stands around it.
+/// Text as [`inert::html`] has it, on one line: no markup, and nothing that hides or turns what stands around it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::server) struct Inert;
 
 impl Escaper for Inert {
     fn write_escaped_str<W: Write>(&self, mut dest: W, text: &str) -> fmt::Result {
-        dest.write_str(&inert::html(text))
+        dest.write_str(&inert::html(&inert::one_line(text)))
     }
 }

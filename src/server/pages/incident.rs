@@ -142,6 +142,15 @@ fn triage_words(shown: &Shown) -> String {
     })
 }
 
+/// The days that the explanation shows and, of a cost that is new, the days before it, which cost nothing.
+fn course(found: &Explanation) -> Vec<ChartDay> {
+    let first = found.chart.first().map(|day| day.date);
+    let is_new = found.change.before.abs() < 0.005;
+    let before = found.before_days.iter().filter(|day| is_new && first.is_some_and(|first| **day < first));
+    let before = before.map(|date| ChartDay { date: *date, cost: 0.0, expected: Some(0.0), flagged: false });
+    before.chain(found.chart.iter().cloned()).collect()
+}
+
 /// Actual against expected.
 fn days(found: &Answer<Explanation>, currency: &str, filters: &[String]) -> Plot {
     let line = |name: &str, kind: Kind, colour: usize, values: Vec<Option<f64>>| Line {
@@ -155,11 +164,11 @@ fn days(found: &Answer<Explanation>, currency: &str, filters: &[String]) -> Plot
             // The range is that of the baseline, so it goes with the level that was expected.
             let middle = found.baseline.expected.unwrap_or(bound);
             let of = |day: &ChartDay| day.expected.map(|expected| (expected + bound - middle).max(0.0));
-            super::incidents::course(found).iter().map(of).collect()
+            course(found).iter().map(of).collect()
         };
         (of(low), of(high))
     });
-    let chart = super::incidents::course(found);
+    let chart = course(found);
     Plot {
         caption: "Cost by day, and what was expected".to_owned(),
         currency: currency.to_owned(),
@@ -286,7 +295,7 @@ async fn shared(State(app): State<Arc<App>>, Path(id): Path<String>, RawQuery(qu
     let key = format!("shared incident {id}");
     let made = app.answers.get(&key, move |session| {
         let Made { title, main } = made(session, &id, "", true)?;
-        Ok(Body { media: "text/html", text: main, title, ..Body::default() })
+        Ok(Body::page(title, main))
     });
     let text = match made.await {
         Ok(answered) => shell(&answered.body.title, &answered.body.text, "", None, answered.is_stale),

@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::post,
 };
+use chrono::{Days, NaiveDate};
 
 use super::{
     Asked, Made, of_problem,
@@ -22,9 +23,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::State as IncidentState,
+    model::{GroupBy, State as IncidentState},
     operations::{
-        self, Answer, ChartDay, ExplainCost, Explanation, ListIncidents, PlanAlerts, Session, Shown, Triage,
+        self, ExplainCost, ListIncidents, PlanAlerts, Score, ScoreDays, Session, ShowTrends, Shown, Triage,
         TriageIncidents, parse_flags,
     },
     report::{
@@ -35,7 +36,7 @@ use crate::{
     server::{App, calls::unwatched, guard::Guest, triage},
 };
 
-/// Incidents on a page: each asks the database why.
+/// Incidents on a page.
 const ON_A_PAGE: usize = 25;
 
 #[derive(Template)]
@@ -54,27 +55,47 @@ struct Incidents {
     here: String,
 }
 
-/// Why an incident is, if that can be found out.
-pub(super) fn explained(session: &Session, id: &str) -> Option<Answer<Explanation>> {
-    session.run(&parse_flags::<ExplainCost>(&["--".to_owned(), id.to_owned()]).ok()?).ok()
+/// Days before an incident that are drawn with it.
+const DAYS_BEFORE: u64 = 30;
+
+/// The course of an incident in small: its days and those before it, as they were judged. Nothing where its bill is not there any more.
+pub(super) fn course(session: &Session, shown: &Shown) -> String {
+    let days = || -> Result<String> {
+        let incident = &shown.incident;
+        let trends = parse_flags::<ShowTrends>(&line(shown, incident.start_date - Days::new(DAYS_BEFORE)))?;
+        let first = session.run(&trends)?.periods.first().map_or(incident.start_date, |period| period.start);
+        let mut judged = parse_flags::<ScoreDays>(&line(shown, first))?;
+        judged.detection.group_by = Some(GroupBy(Vec::new()));
+        let found = session.run(&judged)?;
+        let costs: Vec<f64> = found.scores.iter().map(|day| day.cost).collect();
+        let expected: Vec<Option<f64>> = found.scores.iter().map(|day| day.expected).collect();
+        let own = |day: &Score| day.date >= incident.start_date && day.date <= incident.last_date;
+        let flagged: Vec<bool> = found.scores.iter().map(own).collect();
+        Ok(sparkline(&costs, &expected, &flagged))
+    };
+    days().unwrap_or_default()
 }
 
-/// The days of an incident: those that the explanation shows and, of a cost that is new, the days before it, which cost nothing.
-pub(super) fn course(found: &Explanation) -> Vec<ChartDay> {
-    let first = found.chart.first().map(|day| day.date);
-    let is_new = found.change.before.abs() < 0.005;
-    let before = found.before_days.iter().filter(|day| is_new && first.is_some_and(|first| **day < first));
-    let before = before.map(|date| ChartDay { date: *date, cost: 0.0, expected: Some(0.0), flagged: false });
-    before.chain(found.chart.iter().cloned()).collect()
+/// The costs of an incident from a day on, as flags.
+fn line(shown: &Shown, from: NaiveDate) -> Vec<String> {
+    let scope = &shown.incident.scope;
+    let filters = shown.filters().into_iter().map(|filter| format!("--filter={filter}"));
+    let source = scope.data_source.iter().map(|source| format!("--source={source}"));
+    let own = [format!("--from={from}"), format!("--metric={}", scope.metric.name().replace('_', "-"))];
+    own.into_iter().chain(filters).chain(source).collect()
 }
 
-/// The same in small.
-pub(super) fn drawn(found: &Answer<Explanation>) -> String {
-    let days = course(found);
-    let costs: Vec<f64> = days.iter().map(|day| day.cost).collect();
-    let expected: Vec<Option<f64>> = days.iter().map(|day| day.expected).collect();
-    let flagged: Vec<bool> = days.iter().map(|day| day.flagged).collect();
-    sparkline(&costs, &expected, &flagged)
+#[derive(Template)]
+#[template(path = "cause.html")]
+struct Cause {
+    cause: String,
+}
+
+/// The main cause of an incident, for a cell of the table: each asks the database several questions.
+pub(super) fn cause(session: &Session, asked: &Asked) -> Result<Made> {
+    let found = session.run(&parse_flags::<ExplainCost>(&["--".to_owned(), asked.path("id").to_owned()])?)?;
+    let cause = explain::main_cause(&found);
+    Ok(Made { title: "Main cause".to_owned(), main: rendered(&Cause { cause })? })
 }
 
 pub(super) fn page(session: &Session, asked: &Asked) -> Result<Made> {
@@ -97,10 +118,7 @@ pub(super) fn page(session: &Session, asked: &Asked) -> Result<Made> {
         address("/incidents", &parameters)
     };
     // Owners are found by what messages are sent by; without channels there are none.
-    let owners: BTreeMap<String, String> = session.run(&PlanAlerts { as_of: None }).map_or_else(
-        |_| BTreeMap::new(),
-        |plans| plans.decisions.iter().filter_map(|one| Some((one.id.clone(), one.owner.clone()?))).collect(),
-    );
+    let owners = if session.config().notify.owners.is_empty() { BTreeMap::new() } else { owners(session) };
     let shown: Vec<&Shown> = all.iter().skip(start).take(ON_A_PAGE).collect();
     let currencies: BTreeSet<&str> = all.iter().map(|shown| shown.incident.currency.as_str()).collect();
     let open = all.iter().filter(|shown| shown.incident.state == IncidentState::Open);
@@ -126,6 +144,14 @@ pub(super) fn page(session: &Session, asked: &Asked) -> Result<Made> {
     Ok(Made { title: "Incidents".to_owned(), main: rendered(&made)? })
 }
 
+/// Whose each incident is; nobody's where that cannot be found out.
+fn owners(session: &Session) -> BTreeMap<String, String> {
+    session.run(&PlanAlerts { as_of: None }).map_or_else(
+        |_| BTreeMap::new(),
+        |plans| plans.decisions.iter().filter_map(|one| Some((one.id.clone(), one.owner.clone()?))).collect(),
+    )
+}
+
 fn grid(session: &Session, incidents: &[&Shown], owners: &BTreeMap<String, String>) -> Result<Grid> {
     let columns = [
         ("since", false),
@@ -144,14 +170,12 @@ fn grid(session: &Session, incidents: &[&Shown], owners: &BTreeMap<String, Strin
     for shown in incidents {
         let incident = &shown.incident;
         let href = format!("/incidents/{}", incident.id);
-        let found = explained(session, &incident.id);
-        let spark = found.as_ref().map_or(String::new(), drawn);
         let filters: Vec<String> = shown.filters().iter().map(ToString::to_string).collect();
         grid.rows.push(Row {
             cells: vec![
                 Cell::new(incident.start_date.to_string()),
                 Cell::new(shown.subject()).to(&href).class(incident.severity.name()),
-                Cell::drawn(spark),
+                Cell::drawn(course(session, shown)),
                 Cell::new(what(shown)),
                 Cell::new(change(incident.impact, &incident.currency)).to(days_link(
                     &incident.start_date.to_string(),
@@ -160,7 +184,7 @@ fn grid(session: &Session, incidents: &[&Shown], owners: &BTreeMap<String, Strin
                 )),
                 Cell::new(change(incident.impact_total, &incident.currency)),
                 Cell::new(money(incident.at_stake, &incident.currency)),
-                Cell::new(found.as_ref().map_or(String::new(), |found| explain::main_cause(found))),
+                Cell::later(format!("{href}/cause"), "why").to(&href),
                 Cell::new(owners.get(&incident.id).cloned().unwrap_or_default()),
                 Cell::new(state_words(shown)),
             ],

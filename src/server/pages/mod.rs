@@ -32,7 +32,7 @@ pub(crate) use self::export::export;
 use self::parts::rendered;
 use super::{
     App,
-    answers::{Answered, Body},
+    answers::{Answered, Answers, Body},
     api, assets,
     guard::Guest,
     problem::Problem,
@@ -43,6 +43,9 @@ use crate::{
     operations::{Header, Session, Warning},
     web::Scope,
 };
+
+/// The media type of pages.
+const HTML: &str = "text/html; charset=utf-8";
 
 /// What a page is asked for.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +72,7 @@ static PAGES: &[Page] = &[
     Page { path: "/", make: morning::page },
     Page { path: "/incidents", make: incidents::page },
     Page { path: "/incidents/{id}", make: incident::page },
+    Page { path: "/incidents/{id}/cause", make: incidents::cause },
     Page { path: "/explore", make: explore::page },
     Page { path: "/compare", make: compare::page },
     Page { path: "/forecast", make: forecast::page },
@@ -138,18 +142,24 @@ async fn show(app: &Arc<App>, page: &'static Page, asked: Asked, guest: &Guest, 
     if let Some(unchanged) = api::unchanged(&app.answers, &scopes, headers) {
         return unchanged;
     }
+    let page_path = page.path;
     let made = app.answers.get(&key, move |session| {
         let Made { title, main } = (page.make)(session, &asked)?;
-        Ok(Body { media: "text/html; charset=utf-8", text: main, title, ..Body::default() })
+        Ok(Body::page(title, main))
     });
     match made.await {
         Ok(answered) => {
-            let mut response =
-                framed(&answered.body.title, &answered.body.text, page.path, Some(guest), answered.is_stale);
-            let generation = app.answers.generation();
-            let tag = super::answers::Answers::tag(&scopes, &generation);
-            api::marked(&Answered { tag, ..answered }, response.headers_mut());
-            response
+            let tag = Answers::tag(&scopes, &app.answers.generation());
+            let around = || {
+                let page = &answered.body;
+                let text = shell(&page.title, &page.text, page_path, Some(guest), answered.is_stale)?;
+                Ok(Body::page(String::new(), text))
+            };
+            let whole = app.answers.whole(&format!("{tag} {} {}", answered.tag, guest.name), around);
+            match whole {
+                Ok(body) => api::respond(&Answered { body, tag, ..answered }, headers),
+                Err(error) => Problem::from(error).into_response(),
+            }
         }
         Err(error) if error.code() == Code::NoDatabase || error.code() == Code::NoData => {
             welcome(&error, guest).unwrap_or_else(IntoResponse::into_response)
@@ -218,15 +228,8 @@ fn shell(title: &str, main: &str, path: &str, guest: Option<&Guest>, is_stale: b
     })
 }
 
-fn framed(title: &str, main: &str, path: &str, guest: Option<&Guest>, is_stale: bool) -> Response {
-    match shell(title, main, path, guest, is_stale) {
-        Ok(text) => html(StatusCode::OK, text),
-        Err(error) => Problem::from(error).into_response(),
-    }
-}
-
 fn html(status: StatusCode, text: String) -> Response {
-    let media = HeaderValue::from_static("text/html; charset=utf-8");
+    let media = HeaderValue::from_static(HTML);
     (status, [(header::CONTENT_TYPE, media), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], text)
         .into_response()
 }

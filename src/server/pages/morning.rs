@@ -11,10 +11,12 @@ use super::{
     plot::{Kind, Line, Plot, days_link, gauge},
 };
 use crate::{
-    error::Result,
-    model::{Severity, first_of_month},
+    error::{Code, Error, Result},
+    model::{GroupBy, Severity, first_of_month},
     operations::{
-        Answer, BudgetState, BudgetStatus, ListIncidents, Overview, Session, Shown, SummarizeCosts, parse_flags,
+        self, Answer, BudgetState, BudgetStatus, ChartDay, ComparePeriods, Comparison, Forecast, ForecastCosts,
+        ListIncidents, Score, ScoreDays, Session, ShowBudgets, ShowTrends, Shown, SummarizeCosts, Trends, Warning,
+        parse_flags,
     },
     report::{
         compare, forecast, overview,
@@ -24,6 +26,10 @@ use crate::{
 
 /// Incidents and movers that are shown.
 const SHOWN: usize = 6;
+/// Days of the chart.
+const CHART_DAYS: &str = "90";
+/// Data is called old after so many days.
+const OLD: i64 = 3;
 /// Of a forecast, the interval that is shown.
 const LIKELY: f64 = 0.8;
 
@@ -53,51 +59,125 @@ struct AnswerCard {
     class: &'static str,
 }
 
+/// What the page is made of. Each is worked out on a thread of its own: together they take as long as the longest.
+struct Parts {
+    days: Answer<Trends>,
+    scores: Vec<ChartDay>,
+    incidents: Vec<Shown>,
+    budgets: Vec<BudgetStatus>,
+    /// Too short a history has none of the two.
+    month_end: Result<Answer<Forecast>>,
+    week: Result<Answer<Comparison>>,
+}
+
+/// The parameters of a page that an operation takes, and others.
+fn line(operation: &str, given: &[(String, String)], own: &[(&str, &str)]) -> Result<Vec<String>> {
+    let entry = operations::find(operation)?;
+    let is_own = |name: &str| own.iter().any(|(own, _)| *own == name);
+    let taken = given.iter().filter(|(name, _)| entry.has_flag(&name.replace('_', "-")) && !is_own(name)).cloned();
+    let own = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    entry.line_of(&taken.chain(own).collect::<Vec<_>>())
+}
+
+impl Parts {
+    fn new(session: &Session, given: &[(String, String)]) -> Result<Self> {
+        let broken = |_| Error::bug("a part of the page broke off");
+        std::thread::scope(|scope| {
+            let month_end = scope.spawn(|| {
+                session.run(&parse_flags::<ForecastCosts>(&line("forecast", given, &[("no_save", "true")])?)?)
+            });
+            let week = scope.spawn(|| session.run(&parse_flags::<ComparePeriods>(&line("compare", given, &[])?)?));
+            let days = ("days", CHART_DAYS);
+            let days = session.run(&parse_flags::<ShowTrends>(&line(
+                "trends",
+                given,
+                &[days, ("top", "1"), ("group_by", "provider")],
+            )?)?)?;
+            let parts = Self {
+                scores: scores(session, given, &days)?,
+                incidents: open_incidents(session, given)?,
+                budgets: budgets(session, given)?,
+                days,
+                month_end: month_end.join().map_err(broken)?,
+                week: week.join().map_err(broken)?,
+            };
+            Ok(parts)
+        })
+    }
+
+    fn currency(&self) -> &str {
+        self.days.header.currency()
+    }
+}
+
+/// The total of each day as it was judged.
+fn scores(session: &Session, given: &[(String, String)], days: &Answer<Trends>) -> Result<Vec<ChartDay>> {
+    let Some(first) = days.periods.first() else { return Ok(Vec::new()) };
+    let from = first.start.to_string();
+    let mut judged = parse_flags::<ScoreDays>(&line("scores", given, &[("from", &from)])?)?;
+    judged.detection.group_by = Some(GroupBy(Vec::new()));
+    let found = session.run(&judged)?;
+    let day = |score: &Score| ChartDay {
+        date: score.date,
+        cost: score.cost,
+        expected: score.expected,
+        flagged: score.flagged,
+    };
+    Ok(found.scores.iter().map(day).collect())
+}
+
+fn budgets(session: &Session, given: &[(String, String)]) -> Result<Vec<BudgetStatus>> {
+    match session.run(&parse_flags::<ShowBudgets>(&line("budgets", given, &[])?)?) {
+        Err(error) if error.code() == Code::NotFound => Ok(Vec::new()),
+        found => Ok(found?.body.budgets),
+    }
+}
+
 pub(super) fn page(session: &Session, asked: &Asked) -> Result<Made> {
     let mut given = asked.without(&[]);
     if asked.get("top").is_empty() {
         given.push(("top".to_owned(), SHOWN.to_string()));
     }
-    let line = crate::operations::find("report")?.line_of(&given)?;
-    let page = session.run(&parse_flags::<SummarizeCosts>(&line)?)?;
-    let mut incidents = open_incidents(session, asked)?;
-    incidents.sort_by(|a, b| b.incident.at_stake.total_cmp(&a.incident.at_stake));
-    let currency = page.header.currency().to_owned();
+    // The parameters are those of the page that the command line writes.
+    parse_flags::<SummarizeCosts>(&operations::find("report")?.line_of(&given)?)?;
+    let parts = Parts::new(session, &given)?;
+    let currency = parts.currency().to_owned();
     let filters = asked.all("filter");
-    let more = incidents.len().saturating_sub(SHOWN);
-    let settled = page.header.settled_through.unwrap_or(page.quality.newest_day);
+    let settled = parts.days.header.settled_through;
+    let none = |error: &Error| error.message().to_owned();
+    let (month, month_words) = match &parts.month_end {
+        Ok(end) => (month_plot(&parts, end, &currency, &filters).render()?, forecast::headline(end, &currency)),
+        Err(error) => (String::new(), none(error)),
+    };
+    let (movers, week_words) = match &parts.week {
+        Ok(week) => (movers(week, &filters, &given)?, compare::sentence(week, &currency)),
+        Err(error) => (Grid::default(), none(error)),
+    };
     let made = Morning {
-        day: page.header.as_of.map_or(String::new(), in_words),
-        answers: vec![wrong(&incidents, &currency), month_end(&page, &currency), fresh(&page, settled)],
-        incidents: incident_grid(session, &incidents)?,
-        more,
-        month: month_plot(&page, &currency, &filters).render()?,
-        month_words: forecast::headline(&page.month_end, &currency),
-        budgets: budget_grid(&page.budgets),
-        week_words: compare::sentence(&page.week, &currency),
-        movers: movers(&page, &currency, &filters, &given)?,
-        ninety: ninety_days(&page, &currency, &filters).render()?,
+        day: session.today().format("%A, %-d %B %Y").to_string(),
+        answers: vec![wrong(&parts.incidents, &currency), month_end(&parts, &currency), fresh(&parts, session.today())],
+        incidents: incident_grid(session, &parts.incidents)?,
+        more: parts.incidents.len().saturating_sub(SHOWN),
+        month,
+        month_words,
+        budgets: budget_grid(&parts.budgets),
+        week_words,
+        movers,
+        ninety: ninety_days(&parts, &currency, &filters, settled).render()?,
         filters,
-        about: about(&page.header)?,
+        about: about(&parts.days.header)?,
     };
     Ok(Made { title: "Morning".to_owned(), main: rendered(&made)? })
 }
 
-/// `Monday, 30 November`
-fn in_words(day: NaiveDate) -> String {
-    day.format("%A, %-d %B %Y").to_string()
-}
-
-fn open_incidents(session: &Session, asked: &Asked) -> Result<Vec<Shown>> {
+/// Open incidents, those with most at stake first.
+fn open_incidents(session: &Session, given: &[(String, String)]) -> Result<Vec<Shown>> {
     // Filters of incidents are values of their groups.
-    let filters: Vec<(String, String)> = asked
-        .all("filter")
-        .into_iter()
-        .filter(|filter| !filter.contains("!="))
-        .map(|filter| ("filter".to_owned(), filter))
-        .collect();
-    let line = crate::operations::find("incidents")?.line_of(&filters)?;
-    Ok(session.run(&parse_flags::<ListIncidents>(&line)?)?.body.incidents)
+    let filters = given.iter().filter(|(name, value)| name == "filter" && !value.contains("!="));
+    let line = operations::find("incidents")?.line_of(&filters.cloned().collect::<Vec<_>>())?;
+    let mut open = session.run(&parse_flags::<ListIncidents>(&line)?)?.body.incidents;
+    open.sort_by(|a, b| b.incident.at_stake.total_cmp(&a.incident.at_stake));
+    Ok(open)
 }
 
 fn wrong(incidents: &[Shown], currency: &str) -> AnswerCard {
@@ -120,56 +200,68 @@ fn wrong(incidents: &[Shown], currency: &str) -> AnswerCard {
     AnswerCard { question: "Is anything wrong?", answer, detail, href: "/incidents".to_owned(), class }
 }
 
-fn month_end(page: &Answer<Overview>, currency: &str) -> AnswerCard {
-    let end = &page.month_end;
-    let likely = end.total.interval(LIKELY);
-    let range =
-        likely.map(|interval| format!("80 %: {} to {}", money(interval.low, currency), money(interval.high, currency)));
-    let before = end.before.as_ref().map(|before| {
-        let name = before.period.start.format("%B");
-        format!("{} ({}) to {name}", change(before.total.change, currency), percent(before.total.change_pct, true))
-    });
-    let risk = page.budgets.iter().filter(|budget| budget.state != BudgetState::Within).count();
+fn month_end(parts: &Parts, currency: &str) -> AnswerCard {
+    let risk = parts.budgets.iter().filter(|budget| budget.state != BudgetState::Within).count();
     let at_risk = match risk {
         0 => None,
         1 => Some("1 budget at risk".to_owned()),
         many => Some(format!("{many} budgets at risk")),
     };
-    let parts: Vec<String> = [range, before, at_risk].into_iter().flatten().collect();
+    let (answer, range, before) = match &parts.month_end {
+        Ok(end) => {
+            let range = end
+                .total
+                .interval(LIKELY)
+                .map(|one| format!("80 %: {} to {}", money(one.low, currency), money(one.high, currency)));
+            let before = end.before.as_ref().map(|before| {
+                let name = before.period.start.format("%B");
+                format!(
+                    "{} ({}) to {name}",
+                    change(before.total.change, currency),
+                    percent(before.total.change_pct, true)
+                )
+            });
+            (money(end.total.expected, currency), range, before)
+        }
+        Err(_) => ("not known yet".to_owned(), None, None),
+    };
+    let details: Vec<String> = [range, before, at_risk].into_iter().flatten().collect();
     AnswerCard {
         question: "Where does the month end?",
-        answer: money(end.total.expected, currency),
-        detail: parts.join("; "),
+        answer,
+        detail: details.join("; "),
         href: "/forecast".to_owned(),
         class: if risk > 0 { "act" } else { "" },
     }
 }
 
-fn fresh(page: &Answer<Overview>, settled: NaiveDate) -> AnswerCard {
-    let today = page.header.as_of.unwrap_or(settled);
-    let newest = page.quality.newest_day;
-    let missing = match page.quality.missing.len() {
+fn fresh(parts: &Parts, today: NaiveDate) -> AnswerCard {
+    let header = &parts.days.header;
+    let newest = header.data_through.unwrap_or(today);
+    let settled = header.settled_through.unwrap_or(newest);
+    let missing = header.warnings.iter().find_map(|warning| match warning {
+        Warning::MissingDays { days, .. } => Some(days.len()),
+        _ => None,
+    });
+    let counted = |count: usize, one: &str, many: &str| match count {
         0 => None,
-        1 => Some("1 day is missing".to_owned()),
-        many => Some(format!("{many} days are missing")),
+        1 => Some(format!("1 {one}")),
+        count => Some(format!("{count} {many}")),
     };
-    let notes = match page.header.warnings.len() {
-        0 => None,
-        1 => Some("1 note on the data".to_owned()),
-        many => Some(format!("{many} notes on the data")),
-    };
-    let old = (today - newest).num_days();
-    let parts: Vec<String> =
-        [Some(format!("data through {newest}, from {}", page.header.sources.join(", "))), missing, notes]
-            .into_iter()
-            .flatten()
-            .collect();
+    let details: Vec<String> = [
+        Some(format!("data through {newest}, from {}", header.sources.join(", "))),
+        counted(missing.unwrap_or(0), "day is missing", "days are missing"),
+        counted(header.warnings.len(), "note on the data", "notes on the data"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     AnswerCard {
         question: "How fresh is this?",
         answer: format!("settled to {}", settled.format("%-d %b")),
-        detail: parts.join("; "),
+        detail: details.join("; "),
         href: "/status".to_owned(),
-        class: if old > 3 { "act" } else { "" },
+        class: if (today - newest).num_days() > OLD { "act" } else { "" },
     }
 }
 
@@ -181,8 +273,7 @@ fn incident_grid(session: &Session, incidents: &[Shown]) -> Result<Grid> {
     for shown in incidents.iter().take(SHOWN) {
         let incident = &shown.incident;
         let href = format!("/incidents/{}", incident.id);
-        let spark =
-            super::incidents::explained(session, &incident.id).as_ref().map_or(String::new(), super::incidents::drawn);
+        let spark = super::incidents::course(session, shown);
         let class = if incident.severity == Severity::Critical { "critical" } else { incident.severity.name() };
         grid.rows.push(Row {
             cells: vec![
@@ -204,22 +295,13 @@ fn incident_grid(session: &Session, incidents: &[Shown]) -> Result<Grid> {
 }
 
 /// What was spent this month, added up, beside the month before, and where it will end.
-fn month_plot(page: &Answer<Overview>, currency: &str, filters: &[String]) -> Plot {
-    let end = &page.month_end;
-    let (mut sum, mut sure) = (0.0, 0.0);
-    let mut spent = Vec::new();
-    let mut expected = Vec::new();
+fn month_plot(parts: &Parts, end: &Forecast, currency: &str, filters: &[String]) -> Plot {
+    let mut sum = 0.0;
+    let (mut spent, mut expected) = (Vec::new(), Vec::new());
     for day in &end.days {
         sum += day.expected;
-        let is_known = day.settled && day.cost.is_some();
-        if is_known {
-            sure = sum;
-        }
-        spent.push(is_known.then_some(sum));
-        expected.push(
-            (!is_known || end.days.iter().any(|later| later.date > day.date && !later.settled) && sum >= sure)
-                .then_some(sum),
-        );
+        spent.push((day.settled && day.cost.is_some()).then_some(sum));
+        expected.push(Some(sum));
     }
     // The line of what is expected begins where that of what was spent ends.
     let last_known = spent.iter().rposition(Option::is_some);
@@ -230,11 +312,11 @@ fn month_plot(page: &Answer<Overview>, currency: &str, filters: &[String]) -> Pl
     }
     let before_month = first_of_month(end.period.start.pred_opt().unwrap_or(end.period.start));
     let mut of_before: BTreeMap<u32, f64> = BTreeMap::new();
-    for day in page.chart.iter().filter(|day| first_of_month(day.date) == before_month) {
-        *of_before.entry(day.date.day()).or_default() += day.cost;
+    for day in parts.days.periods.iter().filter(|day| first_of_month(day.start) == before_month) {
+        *of_before.entry(day.start.day()).or_default() += day.total;
     }
     // A month that the data has only a part of would be drawn too low.
-    let is_whole = page.chart.first().is_some_and(|first| first.date <= before_month);
+    let is_whole = parts.days.periods.first().is_some_and(|first| first.start <= before_month);
     let mut before_sum = 0.0;
     let before: Vec<Option<f64>> = end
         .days
@@ -294,15 +376,12 @@ fn budget_grid(budgets: &[BudgetStatus]) -> Grid {
     grid
 }
 
-fn movers(page: &Answer<Overview>, currency: &str, filters: &[String], given: &[(String, String)]) -> Result<Grid> {
-    let (before, after) = (&page.week.before, &page.week.after);
-    let mut grid = Grid::of("What moved in the week", &overview::movers(&page.week, currency));
-    for (row, mover) in grid.rows.iter_mut().zip(&page.week.movers) {
-        let own: Vec<String> = mover
-            .group
-            .iter()
-            .map(|(dimension, value)| format!("{dimension}={}", value.as_str().unwrap_or_default()))
-            .collect();
+fn movers(week: &Answer<Comparison>, filters: &[String], given: &[(String, String)]) -> Result<Grid> {
+    let (before, after) = (&week.before, &week.after);
+    let mut grid = Grid::of("What moved in the week", &overview::movers(week, week.header.currency()));
+    for (row, mover) in grid.rows.iter_mut().zip(&week.movers) {
+        let own =
+            mover.group.iter().map(|(dimension, value)| format!("{dimension}={}", value.as_str().unwrap_or_default()));
         let all: Vec<String> = filters.iter().cloned().chain(own).collect();
         let link = |start: NaiveDate, end: NaiveDate| days_link(&start.to_string(), &end.to_string(), &all);
         let days = [link(before.start, after.end), link(before.start, before.end), link(after.start, after.end)];
@@ -318,7 +397,11 @@ fn movers(page: &Answer<Overview>, currency: &str, filters: &[String], given: &[
     Ok(grid.from(Source::new("compare", "compare", "compare", &parameters)?))
 }
 
-fn ninety_days(page: &Answer<Overview>, currency: &str, filters: &[String]) -> Plot {
+/// Each day as it was; those that are judged with what was expected.
+fn ninety_days(parts: &Parts, currency: &str, filters: &[String], settled: Option<NaiveDate>) -> Plot {
+    let judged: BTreeMap<NaiveDate, &ChartDay> = parts.scores.iter().map(|day| (day.date, day)).collect();
+    let days = &parts.days.periods;
+    let of = |day: NaiveDate| judged.get(&day).copied();
     let line = |name: &str, kind: Kind, colour: usize, values: Vec<Option<f64>>| Line {
         name: name.to_owned(),
         kind,
@@ -326,15 +409,16 @@ fn ninety_days(page: &Answer<Overview>, currency: &str, filters: &[String]) -> P
         values,
     };
     Plot {
-        caption: format!("Cost by day, {} days", page.chart.len()),
+        caption: format!("Cost by day, {} days", days.len()),
         currency: currency.to_owned(),
-        labels: page.chart.iter().map(|day| day.date.to_string()).collect(),
+        labels: days.iter().map(|day| day.start.to_string()).collect(),
         lines: vec![
-            line("cost", Kind::Bars, 0, page.chart.iter().map(|day| Some(day.cost)).collect()),
-            line("expected", Kind::Line, 8, page.chart.iter().map(|day| day.expected).collect()),
+            line("cost", Kind::Bars, 0, days.iter().map(|day| Some(day.total)).collect()),
+            line("expected", Kind::Line, 8, days.iter().map(|day| of(day.start)?.expected).collect()),
         ],
-        flagged: page.chart.iter().map(|day| day.flagged).collect(),
-        links: page.chart.iter().map(|day| days_link(&day.date.to_string(), &day.date.to_string(), filters)).collect(),
+        flagged: days.iter().map(|day| of(day.start).is_some_and(|day| day.flagged)).collect(),
+        open_from: days.iter().position(|day| settled.is_some_and(|settled| day.start > settled)),
+        links: days.iter().map(|day| days_link(&day.start.to_string(), &day.start.to_string(), filters)).collect(),
         ..Plot::default()
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Cell {
     pub class: &'static str,
     /// Drawn beside the text; markup of our own.
     pub svg: String,
+    /// Where what belongs here is, when that takes longer than the page.
+    pub later: Option<String>,
 }
 
 impl Cell {
@@ -48,6 +50,11 @@ impl Cell {
 
     pub(super) fn class(self, class: &'static str) -> Self {
         Self { class, ..self }
+    }
+
+    /// A cell that is filled once the page is there; until then, and without JavaScript, it has a text.
+    pub(super) fn later(address: impl Into<String>, text: &str) -> Self {
+        Self { later: Some(address.into()), class: "later", ..Self::new(text) }
     }
 
     pub(super) fn drawn(svg: String) -> Self {
