@@ -43,8 +43,11 @@ if [ ! -e "$mcp/node" ]; then
     echo "warning: clients of MCP cannot be installed (is there npm?); they are not tested" >&2
   fi
 fi
-# `--browser`: the pages in a real Chromium (Debian's chromium and chromium-driver), driven by Selenium, with axe-core's rules.
+# `--browser`: afterwards the pages in a real Chromium (Debian's chromium and chromium-driver), driven by Selenium, with axe-core's
+# rules.
+browser=""
 if [ "${1:-}" = --browser ]; then
+  shift
   for tool in chromium chromedriver python3 npm; do
     command -v "$tool" >/dev/null || { echo "error: \`$tool\` is missing; on Debian: apt install chromium chromium-driver python3-venv npm" >&2; exit 1; }
   done
@@ -55,10 +58,10 @@ if [ "${1:-}" = --browser ]; then
     "$browser/bin/pip" -q install selenium==4.51.0
     npm install --silent --no-audit --no-fund --prefix "$browser" axe-core@4.14.1 >&2
   fi
-  cargo build --release --locked
-  exec "$browser/bin/python" scripts/browser.py "${CARGO_TARGET_DIR:-target}/release/aws-cost-anomalies" "$browser/node_modules/axe-core/axe.min.js" "${@:2}"
 fi
 # Some tests wait for servers and retries more than they compute.
 export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(getconf _NPROCESSORS_ONLN) + 1))}"
 # Only the release profile, so that DuckDB is compiled once.
-exec cargo test --release --locked "$@"
+cargo test --release --locked "$@"
+# The program is there: the tests were run with it.
+[ -z "$browser" ] || "$browser/bin/python" scripts/browser.py "${CARGO_TARGET_DIR:-target}/release/aws-cost-anomalies" "$browser/node_modules/axe-core/axe.min.js"

@@ -88,6 +88,8 @@ pub(super) fn run(args: &DemoArgs, context: &Context) -> Result<ExitCode> {
          aws-cost-anomalies --db {db} anomalies --group-by service+account --sensitivity high\n  \
          aws-cost-anomalies --db {db} explain --service AmazonSageMaker\n  \
          aws-cost-anomalies --db {db} forecast\n  \
+         aws-cost-anomalies --db {db} incidents --status all\n  \
+         aws-cost-anomalies --db {db} serve\n  \
          aws-cost-anomalies --db {db} sql 'FROM daily_cost_summary LIMIT 5'\n  \
          aws-cost-anomalies ingest PATH/TO/YOUR/BILL\n"
     ))?;
@@ -122,7 +124,8 @@ fn show_anomalies(session: &Session, context: &Context) -> Result<Anomalies> {
     print(&report::anomalies::render(&newest, 0, Format::Table, context.style)?)?;
     let from = newest.header.settled_through.map(|settled| settled - Days::new(LOOK_BACK_DAYS - 1));
     let detection = Detection { from: from.and_then(Day::new), ..detection };
-    Ok(session.run(&FindAnomalies { detection, no_save: true })?.body)
+    // Kept, so that `incidents` and `serve` have something to show.
+    Ok(session.run(&FindAnomalies { detection, no_save: false })?.body)
 }
 
 /// Each planted event beside what was found of it.

@@ -255,8 +255,14 @@ impl Guard {
         };
         match self.tokens.iter().enumerate().fold(None, find) {
             Some(place) => Ok(self.tokens[place].1.clone()),
-            None if self.wrong_tokens.check_key(&peer).is_err() => Err(Refusal::TooMany),
-            None => Err(Refusal::Unknown),
+            None => {
+                // Addresses that tried long ago are forgotten.
+                if self.wrong_tokens.len() > MOST_BROWSERS {
+                    self.wrong_tokens.retain_recent();
+                }
+                let is_often = self.wrong_tokens.check_key(&peer).is_err();
+                Err(if is_often { Refusal::TooMany } else { Refusal::Unknown })
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::http::request::Parts;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -17,6 +18,7 @@ use rmcp::{
 
 use super::{
     calls::{Calls, Told},
+    guard::{Guest, Refusal},
     prompts, resources,
 };
 use crate::{
@@ -25,6 +27,7 @@ use crate::{
         Effect, Session,
         tools::{self, Answered, TOOLS, Tool},
     },
+    web::Scope,
 };
 
 /// What a model should know before it asks anything.
@@ -81,6 +84,16 @@ impl Mcp {
     }
 }
 
+/// A tool for those who may call it: over HTTP a token may be for reading alone.
+fn allowed(tool: &'static Tool, context: &RequestContext<RoleServer>) -> Result<&'static Tool> {
+    let guest = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Guest>());
+    if tool.effect == Effect::Read || guest.is_none_or(|guest| guest.may(Scope::Triage)) {
+        return Ok(tool);
+    }
+    let (what, hint) = Refusal::Scope(Scope::Triage).words();
+    Err(Error::usage(what).hint(hint))
+}
+
 /// How a tool is described to clients.
 fn definition(tool: &Tool) -> Result<Definition> {
     let reads = tool.effect == Effect::Read;
@@ -128,7 +141,7 @@ impl ServerHandler for Mcp {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let given = request.arguments.unwrap_or_default();
-        let done = match self.tool(&request.name) {
+        let done = match self.tool(&request.name).and_then(|tool| allowed(tool, &context)) {
             Ok(tool) => self.run(&context, move |session| tool.call(session, &given)).await,
             Err(error) => Err(error),
         };

@@ -161,12 +161,12 @@ impl Database {
         self.write_within(WRITER_WAITS)
     }
 
-    /// The same, if nobody else uses it now.
+    /// The same, if nobody else uses it now. In a server somebody always reads, so there it waits for them.
     ///
     /// # Errors
     /// As [`Database::write`].
     pub(crate) fn write_now(&self) -> Result<Writer> {
-        self.write_within(Duration::ZERO)
+        self.write_within(if self.idle.is_zero() { Duration::ZERO } else { SERVER_LETS_GO })
     }
 
     fn write_within(&self, wait: Duration) -> Result<Writer> {

@@ -49,6 +49,8 @@ mod replacement;
 mod run;
 mod s3;
 mod serve;
+mod serve_guests;
+mod serve_pages;
 mod servers;
 mod sql;
 mod tidy;

@@ -140,6 +140,29 @@ fn others_than_this_machine_need_a_token() {
 }
 
 #[test]
+fn a_token_for_reading_triages_nothing() {
+    let sandbox = sandbox();
+    sandbox.write("config.yaml", "server: { tokens: [{ env: READS }, { env: TRIAGES, scopes: [read, triage] }] }\n");
+    let server = Server::start(&sandbox, &["--allow-triage"], &[("READS", "token-r"), ("TRIAGES", "token-t")]);
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {}});
+    let call = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "triage_incident", "arguments": {"ids": ["zzzz"], "triage": "ack"}, "_meta": meta}});
+    let said = |token: &str| {
+        let headers = [
+            ("authorization", token),
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", "tools/call"),
+            ("mcp-name", "triage_incident"),
+        ];
+        server.post("/mcp", &headers, &call).1
+    };
+    let refused = said("Bearer token-r");
+    assert!(refused.contains("the token is not for `triage`"), "{refused}");
+    let taken = said("Bearer token-t");
+    assert!(taken.contains("there is no incident `zzzz`"), "{taken}");
+}
+
+#[test]
 fn the_python_sdk_finds_everything_in_both_eras_and_over_both_transports() {
     let Some(python) = python("MCP by its Python SDK") else { return };
     let sandbox = sandbox();

@@ -54,10 +54,10 @@ struct Incident {
 }
 
 pub(super) fn page(session: &Session, asked: &Asked) -> Result<Made> {
-    made(session, asked.path("id"), asked.get("said"), false)
+    made(session, asked.path("id"), super::incidents::said_words(asked.get("said")), false)
 }
 
-fn made(session: &Session, id: &str, said: &str, is_shared: bool) -> Result<Made> {
+fn made(session: &Session, id: &str, said: String, is_shared: bool) -> Result<Made> {
     let shown = session.run(&ShowIncident { id: id.to_owned() })?;
     let given = [("id".to_owned(), shown.incident.id.clone())];
     let explained = session.run(&parse_flags::<ExplainCost>(&["--".to_owned(), shown.incident.id.clone()])?);
@@ -70,7 +70,7 @@ fn made(session: &Session, id: &str, said: &str, is_shared: bool) -> Result<Made
     };
     let mut page = Incident {
         id: incident.id.clone(),
-        said: said.to_owned(),
+        said,
         subject: shown.subject(),
         severity: incident.severity.name(),
         what: what(&shown),
@@ -294,7 +294,7 @@ async fn shared(State(app): State<Arc<App>>, Path(id): Path<String>, RawQuery(qu
     }
     let key = format!("shared incident {id}");
     let made = app.answers.get(&key, move |session| {
-        let Made { title, main } = made(session, &id, "", true)?;
+        let Made { title, main } = made(session, &id, String::new(), true)?;
         Ok(Body::page(title, main))
     });
     let text = match made.await {

@@ -124,7 +124,7 @@ pub(super) fn page(session: &Session, asked: &Asked) -> Result<Made> {
     let open = all.iter().filter(|shown| shown.incident.state == IncidentState::Open);
     let at_stake: f64 = open.map(|shown| shown.incident.at_stake.max(0.0)).sum();
     let made = Incidents {
-        said: asked.get("said").to_owned(),
+        said: said_words(asked.get("said")),
         status: if asked.get("status").is_empty() { "open".to_owned() } else { asked.get("status").to_owned() },
         since: asked.get("since").to_owned(),
         min_impact: asked.get("min_impact").to_owned(),
@@ -200,6 +200,22 @@ pub(super) fn router() -> Router<Arc<App>> {
     Router::new().route("/incidents/triage", post(say).route_layer(from_fn(triage)))
 }
 
+/// What was just said of incidents, of `ack-3`: an address is no place for words of somebody else's.
+pub(super) fn said_words(said: &str) -> String {
+    let Some((what, count)) = said.split_once('-').and_then(|(what, count)| Some((what, count.parse::<usize>().ok()?)))
+    else {
+        return String::new();
+    };
+    let words = match what {
+        "ack" => "acknowledged",
+        "snooze" => "snoozed",
+        "expect" => "expected from now on",
+        "undo" => "as before",
+        _ => return String::new(),
+    };
+    format!("{count} {} {words}", if count == 1 { "incident is" } else { "incidents are" })
+}
+
 /// What a form says of incidents.
 #[derive(Debug, Default)]
 struct Said {
@@ -258,20 +274,13 @@ async fn say(State(app): State<Arc<App>>, Extension(guest): Extension<Guest>, bo
     };
     match done {
         Ok(()) => {
-            let words = match said.what.as_str() {
-                "ack" => "acknowledged",
-                "snooze" => "snoozed",
-                "expect" => "expected from now on",
-                _ => "as it was before",
-            };
-            let said_words = format!("{count} {} {words}", if count == 1 { "incident is" } else { "incidents are" });
             // Back to where the form was, if that is one of the pages of incidents.
             let back = if said.back.starts_with("/incidents") { said.back.as_str() } else { "/incidents" };
             let (path, query) = back.split_once('?').unwrap_or((back, ""));
             let kept = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "said");
             let query = form_urlencoded::Serializer::new(String::new())
                 .extend_pairs(kept)
-                .append_pair("said", &said_words)
+                .append_pair("said", &format!("{}-{count}", said.what))
                 .finish();
             Redirect::to(&format!("{path}?{query}")).into_response()
         }

@@ -138,7 +138,7 @@ pub(super) fn router() -> Router<Arc<App>> {
 async fn show(app: &Arc<App>, page: &'static Page, asked: Asked, guest: &Guest, headers: &HeaderMap) -> Response {
     // Whoever may do more sees more.
     let key = asked.key(page);
-    let scopes = format!("{key} {:?} {}", guest.scopes, guest.is_logged_in);
+    let scopes = format!("{key} {:?} {} {}", guest.scopes, guest.is_logged_in, guest.name);
     if let Some(unchanged) = api::unchanged(&app.answers, &scopes, headers) {
         return unchanged;
     }
@@ -155,7 +155,7 @@ async fn show(app: &Arc<App>, page: &'static Page, asked: Asked, guest: &Guest, 
                 let text = shell(&page.title, &page.text, page_path, Some(guest), answered.is_stale)?;
                 Ok(Body::page(String::new(), text))
             };
-            let whole = app.answers.whole(&format!("{tag} {} {}", answered.tag, guest.name), around);
+            let whole = app.answers.whole(&format!("{tag} {}", answered.tag), around);
             match whole {
                 Ok(body) => api::respond(&Answered { body, tag, ..answered }, headers),
                 Err(error) => Problem::from(error).into_response(),
