@@ -14,7 +14,7 @@ oha=$(command -v oha || echo "$target/oha/bin/oha")
 [ -x "$oha" ] || cargo install oha --version 1.16.0 --root "$target/oha" --no-default-features --features rustls --locked
 duckdb=$("$program" --version | sed 's/.*DuckDB v\(.*\))/\1/')
 peer="$target/bench-serve"
-[ -x "$peer/bin/streamlit" ] || { python3 -m venv "$peer" && "$peer/bin/pip" -q install "duckdb==$duckdb" streamlit==1.58.0 pandas selenium==4.51.0; }
+[ -x "$peer/bin/streamlit" ] || { python3 -m venv "$peer" && "$peer/bin/pip" -q install "duckdb==$duckdb" streamlit==1.67.0 pandas selenium==4.51.0; }
 "$program" sample-data --out "$work/bill" --rows "$rows" --as-of 2026-03-15 --quiet >/dev/null
 "$program" --db "$work/costs.duckdb" ingest "$work/bill" --quiet >/dev/null
 "$program" --db "$work/costs.duckdb" run --no-ingest --quiet --as-of 2026-03-15 >/dev/null

@@ -223,6 +223,9 @@ def the_keyboard_is_enough(driver, site):
     wait(driver, "/^\\/incidents\\/[0-9a-f]+$/.test(location.pathname)", "Enter does not open")
     press(driver, "g", "x")
     wait(driver, "location.pathname === '/explore'", "g x leads nowhere")
+    press(driver, "/")
+    wait(driver, "document.activeElement.name === 'filter'", "/ does not lead to the filter")
+    driver.execute_script("document.activeElement.blur()")
     # A row of the table leads to what it is made of.
     press(driver, "j", Keys.ENTER)
     wait(driver, "location.search.includes('filter=service')", "a group leads nowhere")

@@ -234,6 +234,11 @@
       a: () => say("ack"),
       s: () => say("snooze"),
       e: () => say("expect"),
+      "/": () => {
+        const field = $("form.filters input[name=filter]:not([type=hidden]), textarea");
+        if (!field) return false;
+        field.focus();
+      },
       "?": () => $("#keys").showModal(),
       Enter: () => {
         const address = rows()[row]?.dataset.href;
