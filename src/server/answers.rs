@@ -73,6 +73,8 @@ pub(super) struct Answered {
     pub body: Arc<Body>,
     /// By which a client knows it again.
     pub tag: String,
+    /// Of which state the answer is, however much later it is sent.
+    pub generation: String,
     /// Whether somebody writes the database, so that this is of how it was before.
     pub is_stale: bool,
 }
@@ -170,7 +172,7 @@ impl Answers {
         let fresh = |kept: Option<Kept>| kept.filter(|kept| kept.generation == generation);
         let given = |kept: Kept, is_stale: bool| {
             let tag = Self::tag(key, if is_stale { "stale" } else { &kept.generation });
-            Answered { body: kept.body, tag, is_stale }
+            Answered { body: kept.body, tag, generation: kept.generation, is_stale }
         };
         if let Some(kept) = fresh(locked(&place.kept).clone()) {
             self.counts.kept.fetch_add(1, Ordering::Relaxed);

@@ -149,7 +149,8 @@ async fn show(app: &Arc<App>, page: &'static Page, asked: Asked, guest: &Guest, 
     });
     match made.await {
         Ok(answered) => {
-            let tag = Answers::tag(&scopes, &app.answers.generation());
+            // What changed meanwhile is another page.
+            let tag = Answers::tag(&scopes, &answered.generation);
             let around = || {
                 let page = &answered.body;
                 let text = shell(&page.title, &page.text, page_path, Some(guest), answered.is_stale)?;
