@@ -26,7 +26,7 @@ const LOGGED_IN: Duration = Duration::from_hours(12);
 /// Browsers that are known at once.
 const MOST_BROWSERS: usize = 10_000;
 /// Wrong tokens that one address may try in a minute.
-const WRONG_TOKENS: NonZeroU32 = NonZeroU32::new(10).expect("more than none");
+const WRONG_TOKENS: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 /// The cookie of a browser that has given its token.
 const COOKIE: &str = "cost_session";
 

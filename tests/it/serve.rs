@@ -221,14 +221,11 @@ fn what_is_wrong_is_a_problem_with_a_code() {
     let text = server.with("POST", "/api/v1/sql", &[("content-type", "text/plain")], Some("{}".into()));
     assert_eq!(problem(text)[0], 415);
     // The door of SQL is as tight as the command's.
-    for (statement, said) in [
-        ("DROP TABLE incidents", "only SELECT"),
-        ("SELECT * FROM read_csv('/etc/passwd')", "disabled"),
-        ("SELECT 1; SELECT 2", "one statement"),
-    ] {
-        let refused: Value = server.post("/api/v1/sql", &json!({"query": statement})).json().expect("JSON");
-        let text = refused.to_string();
-        assert!(refused["status"].as_u64().is_some_and(|status| status >= 400), "{said}: {text}");
+    for statement in ["DROP TABLE incidents", "SELECT * FROM read_csv('/etc/passwd')", "SELECT 1; SELECT 2"] {
+        let refused = server.post("/api/v1/sql", &json!({ "query": statement }));
+        let status = refused.status();
+        let text = refused.text().expect("text");
+        assert!(status.is_client_error() && !text.contains("root:"), "{statement}: {status} {text}");
     }
     let long = json!({"query": "SELECT 1", "limit": 100_000});
     assert_eq!(server.post("/api/v1/sql", &long).status().as_u16(), 400);
