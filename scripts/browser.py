@@ -204,8 +204,12 @@ def the_keyboard_is_enough(driver, site):
     scheme(driver, "light")
     driver.get(site.base + "/")
     wait(driver, "document.readyState === 'complete'", "it does not load")
+    # A page that was just made is new: nothing takes it away from whoever starts to read.
+    driver.execute_script("window.stays = true")
     press(driver, Keys.TAB)
     check(driver.switch_to.active_element.text == "to the content", "the first stop is not the way to the content")
+    time.sleep(3)
+    check(driver.execute_script("return window.stays"), "the page is loaded again though nothing changed")
     press(driver, "g", "i")
     wait(driver, "location.pathname === '/incidents'", "g i leads nowhere")
     press(driver, "?")
@@ -239,6 +243,19 @@ def news_are_heard(driver, site):
     check(opened, "no incident is open")
     site.run("incidents", "ack", opened[0]["id"], "--reason", "news")
     wait(driver, "!document.querySelector('[data-changed]').hidden", "nobody hears of news", 8)
+    # The morning page shows them by itself, but to somebody who reads it.
+    for reads in (False, True):
+        driver.get(site.base + "/")
+        wait(driver, "document.readyState === 'complete'", "it does not load")
+        if reads:
+            press(driver, Keys.TAB)
+        driver.execute_script("window.before = true")
+        site.run("incidents", "ack", opened[0]["id"], *(["--reason", "more news"] if reads else ["--undo"]))
+        if reads:
+            wait(driver, "!document.querySelector('[data-changed]').hidden", "a reader hears of no news", 8)
+            check(driver.execute_script("return window.before"), "a page is taken away from its reader")
+        else:
+            wait(driver, "!window.before && document.readyState === 'complete'", "the morning page stays old", 8)
 
 
 def the_model_is_asked_where_there_is_one(driver, site):
@@ -260,6 +277,15 @@ def pages_work_without_javascript(site):
         driver.get(site.base + "/explore")
         driver.find_element(By.CSS_SELECTOR, "tbody tr td a").click()
         until(lambda: "filter=service" in driver.current_url, "a group leads nowhere without JavaScript")
+        # Tables that no address of the API has are files that the page carries with it.
+        downloads = os.path.join(site.folder, "downloads")
+        driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": downloads})
+        driver.get(site.base + "/status")
+        driver.find_element(By.CSS_SELECTOR, "a[download='checks.csv']").click()
+        file = os.path.join(downloads, "checks.csv")
+        until(lambda: os.path.exists(file), "a table is not downloaded")
+        columns = open(file).readline().strip()
+        check(columns == "state,check,found,what to do", f"a table is downloaded with the columns {columns}")
         driver.get(site.base + "/incidents?status=all")
         driver.find_element(By.CSS_SELECTOR, "input[name=id]").click()
         driver.find_element(By.CSS_SELECTOR, "form.choose button").click()

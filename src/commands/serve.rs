@@ -46,9 +46,11 @@ pub(super) fn run(args: &ServeArgs, context: &Context) -> Result<ExitCode> {
     let as_of = args.as_of.map(Day::date);
     if let Some(folder) = &args.export {
         let today = as_of.unwrap_or(context.session.today());
-        let count = server::export(&context.session.of_day(today), folder, &|file| {
-            tracing::debug!(file = %file.display(), "written");
-        })?;
+        let exported = server::export(&context.session.of_day(today), folder)?;
+        for (address, reason) in &exported.left_out {
+            context.note(&format!("note: the page `{address}` is left out: {}", reason.message()));
+        }
+        let count = exported.pages;
         context.note(&format!("wrote {count} pages below `{}`; `index.html` is the first", folder.display()));
         return Ok(ExitCode::Done);
     }

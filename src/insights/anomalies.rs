@@ -115,6 +115,9 @@ pub struct Score {
     pub group: Map<String, Value>,
     pub cost: f64,
     pub expected: Option<f64>,
+    /// The range in which the score stays below the threshold, where the day is judged by a level.
+    pub low: Option<f64>,
+    pub high: Option<f64>,
     pub score: Option<f64>,
     pub direction: Option<Direction>,
     pub flagged: bool,
@@ -273,11 +276,14 @@ pub(crate) fn scores(facts: &dyn Facts, request: &Request) -> Result<Answer<Scor
         for (series, verdicts) in data.covered.series.iter().zip(&judged.verdicts) {
             let Some(index) = series.index(day) else { continue };
             let verdict = verdicts[index].as_ref();
+            let range = verdict.and_then(|verdict| verdict.range(request.parameters.threshold));
             scores.push(Score {
                 date: day,
                 group: group_object(&request.group_by, &series.group),
                 cost: series.values[index],
                 expected: verdict.map(|verdict| verdict.expected),
+                low: range.map(|(low, _)| low),
+                high: range.map(|(_, high)| high),
                 score: verdict.map(|verdict| verdict.score),
                 direction: verdict.map(|verdict| Direction::of(verdict.score)),
                 flagged: verdict.is_some_and(|verdict| verdict.flagged),

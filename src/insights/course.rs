@@ -176,21 +176,13 @@ pub(crate) fn baseline(
     let before: Vec<f64> = (1..=BASELINE_DAYS).filter_map(|back| cost(event.start - Days::new(back))).collect();
     let center = median(&before);
     let weekdays: Vec<f64> = (1..=4).filter_map(|weeks| cost(date - Days::new(7 * weeks))).collect();
-    let margin = verdict.and_then(|verdict| match verdict.basis {
-        Basis::Level { sigma, .. } => Some(sigma * parameters.threshold),
-        _ => None,
-    });
-    let range = |sign: f64| {
-        let (verdict, margin) = verdict.zip(margin)?;
-        let bound = verdict.expected + sign * margin;
-        Some(if verdict.expected >= 0.0 { bound.max(0.0) } else { bound })
-    };
+    let range = verdict.and_then(|verdict| verdict.range(parameters.threshold));
     Baseline {
         peak_date: date,
         actual: series.values[peak],
         expected: verdict.map(|verdict| verdict.expected),
-        low: range(-1.0),
-        high: range(1.0),
+        low: range.map(|(low, _)| low),
+        high: range.map(|(_, high)| high),
         days: before.len(),
         median: center,
         mad: center.and_then(|center| median_absolute_deviation(&before, center)),

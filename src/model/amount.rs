@@ -30,6 +30,20 @@ fn with_sign(amount: f64, currency: &str, plus: &str) -> String {
     }
 }
 
+/// The number of a text that [`money`], [`change`], [`count`] or a percentage wrote, with its sign and decimals, and its unit: `+$1,234.50`
+/// is `1234.50` and `USD`, `12.3 %` is `12.3` and `%`, `334,911` has no unit. Nothing where the text is none of these.
+pub fn parts(text: &str) -> Option<(String, &str)> {
+    let signed = text.trim();
+    let (sign, rest) = signed.strip_prefix('-').map_or(("", signed.trim_start_matches('+')), |rest| ("-", rest));
+    let symbols = [('$', "USD"), ('€', "EUR"), ('£', "GBP")];
+    let known = symbols.iter().find_map(|(symbol, currency)| Some((rest.strip_prefix(*symbol)?, *currency)));
+    let (digits, unit) = known.unwrap_or_else(|| rest.split_once(' ').unwrap_or((rest, "")));
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_digit() || c == ',' || c == '.');
+    let number = format!("{sign}{}", digits.replace(',', ""));
+    (is_number && number.parse::<f64>().is_ok()).then_some((number, unit))
+}
+
 /// At most `most` characters, with an ellipsis where something is missing.
 pub fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
@@ -77,5 +91,22 @@ mod tests {
         assert_eq!(money(-0.001, "USD"), "$0.00");
         assert_eq!(money(12.0, "CHF"), "12.00 CHF");
         assert_eq!(change(5.0, "EUR"), "+€5.00");
+    }
+
+    #[test]
+    fn amounts_are_read_as_they_are_written() {
+        for currency in ["USD", "EUR", "GBP", "CHF"] {
+            for amount in [0.0, -3.1, 1_234_567.891, 12.0] {
+                for text in [money(amount, currency), change(amount, currency)] {
+                    let (number, unit) = parts(&text).expect("an amount");
+                    assert_eq!((number, unit), (format!("{amount:.2}"), currency), "{text}");
+                }
+            }
+        }
+        assert_eq!(parts("-12.3 %"), Some(("-12.3".into(), "%")));
+        assert_eq!(parts(&count(334_911)), Some(("334911".into(), "")));
+        for text in ["", "-", "2026-03-01", "i-0abc", "$", "1.2.3", "=1+1"] {
+            assert_eq!(parts(text), None, "{text}");
+        }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use self::text::as_text;
 pub use self::{
     account::Account,
     alert::{AlertKind, Delivery, Notification, Queued, TriageState, Triaged},
-    amount::{bytes, change, count, cut, grouped, money},
+    amount::{bytes, change, count, cut, grouped, money, parts as amount_parts},
     budget::{Budget, BudgetAmount, BudgetPeriod, Limit, Percent, Threshold},
     cost::{ChargeCategory, Metric},
     dimension::{Dimension, Filter, GroupBy},

@@ -10,6 +10,7 @@ pub mod ask;
 mod backtest;
 mod budgets;
 mod compare;
+pub(crate) mod detector;
 mod discover;
 mod drilldown;
 mod explain;

@@ -41,7 +41,7 @@ pub(crate) fn render_scores(scores: &Answer<Scores>, format: Format) -> Result<S
     }
     let mut header = vec!["date".to_owned()];
     header.extend(scores.group_by.0.iter().map(ToString::to_string));
-    header.extend(["cost", "expected", "score", "direction", "flagged", "kind"].map(str::to_owned));
+    header.extend(["cost", "expected", "score", "direction", "flagged", "kind", "low", "high"].map(str::to_owned));
     let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
     let rows = scores.scores.iter().map(|score| {
         let mut row = vec![score.date.to_string()];
@@ -53,6 +53,8 @@ pub(crate) fn render_scores(scores: &Answer<Scores>, format: Format) -> Result<S
             score.direction.map_or("", Direction::name).into(),
             score.flagged.to_string(),
             score.kind.map_or("", |kind| kind.name()).into(),
+            number(score.low),
+            number(score.high),
         ]);
         row
     });

@@ -137,7 +137,10 @@ impl Page {
 }
 
 /// CSV with a header.
-fn csv(header: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> Result<String> {
+///
+/// # Errors
+/// Never, unless this program is broken.
+pub(crate) fn csv(header: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> Result<String> {
     let failed = |e: csv::Error| Error::bug("a result has no CSV").caused_by(e);
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(header.iter().map(|name| inert::csv(name))).map_err(failed)?;

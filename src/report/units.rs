@@ -1,6 +1,6 @@
 //! Money, percentages, counts and small charts as text.
 
-pub(crate) use crate::model::{change, count, money};
+pub(crate) use crate::model::{amount_parts, change, count, money};
 
 /// `+12.3 %`; beyond a thousand without decimals; nothing as `-`.
 pub(crate) fn percent(value: Option<f64>, signed: bool) -> String {

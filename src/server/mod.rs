@@ -81,8 +81,14 @@ struct App {
     changes: Changes,
     runs: Runs,
     metrics: Metrics,
+    /// Whether there are pages, or MCP alone.
+    has_pages: bool,
     stop: CancellationToken,
 }
+
+/// A request to a server that has pages.
+#[derive(Clone, Copy)]
+struct HasPages;
 
 /// Speaks MCP over stdin and stdout until stdin ends.
 ///
@@ -113,7 +119,7 @@ pub(crate) fn over_http(
     address: SocketAddr,
     ready: &dyn Fn(SocketAddr),
 ) -> Result<()> {
-    served(session, offer, address, ready, &|_| Router::new())
+    served(session, offer, address, ready, None)
 }
 
 /// Serves pages, REST and MCP until the process is told to stop. `ready` is told the address.
@@ -127,9 +133,11 @@ pub(crate) fn serve(
     ready: &dyn Fn(SocketAddr),
 ) -> Result<()> {
     let offer = Offer { triage: false, as_of };
-    served(session, offer, address, ready, &|accepts_records| {
-        Router::new().merge(api::router(accepts_records)).merge(pages::router()).merge(assets::router())
-    })
+    let pages = Router::new()
+        .merge(api::router(session.config().server.accept_records))
+        .merge(pages::router())
+        .merge(assets::router());
+    served(session, offer, address, ready, Some(pages))
 }
 
 fn served(
@@ -137,7 +145,7 @@ fn served(
     offer: Offer,
     address: SocketAddr,
     ready: &dyn Fn(SocketAddr),
-    routes: &dyn Fn(bool) -> Router<Arc<App>>,
+    pages: Option<Router<Arc<App>>>,
 ) -> Result<()> {
     let runtime = session.runtime()?.clone();
     let settings = &session.config().server;
@@ -150,8 +158,10 @@ fn served(
         let listener = listener::bind(address).await?;
         let changes = api::watched(&answers, &stop);
         let (runs, metrics) = (Runs::default(), Metrics::default());
-        let app = Arc::new(App { answers, guard, links, changes, runs, metrics, stop: stop.clone() });
-        let router = routes(settings.accept_records)
+        let has_pages = pages.is_some();
+        let app = Arc::new(App { answers, guard, links, changes, runs, metrics, has_pages, stop: stop.clone() });
+        let router = pages
+            .unwrap_or_default()
             .route_service("/mcp", Router::new().fallback_service(mcp).layer(middleware::from_fn(read)))
             .fallback(nothing)
             .layer(CompressionLayer::new())
@@ -186,7 +196,10 @@ fn is_public(path: &str) -> bool {
 /// Whether somebody at a browser asks for a page.
 fn wants_page(request: &Request) -> bool {
     let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    request.method() == Method::GET && accepts.contains("text/html") && !request.uri().path().starts_with("/api/")
+    request.extensions().get::<HasPages>().is_some()
+        && request.method() == Method::GET
+        && accepts.contains("text/html")
+        && !request.uri().path().starts_with("/api/")
 }
 
 /// What every request goes through, whatever its address: who asks, how much, how long; and what every answer says to browsers.
@@ -196,6 +209,9 @@ async fn guarded(State(app): State<Arc<App>>, mut request: Request, next: Next) 
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let here = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
     let peer = request.extensions().get::<Peer>().map_or(here, |peer| peer.0);
+    if app.has_pages {
+        request.extensions_mut().insert(HasPages);
+    }
     let (name, mut response) = match admitted(&app, &mut request, peer.ip()) {
         Ok(guest) => {
             let name = guest.map_or(String::new(), |guest| guest.name);

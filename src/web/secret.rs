@@ -24,6 +24,9 @@ const LEAST_PART: usize = 6;
 #[derive(Clone)]
 pub(crate) struct Secret(String);
 
+/// Characters of a secret that lets others in: a shorter one could be guessed.
+const LEAST_OWN: usize = 16;
+
 impl Reference {
     /// Reads the secret.
     ///
@@ -46,6 +49,21 @@ impl Reference {
             return Err(Error::input(format!("the secret of {self} is more than one line")));
         }
         Ok(Secret(text.to_owned()))
+    }
+
+    /// Reads a secret that lets others in here, of a key of the configuration.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and when it is so short that it could be guessed.
+    pub(crate) fn read_own(&self, key: &str) -> Result<Secret> {
+        let secret = self.read().map_err(|e| e.context(format!("cannot use `{key}`")))?;
+        if secret.expose().chars().count() < LEAST_OWN {
+            return Err(Error::input(format!(
+                "`{key}`: the secret of {self} must have {LEAST_OWN} characters or more"
+            ))
+            .hint("`openssl rand -hex 32` makes one"));
+        }
+        Ok(secret)
     }
 }
 

@@ -206,11 +206,11 @@ fn scores_have_a_row_for_every_series_and_day() {
         "--quiet",
     ];
     insta::assert_snapshot!(sandbox.run(&arguments), @"
-    date,account,service,cost,expected,score,direction,flagged,kind
-    2026-03-28,x,Moved,100,100,0,up,false,point
-    2026-03-28,x,Steady,50,50,0,up,false,point
-    2026-03-29,x,Moved,180,100,26.20914285714285,up,true,point
-    2026-03-29,x,Steady,48,50,-0.6552285714285713,down,false,point
+    date,account,service,cost,expected,score,direction,flagged,kind,low,high
+    2026-03-28,x,Moved,100,100,0,up,false,point,92.36907513190599,107.63092486809401
+    2026-03-28,x,Steady,50,50,0,up,false,point,42.36907513190599,57.63092486809401
+    2026-03-29,x,Moved,180,100,26.20914285714285,up,true,point,92.36907513190599,107.63092486809401
+    2026-03-29,x,Steady,48,50,-0.6552285714285713,down,false,point,42.36907513190599,57.63092486809401
     --- exit code 0
     ");
 }

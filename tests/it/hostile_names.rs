@@ -452,6 +452,20 @@ fn assert_page(what: &str, text: &str) {
         let inside = rest.split('>').next().unwrap_or_default().to_lowercase();
         assert!(tag != "script" || inside.starts_with("script src=\"/assets/"), "{what}: <{inside}>");
     }
+    // Tables as files are what a page carries with it; each is CSV to be kept, by a name without anything odd.
+    let file = " href=\"data:text/csv;charset=utf-8,";
+    for part in text.split(file).skip(1) {
+        let (written, rest) = part.split_once('"').expect("the end of an address");
+        assert!(
+            written.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._,:%".contains(&byte)),
+            "{what}: {written}"
+        );
+        let name = rest.strip_prefix(" hx-boost=\"false\" download=\"").and_then(|rest| rest.split('"').next());
+        let name = name.unwrap_or_else(|| panic!("{what} opens a file"));
+        assert!(name.chars().all(|c| c.is_alphanumeric() || "-.".contains(c)), "{what}: {name}");
+        assert_csv(what, &percent_encoding::percent_decode_str(written).decode_utf8().expect("UTF-8"));
+    }
+    let text = text.replace(file, "");
     for scheme in ["href=\"javascript:", "href=\"data:", "src=\"http", "href=\"//"] {
         assert!(!text.to_lowercase().contains(scheme), "{what} has {scheme}");
     }

@@ -133,6 +133,9 @@ fn others_than_this_machine_need_a_token() {
     {
         assert_eq!(server.hello(wrong), 401, "{wrong:?}");
     }
+    // A browser is told so as well: there is no page to log in at.
+    let page = reqwest::blocking::Client::new().get(server.url()).header("accept", "text/html").send();
+    assert_eq!(page.expect("an answer").status().as_u16(), 401);
     // A secret that is written where only its place belongs is not repeated.
     sandbox.write("config.yaml", "server:\n  tokens: [token-by-itself]\n");
     let refused = sandbox.run(&["mcp", "--http", "127.0.0.1:0"]);
@@ -143,7 +146,11 @@ fn others_than_this_machine_need_a_token() {
 fn a_token_for_reading_triages_nothing() {
     let sandbox = sandbox();
     sandbox.write("config.yaml", "server: { tokens: [{ env: READS }, { env: TRIAGES, scopes: [read, triage] }] }\n");
-    let server = Server::start(&sandbox, &["--allow-triage"], &[("READS", "token-r"), ("TRIAGES", "token-t")]);
+    let server = Server::start(
+        &sandbox,
+        &["--allow-triage"],
+        &[("READS", "long-enough-token-r"), ("TRIAGES", "long-enough-token-t")],
+    );
     let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "1"},
         "io.modelcontextprotocol/clientCapabilities": {}});
     let call = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "triage_incident", "arguments": {"ids": ["zzzz"], "triage": "ack"}, "_meta": meta}});
@@ -156,9 +163,9 @@ fn a_token_for_reading_triages_nothing() {
         ];
         server.post("/mcp", &headers, &call).1
     };
-    let refused = said("Bearer token-r");
+    let refused = said("Bearer long-enough-token-r");
     assert!(refused.contains("the token is not for `triage`"), "{refused}");
-    let taken = said("Bearer token-t");
+    let taken = said("Bearer long-enough-token-t");
     assert!(taken.contains("there is no incident `zzzz`"), "{taken}");
 }
 

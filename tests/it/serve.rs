@@ -353,6 +353,36 @@ fn a_command_is_let_in_while_many_read_and_nothing_is_torn() {
 }
 
 #[test]
+fn a_page_and_the_events_know_the_same_state() {
+    let sandbox = sandbox();
+    let server = Server::start(&sandbox, &[]);
+    let of_page = || {
+        let (_, page) = server.page("/incidents");
+        page.split("data-state=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a state").to_owned()
+    };
+    let event = |mut lines: &mut dyn Iterator<Item = String>| {
+        let name = Iterator::find_map(&mut lines, |line: String| line.strip_prefix("event: ").map(str::to_owned))
+            .expect("an event");
+        let data = Iterator::find_map(&mut lines, |line: String| line.strip_prefix("data: ").map(str::to_owned))
+            .expect("its data");
+        let data: Value = serde_json::from_str(&data).expect("JSON");
+        (name, data["state"].as_str().expect("a state").to_owned())
+    };
+    let (before, id) = (of_page(), sandbox.json(&["incidents", "--status", "all"])["incidents"][0]["id"].clone());
+    let id = id.as_str().expect("an id");
+    // Nobody hears yet: what comes first is still what is, not what was.
+    sandbox.ok(&["incidents", "ack", id, "--reason", "first"]);
+    let mut lines = BufReader::new(server.get("/api/v1/events")).lines().map_while(Result::ok);
+    let (name, first) = event(&mut lines);
+    assert_eq!((name.as_str(), first.as_str()), ("state", of_page().as_str()));
+    assert_ne!(first, before);
+    sandbox.ok(&["incidents", "ack", id, "--undo"]);
+    let (name, second) = event(&mut lines);
+    assert_eq!((name.as_str(), second.as_str()), ("changed", of_page().as_str()));
+    assert_ne!(second, first);
+}
+
+#[test]
 fn records_are_a_bill_of_their_own() {
     let sandbox = sandbox();
     sandbox.write("config.yaml", "server: { accept_records: true }\n");

@@ -24,7 +24,12 @@ fn each_guest_may_do_what_the_token_is_for() {
         "server:\n  tokens: [{ env: READS }, { env: TRIAGES, scopes: [read, triage] }, { env: INGESTS, scopes: [ingest] }, { env: ASKS, scopes: [query] }]\n  \
          hosts: [costs.acme.example]\n  accept_records: true\n",
     );
-    let tokens = [("READS", "token-r"), ("TRIAGES", "token-t"), ("INGESTS", "token-i"), ("ASKS", "token-q")];
+    let tokens = [
+        ("READS", "long-enough-token-r"),
+        ("TRIAGES", "long-enough-token-t"),
+        ("INGESTS", "long-enough-token-i"),
+        ("ASKS", "long-enough-token-q"),
+    ];
     let server = Server::start(&sandbox, &tokens);
     let port = server.address.split(':').nth(1).expect("a port").to_owned();
     let record = r#"{"service": "A", "cost": 1, "timestamp": "2026-03-10"}"#;
@@ -57,7 +62,7 @@ fn each_guest_may_do_what_the_token_is_for() {
                 for (origin, is_ours) in [("", true), ("own", true), ("https://evil.example", false), ("null", false)] {
                     let host = format!("{host}:{port}");
                     let origin = if origin == "own" { format!("http://{host}") } else { origin.to_owned() };
-                    let token = format!("Bearer token-{who}");
+                    let token = format!("Bearer long-enough-token-{who}");
                     let mut headers = vec![("host", host.as_str()), ("content-type", "application/json")];
                     headers.push(("accept", "application/json, text/event-stream"));
                     if !origin.is_empty() {
@@ -86,7 +91,8 @@ fn each_guest_may_do_what_the_token_is_for() {
         }
     }
     // A page of another site sends forms without `Origin` in no browser, but it says where it is.
-    let cross = [("host", "localhost"), ("authorization", "Bearer token-t"), ("sec-fetch-site", "cross-site")];
+    let cross =
+        [("host", "localhost"), ("authorization", "Bearer long-enough-token-t"), ("sec-fetch-site", "cross-site")];
     assert_eq!(server.with("POST", "/incidents/triage", &cross, None).status().as_u16(), 403);
 }
 
@@ -97,18 +103,21 @@ fn browsers_log_in_and_a_trusted_proxy_says_who_they_are() {
         "config.yaml",
         "server: { tokens: [{ env: TOKEN, scopes: [read, triage] }], trusted_proxies: ['127.0.0.1'], proxy_scopes: [read, triage] }\n",
     );
-    let server = Server::start(&sandbox, &[("TOKEN", "a-token")]);
+    let server = Server::start(&sandbox, &[("TOKEN", "a-token-of-someone")]);
     let asked = server.with("GET", "/incidents?status=all", &[("accept", "text/html")], None);
     assert_eq!(
         (asked.status().as_u16(), asked.headers()["location"].to_str().expect("text")),
         (303, "/login?to=%2Fincidents%3Fstatus%3Dall")
     );
-    let wrong = server.form("/login", &[("token", "b-token"), ("to", "/")]);
+    let wrong = server.form("/login", &[("token", "b-token-of-someone"), ("to", "/")]);
     assert_eq!(wrong.status().as_u16(), 401);
-    let right = server.form("/login", &[("token", "a-token"), ("to", "//evil.example")]);
+    let right = server.form("/login", &[("token", "a-token-of-someone"), ("to", "//evil.example")]);
     assert_eq!((right.status().as_u16(), right.headers()["location"].to_str().expect("text")), (303, "/"));
     let cookie = right.headers()["set-cookie"].to_str().expect("text").to_owned();
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && !cookie.contains("a-token"), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && !cookie.contains("a-token-of-someone"),
+        "{cookie}"
+    );
     let pair = cookie.split(';').next().expect("a pair");
     let page = server.with("GET", "/incidents", &[("cookie", pair)], None);
     assert_eq!(page.status().as_u16(), 200);
@@ -125,6 +134,26 @@ fn browsers_log_in_and_a_trusted_proxy_says_who_they_are() {
     let out = server.with("POST", "/logout", &[("cookie", pair)], None);
     assert_eq!(out.status().as_u16(), 303);
     assert_eq!(server.with("GET", "/api/v1/status", &[("cookie", pair)], None).status().as_u16(), 401);
+}
+
+#[test]
+fn nobody_asks_or_guesses_without_end() {
+    let sandbox = sandbox();
+    sandbox.write("config.yaml", "server: { tokens: [{ env: ONE }, { env: TWO }], requests_per_minute: 5 }\n");
+    let server = Server::start(&sandbox, &[("ONE", "long-enough-token-1"), ("TWO", "long-enough-token-2")]);
+    let asks = |token: &str| server.with("GET", "/api/v1/status", &[("authorization", token)], None);
+    let statuses: Vec<u16> = (0..6).map(|_| asks("Bearer long-enough-token-1").status().as_u16()).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 429]);
+    let refused = asks("Bearer long-enough-token-1");
+    assert!(refused.headers().contains_key("retry-after"), "{:?}", refused.headers());
+    assert_eq!(refused.json::<Value>().expect("JSON")["code"], "too_many_requests");
+    // Another token is another guest.
+    assert_eq!(asks("Bearer long-enough-token-2").status().as_u16(), 200);
+    let guesses: Vec<u16> = (0..12).map(|guess| asks(&format!("Bearer guess-{guess}")).status().as_u16()).collect();
+    assert!(guesses.starts_with(&[401; 10]) && guesses.ends_with(&[429; 2]), "{guesses:?}");
+    // From there nobody gets in any more for a while, not by the page either; who is known stays.
+    assert_eq!(server.form("/login", &[("token", "guess")]).status().as_u16(), 429);
+    assert_eq!(asks("Bearer long-enough-token-2").status().as_u16(), 200);
 }
 
 #[test]
@@ -149,11 +178,14 @@ fn other_addresses_need_somebody_who_is_known() {
         let run = sandbox.run(&["serve", "--listen", "127.0.0.1:0"]);
         assert!(run.code == 1 && run.stderr.contains(said) && !run.stderr.contains("secret"), "{run}");
     }
-    sandbox.write("config.yaml", "server: { link_key: { env: KEY } }\n");
-    let mut short = sandbox.command(&["serve", "--listen", "127.0.0.1:0"]);
-    short.env("KEY", "secret-short");
-    let run = sandbox.finish(short);
-    assert!(run.stderr.contains("must have 16 characters") && !run.stderr.contains("secret"), "{run}");
+    for (given, key) in [("link_key: { env: KEY }", "server.link_key"), ("tokens: [{ env: KEY }]", "server.tokens")] {
+        sandbox.write("config.yaml", format!("server: {{ {given} }}\n"));
+        let mut short = sandbox.command(&["serve", "--listen", "127.0.0.1:0"]);
+        short.env("KEY", "short-one");
+        let run = sandbox.finish(short);
+        let said = format!("`{key}`: the secret of the environment variable `KEY` must have 16 characters or more");
+        assert!(run.stderr.contains(&said) && !run.stderr.contains("short-one"), "{run}");
+    }
 }
 
 #[test]
@@ -213,7 +245,7 @@ fn a_link_in_an_alert_shows_one_incident_for_a_while() {
         "config.yaml",
         "server: { public_url: 'https://costs.acme.example/', link_key: { env: KEY }, tokens: [{ env: TOKEN }] }\n",
     );
-    let environment = [("KEY", "a-key-of-thirty-two-characters-x"), ("TOKEN", "a-token")];
+    let environment = [("KEY", "a-key-of-thirty-two-characters-x"), ("TOKEN", "a-token-of-someone")];
     let mut run = sandbox.command(&["run", "--no-ingest", "--as-of", TODAY, "--quiet", "--format", "json"]);
     run.envs(environment);
     let run: Value = serde_json::from_str(&sandbox.finish(run).stdout).expect("JSON");

@@ -65,7 +65,7 @@ const CRATES: [(&str, &[&str]); 50] = [
     ("futures_util", &["sources", "agent", "server", "web"]),
     ("bytes", &["server", "sources", "web"]),
     ("unicode_width", &["report"]),
-    ("percent_encoding", &["notify"]),
+    ("percent_encoding", &["notify", "server"]),
     ("tracing_subscriber", &["commands"]),
     ("reqwest", &["web"]),
     ("sse_stream", &["agent"]),

@@ -26,6 +26,20 @@ pub(crate) struct Verdict {
     pub absorbed: bool,
 }
 
+impl Verdict {
+    /// Between which costs the score stays below `threshold`: `(low, high)`, in the currency of the series. There is none where the day
+    /// is not judged by a level.
+    pub(crate) fn range(&self, threshold: f64) -> Option<(f64, f64)> {
+        let Basis::Level { sigma, .. } = self.basis else { return None };
+        let bound = |sign: f64| {
+            let bound = self.expected + sign * sigma * threshold;
+            // Costs are not below nothing, where they are not credits.
+            if self.expected >= 0.0 { bound.max(0.0) } else { bound }
+        };
+        Some((bound(-1.0), bound(1.0)))
+    }
+}
+
 /// What a verdict rests on.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Basis {

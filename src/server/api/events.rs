@@ -27,7 +27,8 @@ pub(in crate::server) type Changes = watch::Receiver<String>;
 
 /// Looks for changes of the database until `stop`.
 pub(in crate::server) fn watched(answers: &Arc<Answers>, stop: &CancellationToken) -> Changes {
-    let (tells, hears) = watch::channel(tag(answers));
+    let mut last = now(answers);
+    let (tells, hears) = watch::channel(last.clone());
     let (answers, stop) = (Arc::clone(answers), stop.clone());
     tokio::spawn(async move {
         loop {
@@ -37,27 +38,38 @@ pub(in crate::server) fn watched(answers: &Arc<Answers>, stop: &CancellationToke
             }
             // The first of them is the server's own.
             if tells.receiver_count() > 1 {
-                let now = tag(&answers);
-                tells.send_if_modified(|before| std::mem::replace(before, now.clone()) != now);
+                let now = now(&answers);
+                // While somebody writes, each look finds another state; what is told is the one that stays.
+                if now == last {
+                    tells.send_if_modified(|told| std::mem::replace(told, now.clone()) != now);
+                }
+                last = now;
             }
         }
     });
     hears
 }
 
-fn tag(answers: &Answers) -> String {
-    Answers::tag("", &answers.generation())
+/// A state of the data by a short name, as pages and events have it.
+pub(in crate::server) fn state(generation: &str) -> String {
+    Answers::tag("", generation).trim_start_matches("W/").trim_matches('"').to_owned()
+}
+
+fn now(answers: &Answers) -> String {
+    state(&answers.generation())
 }
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new().route(&format!("{BASE}/events"), get(events))
 }
 
-/// An event now, and one for each change of bills, incidents or the day.
+/// An event at first, and one for each change of bills, incidents or the day.
 async fn events(State(app): State<Arc<App>>) -> Response {
-    let (changes, stop) = (app.changes.clone(), app.stop.clone());
-    let events = stream::unfold((changes, stop, true), |(mut changes, stop, is_first)| async move {
-        if !is_first {
+    let (mut changes, stop) = (app.changes.clone(), app.stop.clone());
+    // What was told last may be long ago, where nobody heard: the first event waits for what is looked at next then.
+    let is_told = *changes.borrow_and_update() == now(&app.answers);
+    let events = stream::unfold((changes, stop, true), move |(mut changes, stop, is_first)| async move {
+        if !(is_first && is_told) {
             tokio::select! {
                 () = stop.cancelled() => return None,
                 changed = changes.changed() => changed.ok()?,

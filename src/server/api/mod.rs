@@ -22,7 +22,7 @@ use serde_json::Value;
 
 pub(super) use self::{
     actions::{Runs, reply},
-    events::{Changes, watched},
+    events::{Changes, state, watched},
     health::Metrics,
 };
 use super::{

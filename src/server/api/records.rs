@@ -66,7 +66,7 @@ pub(super) fn parameters<const N: usize>(query: Option<&str>, names: [&str; N]) 
 ///
 /// # Errors
 /// When it is none.
-fn number<T: std::str::FromStr>(name: &str, text: Option<String>, default: T) -> Result<T> {
+pub(super) fn number<T: std::str::FromStr>(name: &str, text: Option<String>, default: T) -> Result<T> {
     let Some(text) = text else { return Ok(default) };
     text.parse().map_err(|_| Error::usage(format!("`{name}` cannot be `{}`", crate::inert::one_line(&text))))
 }

@@ -280,12 +280,12 @@
     // News: said, not forced on somebody who reads.
     const live = document.body.dataset.live;
     if (live && window.EventSource && $("header.top")) {
-      let state = null;
+      let state = document.body.dataset.state || null;
       const source = new EventSource(live);
       const heard = (event) => {
         const now = JSON.parse(event.data).state;
         if (state !== null && state !== now) {
-          const isReading = document.activeElement?.closest?.("input,textarea,select") || row >= 0 || window.scrollY > 100;
+          const isReading = (document.activeElement ?? document.body) !== document.body || row >= 0 || window.scrollY > 100;
           if (location.pathname === "/" && !isReading) location.reload();
           else $("[data-changed]").hidden = false;
         }

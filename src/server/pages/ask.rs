@@ -13,7 +13,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{html, of_problem, parts::rendered, shell};
+use super::{Age, html, of_problem, parts::rendered, shell};
 use crate::{
     error::Result,
     operations::{Answer, AskBill, Reply, parse_flags},
@@ -59,7 +59,7 @@ pub(super) fn router() -> Router<Arc<App>> {
 
 fn page(question: &str, answer: String, guest: &Guest) -> Result<Response, Problem> {
     let main = rendered(&Ask { question, examples: EXAMPLES, may: guest.may(Scope::Query), answer })?;
-    Ok(html(StatusCode::OK, shell("Ask", &main, "/ask", Some(guest), false)?))
+    Ok(html(StatusCode::OK, shell("Ask", &main, "/ask", Some(guest), &Age::None)?))
 }
 
 async fn show(Extension(guest): Extension<Guest>) -> Result<Response, Problem> {

@@ -38,15 +38,16 @@ pub(super) fn page(session: &Session, asked: &Asked) -> Result<Made> {
     let found = session.run(&parse_flags::<ComparePeriods>(&line)?)?;
     let currency = found.header.currency();
     let filters = asked.all("filter");
+    let source = Source::new("compare", "compare", "compare", &given)?;
     let made = Compare {
         before: format!("{}..{}", found.before.start, found.before.end),
         after: format!("{}..{}", found.after.start, found.after.end),
         month: asked.get("month").to_owned(),
         group_by: found.group_by.to_string(),
         sentence: compare::sentence(&found, currency),
-        waterfall: waterfall(&found, currency),
-        movers: movers(&found, &filters).from(Source::new("compare", "compare", "compare", &given)?),
-        causes: causes(&found, currency),
+        waterfall: waterfall(&found, currency).from(source.part()),
+        movers: movers(&found, &filters).from(source.clone()),
+        causes: causes(&found, currency).from(source.part()),
         moves: explain::moves(&found.moves, currency).lines().map(str::to_owned).collect(),
         about: about(&found.header)?,
         filters,

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Asked, PAGES, Page, shell};
+use super::{Age, Asked, PAGES, Page, shell};
 use crate::{
     error::{Code, Error, Result},
     operations::{ListIncidents, Session, parse_flags},
@@ -17,11 +17,19 @@ use crate::{
 /// Incidents that have a page, the last ones.
 const MOST_INCIDENTS: usize = 200;
 
-/// Writes all pages below a folder; gives how many.
+/// What was written, and what was not.
+#[derive(Debug)]
+pub(crate) struct Exported {
+    pub pages: usize,
+    /// Pages that the data has nothing for: their addresses, and why.
+    pub left_out: Vec<(String, Error)>,
+}
+
+/// Writes all pages below a folder.
 ///
 /// # Errors
 /// When a page cannot be made or written. Files that are there already are written over.
-pub(crate) fn export(session: &Session, folder: &Path, wrote: &dyn Fn(&Path)) -> Result<usize> {
+pub(crate) fn export(session: &Session, folder: &Path) -> Result<Exported> {
     let all = session.run(&parse_flags::<ListIncidents>(&["--status=all".to_owned()])?)?;
     let ids = all.incidents.iter().take(MOST_INCIDENTS).map(|shown| shown.incident.id.clone());
     let mut addresses: Vec<String> =
@@ -29,25 +37,32 @@ pub(crate) fn export(session: &Session, folder: &Path, wrote: &dyn Fn(&Path)) ->
     addresses.extend(["/forecast/record", "/budgets", "/accounts", "/status"].map(str::to_owned));
     addresses.extend(["account", "region", "usage-type"].map(|dimension| format!("/explore?group_by={dimension}")));
     addresses.extend(ids.map(|id| format!("/incidents/{id}")));
-    let files: BTreeMap<String, PathBuf> =
-        addresses.iter().map(|address| (address.clone(), file_of(address))).collect();
-    let mut count = 0;
-    for (address, file) in &files {
-        let (page, asked) = asked(address).ok_or_else(|| Error::bug(format!("there is no page `{address}`")))?;
-        let made = match (page.make)(session, &asked) {
+    let (mut texts, mut left_out) = (Vec::new(), Vec::new());
+    for address in addresses {
+        let (page, asked) = asked(&address).ok_or_else(|| Error::bug(format!("there is no page `{address}`")))?;
+        match (page.make)(session, &asked) {
+            Ok(made) => {
+                let text = shell(&made.title, &made.main, page.path, Some(&Guest::of_files()), &Age::None)?;
+                texts.push((address, text));
+            }
             // Of a short history some pages have nothing to show.
-            Err(error) if [Code::InvalidInput, Code::NoData].contains(&error.code()) && address != "/" => continue,
-            made => made.map_err(|e| e.context(format!("cannot make the page `{address}`")))?,
-        };
-        let text = shell(&made.title, &made.main, page.path, Some(&Guest::of_files()), false)?;
-        write(&folder.join(file), linked(&text, file, &files).as_bytes())?;
-        wrote(file);
-        count += 1;
+            Err(error) if [Code::InvalidInput, Code::NoData].contains(&error.code()) && address != "/" => {
+                left_out.push((address, error));
+            }
+            Err(error) => return Err(error.context(format!("cannot make the page `{address}`"))),
+        }
+    }
+    // Only to pages that are there do links lead.
+    let files: BTreeMap<String, PathBuf> =
+        texts.iter().map(|(address, _)| (address.clone(), file_of(address))).collect();
+    for (address, text) in &texts {
+        let file = &files[address];
+        write(&folder.join(file), linked(text, file, &files).as_bytes())?;
     }
     for (name, bytes) in assets::of_pages() {
         write(&folder.join("assets").join(name), bytes)?;
     }
-    Ok(count)
+    Ok(Exported { pages: texts.len(), left_out })
 }
 
 fn asked(address: &str) -> Option<(&'static Page, Asked)> {

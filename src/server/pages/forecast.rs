@@ -56,17 +56,17 @@ pub(super) fn page(session: &Session, asked: &Asked) -> Result<Made> {
         let names = report::names(&driver.group, driver.account_name.as_deref());
         format!("{names} {} ({})", change(driver.change.change, currency), percent(driver.change.change_pct, true))
     });
+    let source = Source::new("forecast", "forecast", "forecast", &given)?;
     let made = ForecastPage {
         month: asked.get("month").to_owned(),
         group_by: found.group_by.to_string(),
         headline: forecast::headline(&found, currency),
         facts: forecast::summary(&found, currency).lines().map(str::to_owned).collect(),
         plot: plot(&found, currency, &filters).render()?,
-        groups: Grid::of("Where groups will end", &forecast::groups(&found, currency))
-            .from(Source::new("forecast", "forecast", "forecast", &given)?),
+        groups: Grid::of("Where groups will end", &forecast::groups(&found, currency)).from(source.clone()),
         drivers: drivers.collect(),
         assumptions: found.assumptions.iter().map(ToString::to_string).collect(),
-        earlier: earlier(&found, currency),
+        earlier: earlier(&found, currency).from(source.part()),
         record: super::parts::address("/forecast/record", &kept),
         about: about(&found.header)?,
         filters,

@@ -12,7 +12,7 @@ use axum::{
 };
 
 use super::{
-    Asked, Made, about, of_problem, parts,
+    Age, Asked, Made, about, of_problem, parts,
     parts::{Cell, Grid, Source, rendered},
     plot::{Kind, Line, Plot, days_link, step_bar},
     shell,
@@ -62,6 +62,7 @@ fn made(session: &Session, id: &str, said: String, is_shared: bool) -> Result<Ma
     let given = [("id".to_owned(), shown.incident.id.clone())];
     let explained = session.run(&parse_flags::<ExplainCost>(&["--".to_owned(), shown.incident.id.clone()])?);
     let incident = &shown.incident;
+    let ledger = Source::new(&format!("incidents/{}", incident.id), "incident", "incidents", &given)?.part();
     let filters: Vec<String> = shown.filters().iter().map(ToString::to_string).collect();
     let (found, why_not) = match explained {
         Ok(found) => (Some(found), String::new()),
@@ -84,8 +85,8 @@ fn made(session: &Session, id: &str, said: String, is_shared: bool) -> Result<Ma
         meters: Grid::default(),
         next: Vec::new(),
         unknown: Vec::new(),
-        history: history(&shown),
-        alerts: alerts(&shown),
+        history: history(&shown).from(ledger.clone()),
+        alerts: alerts(&shown).from(ledger),
         why_not,
         about: String::new(),
         is_shared,
@@ -93,7 +94,7 @@ fn made(session: &Session, id: &str, said: String, is_shared: bool) -> Result<Ma
     if let Some(found) = &found {
         let currency = found.header.currency();
         page.plot = days(found, currency, &filters).render()?;
-        page.causes = causes(found, currency).from(Source::new("explain", "explain", "explain", &given)?);
+        let source = Source::new("explain", "explain", "explain", &given)?;
         let since = found.course.start_date;
         page.contributors = found
             .contributors
@@ -109,10 +110,11 @@ fn made(session: &Session, id: &str, said: String, is_shared: bool) -> Result<Ma
                         cell.href = Some(days_link(&since.to_string(), &found.course.last_date.to_string(), &all));
                     }
                 }
-                grid
+                grid.from(source.part())
             })
             .collect();
-        page.meters = meters(found, currency);
+        page.meters = meters(found, currency).from(source.part());
+        page.causes = causes(found, currency).from(source);
         page.next = found
             .next
             .iter()
@@ -227,10 +229,10 @@ fn meters(found: &Explanation, currency: &str) -> Grid {
         ("operation", false),
         ("change a day", true),
         ("quantity before", true),
-        ("after", true),
+        ("quantity after", true),
         ("unit", false),
         ("price before", true),
-        ("after", true),
+        ("price after", true),
     ];
     let mut grid = Grid::new("Usage and prices", &columns);
     grid.empty = "The bill says no quantities.";
@@ -298,7 +300,7 @@ async fn shared(State(app): State<Arc<App>>, Path(id): Path<String>, RawQuery(qu
         Ok(Body::page(title, main))
     });
     let text = match made.await {
-        Ok(answered) => shell(&answered.body.title, &answered.body.text, "", None, answered.is_stale),
+        Ok(answered) => shell(&answered.body.title, &answered.body.text, "", None, &Age::of(&answered)),
         Err(error) => return of_problem(&error.into(), None),
     };
     match text {

@@ -19,7 +19,7 @@ use chrono::{Days, NaiveDate};
 use super::{
     Asked, Made, of_problem,
     parts::{Cell, Grid, Row, Source, address, rendered},
-    plot::{days_link, sparkline},
+    plot::{Expected, days_link, sparkline},
 };
 use crate::{
     error::{Error, Result},
@@ -68,7 +68,7 @@ pub(super) fn course(session: &Session, shown: &Shown) -> String {
         judged.detection.group_by = Some(GroupBy(Vec::new()));
         let found = session.run(&judged)?;
         let costs: Vec<f64> = found.scores.iter().map(|day| day.cost).collect();
-        let expected: Vec<Option<f64>> = found.scores.iter().map(|day| day.expected).collect();
+        let expected: Vec<Expected> = found.scores.iter().map(Expected::of).collect();
         let own = |day: &Score| day.date >= incident.start_date && day.date <= incident.last_date;
         let flagged: Vec<bool> = found.scores.iter().map(own).collect();
         Ok(sparkline(&costs, &expected, &flagged))

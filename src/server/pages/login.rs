@@ -12,7 +12,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{html, parts::rendered, shell};
+use super::{Age, html, parts::rendered, shell};
 use crate::server::{App, guard::Refusal, listener::Peer, problem::Problem};
 
 pub(super) fn router() -> Router<Arc<App>> {
@@ -38,7 +38,7 @@ fn value(body: &[u8], name: &str) -> String {
 
 fn page(status: StatusCode, to: &str, said: &str) -> Result<Response, Problem> {
     let main = rendered(&Login { to: own(to), said })?;
-    Ok(html(status, shell("Log in", &main, "/login", None, false)?))
+    Ok(html(status, shell("Log in", &main, "/login", None, &Age::None)?))
 }
 
 async fn form(RawQuery(query): RawQuery) -> Result<Response, Problem> {

@@ -153,7 +153,7 @@ async fn show(app: &Arc<App>, page: &'static Page, asked: Asked, guest: &Guest, 
             let tag = Answers::tag(&scopes, &answered.generation);
             let around = || {
                 let page = &answered.body;
-                let text = shell(&page.title, &page.text, page_path, Some(guest), answered.is_stale)?;
+                let text = shell(&page.title, &page.text, page_path, Some(guest), &Age::of(&answered))?;
                 Ok(Body::page(String::new(), text))
             };
             let whole = app.answers.whole(&format!("{tag} {}", answered.tag), around);
@@ -169,12 +169,30 @@ async fn show(app: &Arc<App>, page: &'static Page, asked: Asked, guest: &Guest, 
     }
 }
 
+/// How new a page is.
+enum Age {
+    /// It is of no data.
+    None,
+    /// Of a state that events will tell as well, once that changes.
+    Of(String),
+    /// Of how the data was before somebody who writes it now.
+    Stale,
+}
+
+impl Age {
+    fn of(answered: &Answered) -> Self {
+        if answered.is_stale { Self::Stale } else { Self::Of(api::state(&answered.generation)) }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "shell.html")]
 struct Shell<'a> {
     title: &'a str,
     main: &'a str,
     is_stale: bool,
+    /// Which state of the data it shows, as events tell it.
+    state: &'a str,
     is_logged_in: bool,
     /// What the guest may do, as classes of the stylesheet.
     may: String,
@@ -205,13 +223,14 @@ const NAV: [(&str, &str); 9] = [
 ///
 /// # Errors
 /// Never, unless this program is broken.
-fn shell(title: &str, main: &str, path: &str, guest: Option<&Guest>, is_stale: bool) -> Result<String> {
+fn shell(title: &str, main: &str, path: &str, guest: Option<&Guest>, age: &Age) -> Result<String> {
     let first = |path: &str| path.trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
     let may = |scope: &&Scope| guest.is_some_and(|guest| guest.may(**scope));
     rendered(&Shell {
         title,
         main,
-        is_stale,
+        is_stale: matches!(age, Age::Stale),
+        state: if let Age::Of(state) = age { state } else { "" },
         is_logged_in: guest.is_some_and(|guest| guest.is_logged_in),
         may: Scope::ALL.iter().filter(may).map(|scope| format!("may-{}", scope.name())).collect::<Vec<_>>().join(" "),
         name: guest.map_or("", |guest| guest.name.as_str()),
@@ -256,7 +275,7 @@ fn of_problem(problem: &Problem, guest: Option<&Guest>) -> Response {
         hints: problem.body.hints.iter().map(|hint| inert::html_sentence(hint)).collect(),
         status: problem.status.as_u16(),
     });
-    match main.and_then(|main| shell("Error", &main, "", guest, false)) {
+    match main.and_then(|main| shell("Error", &main, "", guest, &Age::None)) {
         Ok(text) => {
             let mut response = html(problem.status, text);
             if problem.status == StatusCode::SERVICE_UNAVAILABLE {
@@ -277,7 +296,7 @@ struct Welcome {
 /// What is shown where there are no bills yet.
 fn welcome(error: &Error, guest: &Guest) -> Result<Response, Problem> {
     let main = rendered(&Welcome { said: inert::html_sentence(error.message()) })?;
-    let text = shell("No bills yet", &main, "/", Some(guest), false)?;
+    let text = shell("No bills yet", &main, "/", Some(guest), &Age::None)?;
     Ok(html(StatusCode::OK, text))
 }
 

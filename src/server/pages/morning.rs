@@ -70,13 +70,18 @@ struct Parts {
     week: Result<Answer<Comparison>>,
 }
 
-/// The parameters of a page that an operation takes, and others.
-fn line(operation: &str, given: &[(String, String)], own: &[(&str, &str)]) -> Result<Vec<String>> {
+/// The parameters of a page that an operation takes.
+fn taken(operation: &str, given: &[(String, String)]) -> Result<Vec<(String, String)>> {
     let entry = operations::find(operation)?;
+    Ok(given.iter().filter(|(name, _)| entry.has_flag(&name.replace('_', "-"))).cloned().collect())
+}
+
+/// The same as a command line, with others.
+fn line(operation: &str, given: &[(String, String)], own: &[(&str, &str)]) -> Result<Vec<String>> {
     let is_own = |name: &str| own.iter().any(|(own, _)| *own == name);
-    let taken = given.iter().filter(|(name, _)| entry.has_flag(&name.replace('_', "-")) && !is_own(name)).cloned();
+    let taken = taken(operation, given)?.into_iter().filter(|(name, _)| !is_own(name));
     let own = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    entry.line_of(&taken.chain(own).collect::<Vec<_>>())
+    operations::find(operation)?.line_of(&taken.chain(own).collect::<Vec<_>>())
 }
 
 impl Parts {
@@ -160,7 +165,7 @@ pub(super) fn page(session: &Session, asked: &Asked) -> Result<Made> {
         more: parts.incidents.len().saturating_sub(SHOWN),
         month,
         month_words,
-        budgets: budget_grid(&parts.budgets),
+        budgets: budget_grid(&parts.budgets, &given)?,
         week_words,
         movers,
         ninety: ninety_days(&parts, &currency, &filters, settled).render()?,
@@ -355,7 +360,7 @@ fn month_plot(parts: &Parts, end: &Forecast, currency: &str, filters: &[String])
     }
 }
 
-fn budget_grid(budgets: &[BudgetStatus]) -> Grid {
+fn budget_grid(budgets: &[BudgetStatus], given: &[(String, String)]) -> Result<Grid> {
     let columns = [("budget", false), ("", false), ("spent", true), ("expected", true), ("of", true)];
     let mut grid = Grid::new("Budgets", &columns);
     grid.empty = "No budgets are configured (`budgets` in the configuration).";
@@ -373,7 +378,7 @@ fn budget_grid(budgets: &[BudgetStatus]) -> Grid {
             Cell::new(money(budget.amount, &budget.currency)),
         ]);
     }
-    grid
+    Ok(grid.from(Source::new("budgets", "budgets", "budgets", &taken("budgets", given)?)?))
 }
 
 fn movers(week: &Answer<Comparison>, filters: &[String], given: &[(String, String)]) -> Result<Grid> {

@@ -1,12 +1,16 @@
 //! Parts of pages: tables whose figures lead to their days, and the ways to have the same elsewhere.
 
 use askama::Template;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     error::{Error, Result},
     inert, operations,
-    report::Table,
+    report::{self, Table, units::amount_parts},
 };
+
+/// What a `data:` address has to write in another way (<https://www.rfc-editor.org/rfc/rfc2397>): all but what is plain in an address.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b',').remove(b':');
 
 /// An address with parameters; empty ones are left out.
 pub(super) fn address(path: &str, parameters: &[(&str, &str)]) -> String {
@@ -108,6 +112,41 @@ impl Grid {
         self
     }
 
+    /// The table as a file that the page carries with it: where no address of the API has it as CSV.
+    fn file(&self) -> String {
+        let shown = |column: &usize| !self.columns[*column].0.is_empty() || !self.texts(*column).all(str::is_empty);
+        let columns: Vec<usize> = (0..self.columns.len()).filter(shown).collect();
+        let units: Vec<Option<&str>> = columns.iter().map(|column| self.unit(*column)).collect();
+        let header = columns.iter().zip(&units).map(|(column, unit)| match (&self.columns[*column].0, unit) {
+            (name, Some(unit)) if !unit.is_empty() => format!("{name} ({unit})"),
+            (name, _) => name.clone(),
+        });
+        let rows = self.rows.iter().map(|row| {
+            let cell = |(column, unit): (&usize, &Option<&str>)| {
+                let text = row.cells.get(*column).map_or("", |cell| cell.text.as_str());
+                unit.and_then(|_| amount_parts(text)).map_or_else(|| text.to_owned(), |(number, _)| number)
+            };
+            columns.iter().zip(&units).map(cell).collect()
+        });
+        file(&header.collect::<Vec<_>>(), rows)
+    }
+
+    fn texts(&self, column: usize) -> impl Iterator<Item = &str> {
+        self.rows.iter().filter_map(move |row| row.cells.get(column)).map(|cell| cell.text.as_str())
+    }
+
+    /// The unit that all amounts of a column have; nothing where it has texts, or amounts of several units.
+    fn unit(&self, column: usize) -> Option<&str> {
+        let given = self.texts(column).filter(|text| !text.is_empty() && *text != "-");
+        let mut units = given.map(|text| amount_parts(text).map(|(_, unit)| unit));
+        let first = units.next().flatten().filter(|_| self.is_number(&column))?;
+        units.all(|unit| unit == Some(first)).then_some(first)
+    }
+
+    fn file_name(&self) -> String {
+        file_name(&self.caption)
+    }
+
     fn is_number(&self, column: &usize) -> bool {
         self.columns.get(*column).is_some_and(|(_, is_number)| *is_number)
     }
@@ -140,6 +179,23 @@ impl Source {
         all.push(("format", "csv"));
         Ok(Self { csv: Some(address(&format!("/api/v1/{path}"), &all)), command })
     }
+
+    /// Of a part of what a command gives: the page itself has the CSV of the part.
+    pub(super) fn part(&self) -> Self {
+        Self { csv: None, ..self.clone() }
+    }
+}
+
+/// CSV as an address to download it from; nothing where it cannot be written, which text always can.
+pub(super) fn file(header: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let text = report::csv(header, rows).unwrap_or_default();
+    format!("data:text/csv;charset=utf-8,{}", utf8_percent_encode(&text, ENCODED))
+}
+
+/// A caption as the name of a file.
+pub(super) fn file_name(caption: &str) -> String {
+    let words = caption.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    format!("{}.csv", words.map(str::to_lowercase).collect::<Vec<_>>().join("-"))
 }
 
 /// A text that begins a line.

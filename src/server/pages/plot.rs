@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use askama::Template;
 
-use super::parts::{address, rendered};
-use crate::{error::Result, report::units::money};
+use super::parts::{address, file, file_name, rendered};
+use crate::{error::Result, operations::Score, report::units::money};
 
 /// Units of the drawing.
 const WIDE: f64 = 1000.0;
@@ -91,6 +91,23 @@ impl PlotTemplate<'_> {
     fn amount(&self, value: &Option<f64>) -> String {
         value.map_or(String::new(), |value| money(value, &self.plot.currency))
     }
+
+    /// The table as a file that the page carries with it.
+    fn file(&self) -> String {
+        let currency = &self.plot.currency;
+        let header = self.columns.iter().map(|(name, _, _)| format!("{name} ({currency})"));
+        let header = ["from".to_owned()].into_iter().chain(header).chain(["flagged", "finished"].map(str::to_owned));
+        let rows = self.rows.iter().map(|row| {
+            let amounts = row.values.iter().map(|value| value.map_or(String::new(), |value| format!("{value:.2}")));
+            let marks = [row.is_flagged.to_string(), (!row.is_open).to_string()];
+            [row.label.clone()].into_iter().chain(amounts).chain(marks).collect()
+        });
+        file(&header.collect::<Vec<_>>(), rows)
+    }
+
+    fn file_name(&self) -> String {
+        file_name(&self.plot.caption)
+    }
 }
 
 impl Plot {
@@ -169,18 +186,8 @@ impl Plot {
             put(format_args!("<path class=\"rule\" d=\"M0 {:.1}H{WIDE}\"/>", y(value)));
         }
         if let Some((low, high)) = &self.band {
-            let known = |values: &[Option<f64>]| -> Vec<(usize, f64)> {
-                values.iter().enumerate().filter_map(|(place, value)| Some((place, (*value)?))).collect()
-            };
-            let (low, high) = (known(low), known(high));
-            let points = high
-                .iter()
-                .chain(low.iter().rev())
-                .map(|(place, value)| format!("{:.1} {:.1}", middle(*place), y(*value)));
-            let points: Vec<String> = points.collect();
-            if !points.is_empty() {
-                put(format_args!("<path class=\"band\" d=\"M{}Z\"/>", points.join("L")));
-            }
+            let ranges = low.iter().zip(high).map(|(low, high)| low.zip(*high));
+            put(format_args!("<path class=\"band\" d=\"{}\"/>", band(ranges, middle, y)));
         }
         let gap = (step * 0.12).min(3.0);
         let (mut up, mut down) = (vec![0.0; self.labels.len()], vec![0.0; self.labels.len()]);
@@ -259,10 +266,24 @@ impl Plot {
     }
 }
 
-/// A small course without axes: cost as a line over the band in which it was expected.
-pub(super) fn sparkline(costs: &[f64], expected: &[Option<f64>], flagged: &[bool]) -> String {
+/// What a day was expected to cost, and between what.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Expected {
+    middle: Option<f64>,
+    range: Option<(f64, f64)>,
+}
+
+impl Expected {
+    pub(super) fn of(day: &Score) -> Self {
+        Self { middle: day.expected, range: day.low.zip(day.high) }
+    }
+}
+
+/// A small course without axes: cost as a line over what was expected and the band around it.
+pub(super) fn sparkline(costs: &[f64], expected: &[Expected], flagged: &[bool]) -> String {
     let (wide, high) = (120.0, 26.0);
-    let most = costs.iter().copied().chain(expected.iter().copied().flatten()).fold(0.01, f64::max);
+    let tops = expected.iter().filter_map(|day| day.range.map(|(_, high)| high).or(day.middle));
+    let most = costs.iter().copied().chain(tops).fold(0.01, f64::max);
     let step = wide / costs.len().max(1) as f64;
     let y = |value: f64| high - 2.0 - value.max(0.0) / most * (high - 4.0);
     let x = |place: usize| (place as f64 + 0.5) * step;
@@ -271,7 +292,9 @@ pub(super) fn sparkline(costs: &[f64], expected: &[Option<f64>], flagged: &[bool
         if points.is_empty() { String::new() } else { format!("M{}", points.join("L")) }
     };
     let costs_line = line(&mut costs.iter().copied().enumerate());
-    let expected_line = line(&mut expected.iter().enumerate().filter_map(|(place, value)| Some((place, (*value)?))));
+    let middles = expected.iter().enumerate();
+    let expected_line = line(&mut middles.filter_map(|(place, day)| Some((place, day.middle?))));
+    let band = band(expected.iter().map(|day| day.range), x, y);
     let dots: String = flagged
         .iter()
         .enumerate()
@@ -280,8 +303,27 @@ pub(super) fn sparkline(costs: &[f64], expected: &[Option<f64>], flagged: &[bool
         .collect();
     format!(
         "<svg class=\"spark\" viewBox=\"0 0 {wide} {high}\" width=\"{wide}\" height=\"{high}\" aria-hidden=\"true\">\
-         <path class=\"expected\" d=\"{expected_line}\"/><path class=\"cost\" d=\"{costs_line}\"/><path class=\"flag\" d=\"{dots}\"/></svg>"
+         <path class=\"band\" d=\"{band}\"/><path class=\"expected\" d=\"{expected_line}\"/><path class=\"cost\" d=\"{costs_line}\"/>\
+         <path class=\"flag\" d=\"{dots}\"/></svg>"
     )
+}
+
+/// The area between low and high, in pieces where some days have none: the path of an SVG. `x` gives the middle of a day, `y` the
+/// height of an amount.
+fn band(ranges: impl Iterator<Item = Option<(f64, f64)>>, x: impl Fn(usize) -> f64, y: impl Fn(f64) -> f64) -> String {
+    let ranges: Vec<(usize, Option<(f64, f64)>)> = ranges.enumerate().collect();
+    let mut path = String::new();
+    for piece in ranges.split(|(_, range)| range.is_none()) {
+        let at = |place: usize, value: f64| format!("{:.1} {:.1}", x(place), y(value));
+        let known = || piece.iter().filter_map(|(place, range)| Some((*place, (*range)?)));
+        let upper = known().map(|(place, (_, high))| at(place, high));
+        let lower = known().rev().map(|(place, (low, _))| at(place, low));
+        let points: Vec<String> = upper.chain(lower).collect();
+        if points.len() > 2 {
+            path += &format!("M{}Z", points.join("L"));
+        }
+    }
+    path
 }
 
 /// A bar from one amount to another on a scale, for steps that lead from a sum to the next.
@@ -298,7 +340,7 @@ pub(super) fn step_bar(from: f64, to: f64, (least, most): (f64, f64), class: &st
 
 /// A share of an amount that may be spent, with where it is expected to end.
 pub(super) fn gauge(spent: f64, expected: f64, amount: f64) -> String {
-    let (wide, high) = (160.0, 10.0);
+    let (wide, high) = (120.0, 10.0);
     let most = amount.max(expected).max(spent).max(0.01);
     let x = |value: f64| value.max(0.0) / most * wide;
     let class = if spent >= amount { "over" } else { "spent" };
@@ -353,6 +395,25 @@ mod tests {
             [short(1500.0, "USD"), short(0.0, "USD"), short(12_500.0, "USD"), short(2.5, "USD")],
             ["$1,500", "$0", "$12.5k", "$2.50"]
         );
+    }
+
+    #[test]
+    fn a_small_course_lies_over_its_band() {
+        let day = |range| Expected { middle: Some(10.0), range };
+        let known = Some((5.0, 20.0));
+        let drawn = sparkline(&[10.0; 6], &[known, known, None, known, known, known].map(day), &[false; 6]);
+        let path = |class: &str| {
+            let rest = drawn.split(&format!("class=\"{class}\" d=\"")).nth(1).expect("a path");
+            rest.split('"').next().expect("its end").to_owned()
+        };
+        // Two pieces, of two days and of three; 20 is at the top, 5 at a quarter of the height, which has a rim of 2.
+        let band = path("band");
+        assert_eq!(
+            band,
+            "M10.0 2.0L30.0 2.0L30.0 18.5L10.0 18.5ZM70.0 2.0L90.0 2.0L110.0 2.0L110.0 18.5L90.0 18.5L70.0 18.5Z"
+        );
+        assert_eq!(path("cost"), path("expected"));
+        assert!(sparkline(&[], &[], &[]).contains("class=\"cost\" d=\"\""));
     }
 
     #[test]

@@ -36,14 +36,15 @@ pub(super) fn page(session: &Session, _: &Asked) -> Result<Made> {
         // One source alone has nothing to be held against.
         Err(error) => (error.message().to_owned(), Grid::default()),
     };
+    let source = Source::new("status", "status", "status", &[])?;
     let made = StatusPage {
-        bills: bills(&status).from(Source::new("status", "status", "status", &[])?),
-        checks: checks(&status),
+        checks: checks(&status).from(source.part()),
         reconciled,
-        differences,
-        runs: runs(&status),
-        channels: channels(&status),
-        spent: spent(&status),
+        differences: differences.from(Source::new("reconcile", "reconcile", "reconcile", &[])?.part()),
+        runs: runs(&status).from(source.part()),
+        channels: channels(&status).from(source.part()),
+        spent: spent(&status).from(source.part()),
+        bills: bills(&status).from(source),
         size: count(status.database_bytes / 1_000_000),
         about: about(&status.header)?,
     };
@@ -83,7 +84,7 @@ fn bills(status: &DataStatus) -> Grid {
 }
 
 fn checks(status: &DataStatus) -> Grid {
-    let mut grid = Grid::new("Checks", &[("", false), ("check", false), ("found", false), ("what to do", false)]);
+    let mut grid = Grid::new("Checks", &[("state", false), ("check", false), ("found", false), ("what to do", false)]);
     for check in &status.checks {
         let (mark, class) = match check.status {
             CheckStatus::Ok => ("ok", "fine"),
