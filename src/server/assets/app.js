@@ -110,7 +110,8 @@
         }],
       },
     }, data, (u, start) => {
-      $("svg", place)?.remove();
+      // The server's drawing is what is printed: a canvas keeps the size that it has on the screen.
+      place.classList.add("drawn");
       place.append(u.root);
       start();
     });
