@@ -10,8 +10,11 @@ use serde_json::Value;
 use super::{FindAnomalies, ListIncidents, ListValues, Session, ShowStatus, Shown, parse_flags};
 use crate::{
     error::{Code, Error, Result},
-    model::{Period, Severity, phrases},
+    model::{Period, Severity, State, phrases},
 };
+
+/// Days before an incident that say whose cost it is of.
+const DAYS_BEFORE: Days = Days::new(28);
 
 /// Whose bill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +177,10 @@ pub(crate) fn stats(session: &Session, hours: u64) -> Result<Stats> {
         stats.total += 1;
         *stats.by_severity.entry(one.incident.severity.name().to_owned()).or_default() += 1;
         *stats.by_cloud.entry(clouds.of(one)?).or_default() += 1;
-        stats.potential_savings += one.incident.at_stake.max(0.0);
+        // What is over costs nothing any more.
+        if one.incident.state == State::Open {
+            stats.potential_savings += one.incident.at_stake.max(0.0);
+        }
     }
     Ok(stats)
 }
@@ -224,7 +230,8 @@ impl<'a> Clouds<'a> {
         }
         let incident = &shown.incident;
         let filters = shown.filters().into_iter().map(|filter| format!("--filter={filter}"));
-        let days = [format!("--from={}", incident.start_date), format!("--to={}", incident.last_date)];
+        // What stopped has lines on the days before alone.
+        let days = [format!("--from={}", incident.start_date - DAYS_BEFORE), format!("--to={}", incident.last_date)];
         let line: Vec<String> = filters.chain(days).chain(["--".to_owned(), "provider".to_owned()]).collect();
         if let Some(known) = self.known.get(&line) {
             return Ok(known.clone());

@@ -9,6 +9,7 @@ use crate::{
         costs::{ANTHROPIC_KEY, LITELLM_KEY, OPENAI_KEY},
     },
     harness::{Run, Sandbox, direct_numbers},
+    serve::Server,
 };
 
 /// What every layout of one bill must say.
@@ -333,6 +334,34 @@ fn bills_are_made_in_a_providers_own_layouts_only() {
     assert!(!sandbox.path("bills").exists());
 }
 
+/// The endpoints of other detectors say of which cloud an incident is, and count them so.
+fn incidents_know_their_cloud(sandbox: &Sandbox) {
+    let as_of = "2026-03-15";
+    sandbox.ok(&["anomalies", "--from", "2026-02-20", "--to", "2026-03-14", "--as-of", as_of, "--quiet"]);
+    let server = Server::as_of(sandbox, as_of, &[]);
+    let all = server.json("/api/v1/anomalies?limit=1000");
+    let all = all.as_array().expect("a list");
+    let of = |cloud: &str| all.iter().filter(|one| one["cloud"] == cloud).count();
+    for (service, cloud) in [("AmazonSageMaker", "aws"), ("Foundry Models", "azure"), ("Vertex AI", "gcp")] {
+        let found: Vec<&Value> = all.iter().filter(|one| one["service"] == service).collect();
+        assert!(!found.is_empty() && found.iter().all(|one| one["cloud"] == cloud), "{service}: {all:#?}");
+    }
+    for cloud in ["aws", "azure", "gcp"] {
+        let own = server.json(&format!("/api/v1/anomalies?limit=1000&cloud={cloud}"));
+        let own = own.as_array().expect("a list");
+        assert!(own.len() == of(cloud) && own.iter().all(|one| one["cloud"] == cloud), "{cloud}: {own:#?}");
+    }
+    // More than a year: whatever the ledger has.
+    let stats = server.json("/api/v1/stats?hours=10000");
+    let ledger = sandbox.json(&["incidents", "--status", "all"]);
+    assert_eq!(stats["total"].as_u64(), ledger["incidents"].as_array().map(|all| all.len() as u64), "{stats}");
+    for cloud in ["aws", "azure", "gcp", "openai"] {
+        assert!(stats["by_cloud"][cloud].as_u64() >= Some(of(cloud).max(1) as u64), "{cloud}: {stats}");
+    }
+    // Also of what stopped, and has no lines any more.
+    assert!(stats["by_cloud"]["unknown"].is_null(), "{stats}");
+}
+
 /// AWS, Azure, Google Cloud and OpenAI in one database.
 #[test]
 fn four_providers_are_on_one_page() {
@@ -372,6 +401,7 @@ fn four_providers_are_on_one_page() {
     for planted in ["AmazonRDS", "SQL Database", "BigQuery", "gpt-5-2025-08-07"] {
         assert!(services.contains(&planted), "{planted}: {services:?}");
     }
+    incidents_know_their_cloud(&sandbox);
     // Where to look next is said in each cloud's own words, and not at all where there are none.
     for (service, command) in [
         ("AmazonRDS", Some("aws rds describe-events --region us-east-1")),
