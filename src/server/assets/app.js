@@ -287,7 +287,8 @@
         const now = JSON.parse(event.data).state;
         if (state !== null && state !== now) {
           const isReading = (document.activeElement ?? document.body) !== document.body || row >= 0 || window.scrollY > 100;
-          if (location.pathname === "/" && !isReading) location.reload();
+          // A page of how it was before somebody who still writes would come again at once.
+          if (location.pathname === "/" && !isReading) setTimeout(() => location.reload(), $(".stale") ? 5000 : 0);
           else $("[data-changed]").hidden = false;
         }
         state = now;

@@ -59,7 +59,7 @@ pub(super) fn router() -> Router<Arc<App>> {
 
 fn page(question: &str, answer: String, guest: &Guest) -> Result<Response, Problem> {
     let main = rendered(&Ask { question, examples: EXAMPLES, may: guest.may(Scope::Query), answer })?;
-    Ok(html(StatusCode::OK, shell("Ask", &main, "/ask", Some(guest), &Age::None)?))
+    Ok(html(StatusCode::OK, shell("Ask", &main, "/ask", Some(guest), &Age::default())?))
 }
 
 async fn show(Extension(guest): Extension<Guest>) -> Result<Response, Problem> {

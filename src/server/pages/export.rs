@@ -42,7 +42,7 @@ pub(crate) fn export(session: &Session, folder: &Path) -> Result<Exported> {
         let (page, asked) = asked(&address).ok_or_else(|| Error::bug(format!("there is no page `{address}`")))?;
         match (page.make)(session, &asked) {
             Ok(made) => {
-                let text = shell(&made.title, &made.main, page.path, Some(&Guest::of_files()), &Age::None)?;
+                let text = shell(&made.title, &made.main, page.path, Some(&Guest::of_files()), &Age::default())?;
                 texts.push((address, text));
             }
             // Of a short history some pages have nothing to show.

@@ -167,6 +167,7 @@ fn grid(session: &Session, incidents: &[&Shown], owners: &BTreeMap<String, Strin
     ];
     let mut grid = Grid::new("Incidents", &columns);
     grid.empty = "There is no such incident.";
+    grid.wide = &[2, 3];
     for shown in incidents {
         let incident = &shown.incident;
         let href = format!("/incidents/{}", incident.id);

@@ -38,7 +38,7 @@ fn value(body: &[u8], name: &str) -> String {
 
 fn page(status: StatusCode, to: &str, said: &str) -> Result<Response, Problem> {
     let main = rendered(&Login { to: own(to), said })?;
-    Ok(html(status, shell("Log in", &main, "/login", None, &Age::None)?))
+    Ok(html(status, shell("Log in", &main, "/login", None, &Age::default())?))
 }
 
 async fn form(RawQuery(query): RawQuery) -> Result<Response, Problem> {

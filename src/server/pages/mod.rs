@@ -169,19 +169,18 @@ async fn show(app: &Arc<App>, page: &'static Page, asked: Asked, guest: &Guest, 
     }
 }
 
-/// How new a page is.
-enum Age {
-    /// It is of no data.
-    None,
-    /// Of a state that events will tell as well, once that changes.
-    Of(String),
-    /// Of how the data was before somebody who writes it now.
-    Stale,
+/// How new a page is; by default it is of no data.
+#[derive(Default)]
+struct Age {
+    /// The state of the data that it shows, as events tell it.
+    state: String,
+    /// Whether somebody writes the data, and this is of how it was before.
+    is_stale: bool,
 }
 
 impl Age {
     fn of(answered: &Answered) -> Self {
-        if answered.is_stale { Self::Stale } else { Self::Of(api::state(&answered.generation)) }
+        Self { state: api::state(&answered.generation), is_stale: answered.is_stale }
     }
 }
 
@@ -190,9 +189,7 @@ impl Age {
 struct Shell<'a> {
     title: &'a str,
     main: &'a str,
-    is_stale: bool,
-    /// Which state of the data it shows, as events tell it.
-    state: &'a str,
+    age: &'a Age,
     is_logged_in: bool,
     /// What the guest may do, as classes of the stylesheet.
     may: String,
@@ -229,8 +226,7 @@ fn shell(title: &str, main: &str, path: &str, guest: Option<&Guest>, age: &Age) 
     rendered(&Shell {
         title,
         main,
-        is_stale: matches!(age, Age::Stale),
-        state: if let Age::Of(state) = age { state } else { "" },
+        age,
         is_logged_in: guest.is_some_and(|guest| guest.is_logged_in),
         may: Scope::ALL.iter().filter(may).map(|scope| format!("may-{}", scope.name())).collect::<Vec<_>>().join(" "),
         name: guest.map_or("", |guest| guest.name.as_str()),
@@ -275,7 +271,7 @@ fn of_problem(problem: &Problem, guest: Option<&Guest>) -> Response {
         hints: problem.body.hints.iter().map(|hint| inert::html_sentence(hint)).collect(),
         status: problem.status.as_u16(),
     });
-    match main.and_then(|main| shell("Error", &main, "", guest, &Age::None)) {
+    match main.and_then(|main| shell("Error", &main, "", guest, &Age::default())) {
         Ok(text) => {
             let mut response = html(problem.status, text);
             if problem.status == StatusCode::SERVICE_UNAVAILABLE {
@@ -296,7 +292,7 @@ struct Welcome {
 /// What is shown where there are no bills yet.
 fn welcome(error: &Error, guest: &Guest) -> Result<Response, Problem> {
     let main = rendered(&Welcome { said: inert::html_sentence(error.message()) })?;
-    let text = shell("No bills yet", &main, "/", Some(guest), &Age::None)?;
+    let text = shell("No bills yet", &main, "/", Some(guest), &Age::default())?;
     Ok(html(StatusCode::OK, text))
 }
 

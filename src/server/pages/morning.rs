@@ -275,6 +275,7 @@ fn incident_grid(session: &Session, incidents: &[Shown]) -> Result<Grid> {
     let columns = [("since", false), ("what", false), ("", false), ("a day", true), ("at stake", true)];
     let mut grid = Grid::new("Open incidents", &columns);
     grid.empty = "No incident is open.";
+    grid.wide = &[2, 3];
     for shown in incidents.iter().take(SHOWN) {
         let incident = &shown.incident;
         let href = format!("/incidents/{}", incident.id);
@@ -364,6 +365,7 @@ fn budget_grid(budgets: &[BudgetStatus], given: &[(String, String)]) -> Result<G
     let columns = [("budget", false), ("", false), ("spent", true), ("expected", true), ("of", true)];
     let mut grid = Grid::new("Budgets", &columns);
     grid.empty = "No budgets are configured (`budgets` in the configuration).";
+    grid.wide = &[1, 2];
     for budget in budgets {
         let class = match budget.state {
             BudgetState::Within => "",
@@ -384,6 +386,7 @@ fn budget_grid(budgets: &[BudgetStatus], given: &[(String, String)]) -> Result<G
 fn movers(week: &Answer<Comparison>, filters: &[String], given: &[(String, String)]) -> Result<Grid> {
     let (before, after) = (&week.before, &week.after);
     let mut grid = Grid::of("What moved in the week", &overview::movers(week, week.header.currency()));
+    grid.wide = &[1, 2, 5];
     for (row, mover) in grid.rows.iter_mut().zip(&week.movers) {
         let own =
             mover.group.iter().map(|(dimension, value)| format!("{dimension}={}", value.as_str().unwrap_or_default()));

@@ -85,6 +85,8 @@ pub(super) struct Grid {
     /// Names of columns, and whether they are numbers.
     pub columns: Vec<(String, bool)>,
     pub rows: Vec<Row>,
+    /// Columns that a phone has no room for: the page that a row leads to has them.
+    pub wide: &'static [usize],
     pub source: Option<Source>,
     /// What is said where there are no rows.
     pub empty: &'static str,
@@ -149,6 +151,12 @@ impl Grid {
 
     fn is_number(&self, column: &usize) -> bool {
         self.columns.get(*column).is_some_and(|(_, is_number)| *is_number)
+    }
+
+    /// The classes of a cell of a column.
+    fn class(&self, column: &usize, cell: &str) -> String {
+        let own = [("n", self.is_number(column)), ("wide", self.wide.contains(column)), (cell, !cell.is_empty())];
+        own.into_iter().filter_map(|(class, is)| is.then_some(class)).collect::<Vec<_>>().join(" ")
     }
 
     /// Whether its rows can be chosen.
