@@ -32,9 +32,13 @@ pub(super) fn name_rank(source: &str) -> String {
 impl Store {
     /// Account names by id.
     pub(super) fn account_names(&self) -> Result<BTreeMap<String, String>> {
-        let stored = self.rows("SELECT id, name FROM accounts", "cannot read the account names", |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-        })?;
+        let read = || -> Result<BTreeMap<String, String>> {
+            let names = self.rows("SELECT id, name FROM accounts", "cannot read the account names", |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            })?;
+            Ok(names.into_iter().collect())
+        };
+        let stored = self.once(|known| &known.account_names, read)?;
         Ok(stored.into_iter().chain(self.own_names.clone()).collect())
     }
 

@@ -1,6 +1,6 @@
 //! Costs in one currency: tables are read as if their amounts had been billed in it. What is stored stays as it was billed.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -145,7 +145,9 @@ impl Rates {
 impl Store {
     /// The same with costs read in the currency of `rates`, if any.
     pub(super) fn converted(self, rates: Option<&Rates>) -> Self {
-        Self { rates: rates.cloned(), converted: rates.map(Rates::converted), ..self }
+        let Some(rates) = rates else { return Self { rates: None, converted: None, ..self } };
+        // What is known of costs as they were billed is not known of these.
+        Self { rates: Some(rates.clone()), converted: Some(rates.converted()), known: Arc::default(), ..self }
     }
 
     /// The line items, for FROM.

@@ -52,6 +52,10 @@ pub(crate) struct AccountCost {
 impl Store {
     /// What there is, in order of data source, payer, provider and currency.
     pub(super) fn holdings(&self) -> Result<Vec<Holding>> {
+        self.once(|known| &known.holdings, || self.read_holdings())
+    }
+
+    fn read_holdings(&self) -> Result<Vec<Holding>> {
         let sql = format!(
             "SELECT data_source, payer_account_id, provider, currency, usage_date, bool_or(charge_category = 'Usage') \
              FROM {} GROUP BY ALL ORDER BY ALL",
@@ -87,6 +91,10 @@ impl Store {
 
     /// What each account cost by month, payer and data source.
     pub(super) fn account_costs(&self) -> Result<Vec<AccountCost>> {
+        self.once(|known| &known.account_costs, || self.read_account_costs())
+    }
+
+    fn read_account_costs(&self) -> Result<Vec<AccountCost>> {
         let sql = format!(
             "SELECT data_source, payer_account_id, CASE WHEN payer_account_id IN ('', 'unknown') THEN provider ELSE '' END, \
              CAST(date_trunc('month', usage_date) AS DATE), usage_account_id, \
@@ -108,6 +116,10 @@ impl Store {
 
     /// Payers whose costs came in the same load or export, each with a name of that.
     pub(super) fn loaded_together(&self) -> Result<Vec<(Payer, String)>> {
+        self.once(|known| &known.loaded_together, || self.read_loaded_together())
+    }
+
+    fn read_loaded_together(&self) -> Result<Vec<(Payer, String)>> {
         let sql = "WITH loads AS (SELECT DISTINCT payer_account_id, CASE WHEN payer_account_id IN ('', 'unknown') THEN provider ELSE '' END \
                    AS provider, CASE WHEN export <> '' THEN 'export ' || data_source || ' ' || export \
                    ELSE 'load ' || ingestion_id END AS load FROM ingestion_log) \

@@ -382,6 +382,7 @@ impl DerefMut for Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::accounts::NameSource;
 
     fn settings(path: PathBuf) -> Settings {
         let memory_limit = "200MB".parse().expect("a size");
@@ -450,6 +451,26 @@ mod tests {
         assert!(database.write_now().is_err());
         drop(writer);
         assert!(database.read().is_ok());
+    }
+
+    #[test]
+    fn what_readers_know_is_forgotten_with_the_first_write() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = Database::new(settings(folder.path().join("a.duckdb")));
+        let database = Database { idle: Duration::from_secs(5), ..own };
+        for name in ["first", "second"] {
+            let named = [("111111111111".to_owned(), name.to_owned())];
+            database.write().expect("a writer").set_account_names(&named, NameSource::Organizations).expect("named");
+            // Two readers of one instance: the second asks nobody.
+            for _ in 0..2 {
+                let reader = database.read().expect("a reader");
+                assert_eq!(reader.account_names().expect("names")["111111111111"], name);
+                assert!(reader.known.account_names.get().is_some());
+            }
+        }
+        let writer = database.write().expect("a writer");
+        writer.account_names().expect("names");
+        assert!(writer.known.account_names.get().is_none(), "a writer sees what it writes");
     }
 
     #[test]

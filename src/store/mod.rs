@@ -42,12 +42,16 @@ use std::{
     fs::{self, File},
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
 };
 
 use duckdb::{AccessMode, Config, Connection};
 use serde::{Deserialize, Serialize};
 
-use self::currency::Converted;
+use self::{
+    currency::Converted,
+    holdings::{AccountCost, Holding, Payer},
+};
 pub(crate) use self::{
     currency::Rates,
     facts::Facts,
@@ -111,6 +115,17 @@ pub(crate) struct Store {
     rates: Option<Rates>,
     /// What they are read from instead of the tables.
     converted: Option<Converted>,
+    known: Arc<Known>,
+}
+
+/// What every question begins with, and what does not change while a database is open for reading alone: nobody can write it then.
+/// Read once for all who share the instance.
+#[derive(Default)]
+struct Known {
+    holdings: OnceLock<Vec<Holding>>,
+    account_costs: OnceLock<Vec<AccountCost>>,
+    loaded_together: OnceLock<Vec<(Payer, String)>>,
+    account_names: OnceLock<BTreeMap<String, String>>,
 }
 
 /// What a database is opened for.
@@ -198,7 +213,8 @@ impl Store {
         set_time_zone(&connection);
         let memory_limit = settings.memory_limit.clone();
         let (path, own_names) = (path.to_owned(), BTreeMap::new());
-        Ok(Self { connection, path, access, memory_limit, own_names, rates: None, converted: None })
+        let known = Arc::default();
+        Ok(Self { connection, path, access, memory_limit, own_names, rates: None, converted: None, known })
     }
 
     /// Another connection to the same instance.
@@ -207,7 +223,8 @@ impl Store {
         set_time_zone(&connection);
         let (path, memory_limit, own_names) = (self.path.clone(), self.memory_limit.clone(), self.own_names.clone());
         let (rates, converted) = (self.rates.clone(), self.converted.clone());
-        Ok(Self { connection, path, access: self.access, memory_limit, own_names, rates, converted })
+        let known = Arc::clone(&self.known);
+        Ok(Self { connection, path, access: self.access, memory_limit, own_names, rates, converted, known })
     }
 
     /// Puts the user's own names of accounts over those stored.
@@ -229,6 +246,18 @@ impl Store {
 
     fn run(&self, sql: &str, doing: &str) -> Result<()> {
         self.connection.execute_batch(sql).map_err(|e| self.error(doing, &e))
+    }
+
+    /// What is known already, where nobody can have changed it; else what `read` gives.
+    fn once<T: Clone>(&self, of: impl Fn(&Known) -> &OnceLock<T>, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.access != Access::ReadOnly {
+            return read();
+        }
+        let place = of(&self.known);
+        match place.get() {
+            Some(known) => Ok(known.clone()),
+            None => read().map(|found| place.get_or_init(|| found).clone()),
+        }
     }
 
     /// All rows of a query.

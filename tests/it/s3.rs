@@ -588,8 +588,10 @@ fn every_layout_holds_the_same_bill() {
     {
         let name = format!("layout-{index}");
         let Some(bucket) = TestBucket::new(&name) else { return };
-        let sandbox = Sandbox::beginning(&format!("fourteen months of {format}"), |sandbox| {
-            let days = ["--days", "420", "--as-of", "2026-03-15", "--quiet"];
+        // One of them is longer than a year; of the others a few months say the same.
+        let (days, months) = if format == "cur2" { ("420", 14) } else { ("150", 5) };
+        let sandbox = Sandbox::beginning(&format!("{days} days of {format}"), |sandbox| {
+            let days = ["--days", days, "--as-of", "2026-03-15", "--quiet"];
             sandbox.ok(&[&["sample-data", "--out", "bills", "--format", format][..], &days].concat());
         });
         let scene = Scene { sandbox, aws: FakeAws::start(), bucket };
@@ -602,7 +604,7 @@ fn every_layout_holds_the_same_bill() {
         scene.sandbox.write("config.yaml", format!("s3: {{ bucket: {name}, prefix: \"\" }}"));
         let first = scene.ok(&[]);
         let sums = scene.sums();
-        assert!(sums.len() >= 14, "{format}: {} periods", sums.len());
+        assert!(sums.len() >= months, "{format}: {} periods", sums.len());
         let fetched = scene.aws.bytes_of_objects();
         let requests = scene.aws.count("GET");
         scene.ok(&[]);
