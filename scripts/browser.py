@@ -74,8 +74,12 @@ def complaints(driver):
 def wait(driver, condition, what, seconds=10):
     end = time.time() + seconds
     while time.time() < end:
-        if driver.execute_script(f"return Boolean({condition})"):
-            return
+        try:
+            if driver.execute_script(f"return Boolean({condition})"):
+                return
+        except WebDriverException:
+            # Between two pages there is none to ask.
+            pass
         time.sleep(0.05)
     raise Failed(f"{what}: {driver.current_url}")
 
