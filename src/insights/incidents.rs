@@ -83,6 +83,7 @@ pub(crate) fn list(store: &Store, query: &Query) -> Result<Incidents> {
         let has = |(dimension, value): &(String, String)| {
             one.group.get(dimension).and_then(Value::as_str) == Some(value)
                 || (dimension == "account" && one.account_name.as_ref() == Some(value))
+                || (dimension == "currency" && one.incident.currency == *value)
         };
         let is_triaged = one.triage.as_ref().is_some_and(|triaged| query.triage_states.contains(&triaged.state));
         let any = query.states.is_empty() && query.triage_states.is_empty();
@@ -92,6 +93,15 @@ pub(crate) fn list(store: &Store, query: &Query) -> Result<Incidents> {
             && query.values.iter().all(has)
     };
     Ok(Incidents { incidents: shown.into_iter().filter(matches).collect() })
+}
+
+/// What those that are open have at stake, by currency: amounts of several do not add up.
+pub(crate) fn at_stake<'a>(incidents: impl IntoIterator<Item = &'a Shown>) -> BTreeMap<String, f64> {
+    let mut sums = BTreeMap::new();
+    for shown in incidents.into_iter().filter(|shown| shown.incident.state == State::Open) {
+        *sums.entry(shown.incident.currency.clone()).or_default() += shown.incident.at_stake.max(0.0);
+    }
+    sums
 }
 
 /// One incident with its history, by its id or the beginning of it.

@@ -7,10 +7,10 @@ use chrono::{Days, NaiveDate};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{FindAnomalies, ListIncidents, ListValues, Session, ShowStatus, Shown, parse_flags};
+use super::{FindAnomalies, ListIncidents, ListValues, Session, ShowStatus, Shown, at_stake, parse_flags};
 use crate::{
     error::{Code, Error, Result},
-    model::{Period, Severity, State, phrases},
+    model::{Period, Severity, phrases},
 };
 
 /// Days before an incident that say whose cost it is of.
@@ -118,7 +118,8 @@ pub(crate) struct Stats {
     total: usize,
     by_severity: BTreeMap<String, usize>,
     by_cloud: BTreeMap<String, usize>,
-    potential_savings: f64,
+    /// What those that go on have at stake; nothing where that is in several currencies.
+    potential_savings: Option<f64>,
 }
 
 /// Judges the newest day, keeps what is found, and gives what is open.
@@ -171,16 +172,15 @@ pub(crate) fn stats(session: &Session, hours: u64) -> Result<Stats> {
     let since = newest - Days::new(hours.div_ceil(24));
     let shown = session.run(&parse_flags::<ListIncidents>(&["--status=all".to_owned()])?)?.body.incidents;
     let mut clouds = Clouds::new(session)?;
+    let recent = || shown.iter().filter(|one| one.incident.last_date > since);
+    let stakes = at_stake(recent());
+    let potential_savings = (stakes.len() < 2).then(|| stakes.values().sum());
     let mut stats =
-        Stats { hours, total: 0, by_severity: BTreeMap::new(), by_cloud: BTreeMap::new(), potential_savings: 0.0 };
-    for one in shown.iter().filter(|one| one.incident.last_date > since) {
+        Stats { hours, total: 0, by_severity: BTreeMap::new(), by_cloud: BTreeMap::new(), potential_savings };
+    for one in recent() {
         stats.total += 1;
         *stats.by_severity.entry(one.incident.severity.name().to_owned()).or_default() += 1;
         *stats.by_cloud.entry(clouds.of(one)?).or_default() += 1;
-        // What is over costs nothing any more.
-        if one.incident.state == State::Open {
-            stats.potential_savings += one.incident.at_stake.max(0.0);
-        }
     }
     Ok(stats)
 }

@@ -73,6 +73,7 @@ pub(crate) use crate::insights::{
     course::ChartDay,
     forecast::EarlierForecast,
     health::Status as CheckStatus,
+    incidents::at_stake,
     trends::GroupTotal,
 };
 pub use crate::insights::{

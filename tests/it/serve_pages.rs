@@ -142,6 +142,44 @@ fn before_the_first_bill_a_page_says_what_to_do() {
 }
 
 #[test]
+fn what_is_at_stake_in_several_currencies_is_not_added_up() {
+    let sandbox = Sandbox::new();
+    let day = |place: u32| {
+        let date = chrono::NaiveDate::from_ymd_opt(2026, 2, 1).expect("a day") + chrono::Days::new(place.into());
+        let (left, right) = if place < 36 { (50, 80) } else { (150, 200) };
+        format!("{date},Left,{left},USD\n{date},Right,{right},EUR\n")
+    };
+    let bill = format!("date,service,cost,currency\n{}", (0..40).map(day).collect::<String>());
+    sandbox.write("bill.csv", bill);
+    sandbox.ok(&["ingest", "bill.csv", "--quiet"]);
+    sandbox.ok(&["anomalies", "--from", "2026-03-07", "--as-of", "2026-03-13", "--quiet"]);
+    let listed = sandbox.json(&["incidents"]);
+    let stake = |currency: &str| -> f64 {
+        let own = listed["incidents"].as_array().expect("a list").iter().filter(|one| one["currency"] == currency);
+        own.map(|one| one["at_stake"].as_f64().expect("an amount")).sum()
+    };
+    let (dollars, euros) = (stake("USD"), stake("EUR"));
+    assert!(dollars > 0.0 && euros > 0.0, "{listed}");
+    let server = Server::as_of(&sandbox, "2026-03-13", &[]);
+    // The morning's costs are of one currency, which its address says, and so are its incidents.
+    let both = format!("€{euros:.2} and ${dollars:.2} at stake");
+    for (path, words) in [("/incidents", both), ("/?filter=currency%3DEUR", format!("€{euros:.2} at stake"))] {
+        let (_, page) = server.page(path);
+        let text = page.replace(',', "").replace("<strong>", "").replace("</strong>", "");
+        assert!(text.contains(&words), "{path} has no {words}: {page}");
+    }
+    assert!(server.json("/api/v1/stats?hours=1000")["potential_savings"].is_null());
+    let metrics = server.text("/metrics");
+    let of = |currency: &str| -> f64 {
+        let label = format!("currency=\"{currency}\"}} ");
+        let own =
+            metrics.lines().filter_map(|line| line.strip_prefix("cost_anomalies_open_at_stake{")?.split_once(&label));
+        own.map(|(_, amount)| amount.parse::<f64>().expect("a number")).sum()
+    };
+    assert!((of("USD") - dollars).abs() < 0.01 && (of("EUR") - euros).abs() < 0.01, "{metrics}");
+}
+
+#[test]
 fn pages_as_files_lead_to_each_other() {
     let (sandbox, _) = reading();
     let run = sandbox.ok(&["serve", "--export", "public", "--as-of", TODAY]);

@@ -1,6 +1,7 @@
 //! For those who look after the server: whether it runs, whether it can answer, and how it does (Prometheus).
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -23,7 +24,7 @@ use std::sync::atomic::AtomicU64;
 use crate::{
     error::{Code, Result},
     model::Severity,
-    operations::{ListIncidents, Session, ShowStatus},
+    operations::{ListIncidents, Session, ShowStatus, at_stake},
     server::{
         App,
         answers::{Answers, Body},
@@ -84,8 +85,8 @@ async fn ready(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
 /// What stands in the database, for gauges.
 #[derive(Default)]
 struct Standing {
-    /// Open incidents by severity and what they have at stake, in the order of [`Severity::ALL`].
-    open: Vec<(usize, f64)>,
+    /// Open incidents by severity and what they have at stake by currency, in the order of [`Severity::ALL`].
+    open: Vec<(usize, BTreeMap<String, f64>)>,
     /// The newest day, as seconds since 1970.
     data_through: Option<i64>,
 }
@@ -94,7 +95,7 @@ fn standing(session: &Session) -> Result<Standing> {
     let open = session.run(&ListIncidents::default())?;
     let of = |severity: &Severity| {
         let its = open.incidents.iter().filter(|shown| shown.incident.severity == *severity);
-        (its.clone().count(), its.map(|shown| shown.incident.at_stake).sum())
+        (its.clone().count(), at_stake(its))
     };
     let newest = session.run(&ShowStatus::default())?.header.data_through;
     let midnight = newest.and_then(|day| day.and_hms_opt(0, 0, 0));
@@ -127,19 +128,27 @@ struct SeverityLabel {
     severity: &'static str,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct StakeLabel {
+    severity: &'static str,
+    currency: String,
+}
+
 fn registry_of(standing: &Standing) -> Registry {
     let mut registry = Registry::with_prefix("cost_anomalies");
     let open: Family<SeverityLabel, Gauge> = Family::default();
-    let at_stake: Family<SeverityLabel, Gauge<f64, AtomicU64>> = Family::default();
+    let at_stake: Family<StakeLabel, Gauge<f64, AtomicU64>> = Family::default();
     // Without a database nothing is open.
-    let open_ones = standing.open.iter().copied().chain(std::iter::repeat((0, 0.0)));
-    for (severity, (count, dollars)) in Severity::ALL.iter().zip(open_ones) {
+    let open_ones = standing.open.iter().cloned().chain(std::iter::repeat_with(Default::default));
+    for (severity, (count, stakes)) in Severity::ALL.iter().zip(open_ones) {
         let label = SeverityLabel { severity: severity.name() };
         open.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
-        at_stake.get_or_create(&label).set(dollars);
+        for (currency, amount) in stakes {
+            at_stake.get_or_create(&StakeLabel { severity: severity.name(), currency }).set(amount);
+        }
     }
     registry.register("open_incidents", "Open incidents", open);
-    registry.register("open_at_stake", "What open incidents have at stake, in their currencies", at_stake);
+    registry.register("open_at_stake", "What open incidents have at stake", at_stake);
     if let Some(newest) = standing.data_through {
         let gauge: Gauge = Gauge::default();
         gauge.set(newest);

@@ -66,9 +66,16 @@ pub(super) fn parameters<const N: usize>(query: Option<&str>, names: [&str; N]) 
 ///
 /// # Errors
 /// When it is none.
-pub(super) fn number<T: std::str::FromStr>(name: &str, text: Option<String>, default: T) -> Result<T> {
+pub(super) fn number<T: std::str::FromStr + std::fmt::Display>(
+    name: &str,
+    text: Option<String>,
+    default: T,
+) -> Result<T> {
     let Some(text) = text else { return Ok(default) };
-    text.parse().map_err(|_| Error::usage(format!("`{name}` cannot be `{}`", crate::inert::one_line(&text))))
+    text.parse().map_err(|_| {
+        let said = format!("`{name}` cannot be `{}`", crate::inert::one_line(&text));
+        Error::usage(said).hint(format!("it is a number; without it, it is {default}"))
+    })
 }
 
 fn parsed<T: DeserializeOwned>(value: Value) -> Result<T> {

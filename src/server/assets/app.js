@@ -283,13 +283,16 @@
     if (live && window.EventSource && $("header.top")) {
       let state = document.body.dataset.state || null;
       const source = new EventSource(live);
+      const show = () => {
+        const isReading = (document.activeElement ?? document.body) !== document.body || row >= 0 || window.scrollY > 100;
+        if (location.pathname === "/" && !isReading) location.reload();
+        else $("[data-changed]").hidden = false;
+      };
       const heard = (event) => {
         const now = JSON.parse(event.data).state;
         if (state !== null && state !== now) {
-          const isReading = (document.activeElement ?? document.body) !== document.body || row >= 0 || window.scrollY > 100;
           // A page of how it was before somebody who still writes would come again at once.
-          if (location.pathname === "/" && !isReading) setTimeout(() => location.reload(), $(".stale") ? 5000 : 0);
-          else $("[data-changed]").hidden = false;
+          setTimeout(show, $(".stale") ? 5000 : 0);
         }
         state = now;
       };

@@ -89,7 +89,11 @@ fn file_of(address: &str) -> PathBuf {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |e: std::io::Error| Error::input(format!("cannot write `{}`", path.display())).caused_by(e);
+    let failed = |e: std::io::Error| {
+        Error::input(format!("cannot write `{}`", path.display()))
+            .caused_by(e)
+            .hint("name a folder that can be written")
+    };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }

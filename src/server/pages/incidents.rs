@@ -1,9 +1,6 @@
 //! The page of incidents: what is open, since when, how dear, why, and whose it is; several can be triaged at once.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use askama::Template;
 use axum::{
@@ -120,9 +117,6 @@ pub(super) fn page(session: &Session, asked: &Asked) -> Result<Made> {
     // Owners are found by what messages are sent by; without channels there are none.
     let owners = if session.config().notify.owners.is_empty() { BTreeMap::new() } else { owners(session) };
     let shown: Vec<&Shown> = all.iter().skip(start).take(ON_A_PAGE).collect();
-    let currencies: BTreeSet<&str> = all.iter().map(|shown| shown.incident.currency.as_str()).collect();
-    let open = all.iter().filter(|shown| shown.incident.state == IncidentState::Open);
-    let at_stake: f64 = open.map(|shown| shown.incident.at_stake.max(0.0)).sum();
     let made = Incidents {
         said: said_words(asked.get("said")),
         status: if asked.get("status").is_empty() { "open".to_owned() } else { asked.get("status").to_owned() },
@@ -131,17 +125,18 @@ pub(super) fn page(session: &Session, asked: &Asked) -> Result<Made> {
         filters: asked.all("filter"),
         grid: grid(session, &shown, &owners)?.from(Source::new("incidents", "incidents", "incidents", &given)?),
         count: all.len(),
-        // Amounts of several currencies do not add up.
-        at_stake: if currencies.len() == 1 {
-            money(at_stake, currencies.first().copied().unwrap_or_default())
-        } else {
-            String::new()
-        },
+        at_stake: at_stake_words(&all),
         newer: (place > 1).then(|| to(place - 1)),
         older: (start + ON_A_PAGE < all.len()).then(|| to(place + 1)),
         here: to(place),
     };
     Ok(Made { title: "Incidents".to_owned(), main: rendered(&made)? })
+}
+
+/// What open incidents have at stake, each currency by itself.
+pub(super) fn at_stake_words(incidents: &[Shown]) -> String {
+    let amounts = operations::at_stake(incidents);
+    amounts.iter().map(|(currency, amount)| money(*amount, currency)).collect::<Vec<_>>().join(" and ")
 }
 
 /// Whose each incident is; nobody's where that cannot be found out.

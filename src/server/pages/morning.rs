@@ -160,7 +160,7 @@ pub(super) fn page(session: &Session, asked: &Asked) -> Result<Made> {
     };
     let made = Morning {
         day: session.today().format("%A, %-d %B %Y").to_string(),
-        answers: vec![wrong(&parts.incidents, &currency), month_end(&parts, &currency), fresh(&parts, session.today())],
+        answers: vec![wrong(&parts.incidents), month_end(&parts, &currency), fresh(&parts, session.today())],
         incidents: incident_grid(session, &parts.incidents)?,
         more: parts.incidents.len().saturating_sub(SHOWN),
         month,
@@ -185,10 +185,10 @@ fn open_incidents(session: &Session, given: &[(String, String)]) -> Result<Vec<S
     Ok(open)
 }
 
-fn wrong(incidents: &[Shown], currency: &str) -> AnswerCard {
+fn wrong(incidents: &[Shown]) -> AnswerCard {
     let count = |severity: Severity| incidents.iter().filter(|shown| shown.incident.severity == severity).count();
     let (critical, warnings) = (count(Severity::Critical), count(Severity::Warning));
-    let at_stake: f64 = incidents.iter().map(|shown| shown.incident.at_stake).filter(|amount| *amount > 0.0).sum();
+    let at_stake = super::incidents::at_stake_words(incidents);
     let number = |count: usize, name: &str| (count > 0).then(|| format!("{count} {name}"));
     let parts = [number(critical, "critical"), number(warnings, if warnings == 1 { "warning" } else { "warnings" })];
     let kinds: Vec<String> = parts.into_iter().flatten().collect();
@@ -199,8 +199,8 @@ fn wrong(incidents: &[Shown], currency: &str) -> AnswerCard {
     };
     let detail = match (incidents.is_empty(), kinds.is_empty()) {
         (true, _) => "no incident is open".to_owned(),
-        (false, true) => format!("{} at stake", money(at_stake, currency)),
-        (false, false) => format!("{} at stake; {}", money(at_stake, currency), kinds.join(", ")),
+        (false, true) => format!("{at_stake} at stake"),
+        (false, false) => format!("{at_stake} at stake; {}", kinds.join(", ")),
     };
     AnswerCard { question: "Is anything wrong?", answer, detail, href: "/incidents".to_owned(), class }
 }
